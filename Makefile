@@ -1,0 +1,48 @@
+# Everything here runs on a fresh machine; `make` alone lists the targets.
+PYTHON ?= python3
+VENV := .venv
+T ?=
+
+.PHONY: help demo test test-real lint format build check clean
+
+help:  ## list the targets
+	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+demo: build  ## sign in to an embedded server, print the report, run again from the stored token
+	@$(PYTHON) tests/demo.py
+
+test: $(VENV)/test  ## run the tests (one: make test T=name)
+	@$(VENV)/bin/python -m pytest $(if $(T),-k '$(T)')
+
+test-real: $(VENV)/test build  ## run the archive against real counterparts (installs what is missing)
+	@tests/real/install
+	@$(VENV)/bin/python -m pytest tests/real $(if $(T),-k '$(T)')
+
+lint: $(VENV)/lint  ## ruff and mypy
+	@$(VENV)/bin/ruff check .
+	@$(VENV)/bin/ruff format --check .
+	@$(VENV)/bin/mypy
+
+format: $(VENV)/lint  ## put every line where ruff wants it
+	@$(VENV)/bin/ruff check --fix .
+	@$(VENV)/bin/ruff format .
+
+build:  ## write dist/authgate.pyz and its checksum
+	@$(PYTHON) build.py
+
+check: lint test  ## lint, tests, and two builds with equal bytes
+	@$(PYTHON) build.py dist/first.pyz && $(PYTHON) build.py dist/second.pyz && cmp dist/first.pyz dist/second.pyz
+	@rm dist/first.pyz* dist/second.pyz*
+
+clean:  ## remove what the targets made
+	rm -rf dist $(VENV) .pytest_cache .mypy_cache .ruff_cache tests/real/oidc_provider/node_modules
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(VENV)/python:
+	@$(PYTHON) -m venv $(VENV) && touch $@
+
+$(VENV)/test: $(VENV)/python tests/requirements.txt
+	@$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check -r tests/requirements.txt && touch $@
+
+$(VENV)/lint: $(VENV)/test tests/requirements-lint.txt
+	@$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check -r tests/requirements-lint.txt && touch $@

@@ -1,0 +1,98 @@
+"""Read the command line, load the command, and turn what goes wrong into a message and a status.
+
+Nothing else prints an error, and nothing else decides an exit status.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from importlib import import_module
+
+from . import __version__
+from .commands import COMMANDS
+from .edges.env_file import read_env_file
+from .edges.signals import die_of, ending_cleanly
+from .edges.terminal import ReaderGone, Terminal, reserve_standard_descriptors
+from .errors import AuthGateError, Terminated
+from .options import parse
+from .settings import SETTINGS, SWITCHES, resolve
+from .values import TYPE_CHECKING
+from .wiring import build_app, build_edges
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from .edges.record import Edges
+
+BUG, INTERRUPTED = 70, 130
+
+
+def main() -> int:
+    """Run the program in the real world and return its exit status."""
+    reserve_standard_descriptors()
+    terminal = Terminal(sys.stdin, sys.stdout, sys.stderr, os.environ)
+    try:
+        with ending_cleanly():
+            return run(sys.argv[1:], os.environ, terminal)
+    except Terminated as signal:
+        terminal.end_update()
+        die_of(signal.signum)
+        return 128 + signal.signum
+
+
+def run(
+    argv: list[str],
+    environ: Mapping[str, str],
+    terminal: Terminal,
+    edit: Callable[[Edges], Edges] = lambda edges: edges,
+) -> int:
+    """Run one command line and return its exit status; a test may `edit` the edges."""
+    try:
+        return _run(argv, environ, terminal, edit)
+    except KeyboardInterrupt:
+        terminal.error("interrupted")
+        return INTERRUPTED
+    except ReaderGone:
+        return 0
+    except AuthGateError as error:
+        _trace(argv, terminal)
+        terminal.error(error.message, error.hint)
+        return error.exit_status
+    except ImportError:
+        raise  # a Python with parts cut out; __main__ says which package brings them
+    except Exception as error:
+        _trace(argv, terminal)
+        terminal.error(
+            f"this is a bug in authgate ({type(error).__name__})", "run it again with --debug and report that"
+        )
+        return BUG
+
+
+def _run(argv: list[str], environ: Mapping[str, str], terminal: Terminal, edit: Callable[[Edges], Edges]) -> int:
+    arguments = parse(argv, (*SETTINGS, *SWITCHES), COMMANDS)
+    flags = arguments.flags
+    if "version" in flags:
+        terminal.result(f"authgate {__version__}\n")
+        return 0
+    if "help" in flags:
+        from . import help
+
+        explicit = any(word == arguments.command for word in argv)
+        command = COMMANDS[arguments.command]
+        terminal.result(help.for_command(command) if explicit else help.for_program(COMMANDS))
+        return 0
+    terminal.quiet, terminal.verbose = "quiet" in flags, "verbose" in flags
+    dotenv = read_env_file(str(flags.get("env-file", ".env")), "env-file" in flags, terminal.warn)
+    settings = resolve(flags, environ, dotenv)
+    edges = edit(build_edges(settings, terminal, environ))
+    module = import_module(f"{__package__}.commands.{arguments.command}")
+    status: int = module.run(build_app(arguments, settings, edges, environ))
+    return status
+
+
+def _trace(argv: list[str], terminal: Terminal) -> None:
+    if "--debug" in argv:
+        import traceback
+
+        terminal.prompt(traceback.format_exc().rstrip())

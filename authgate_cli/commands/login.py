@@ -1,0 +1,27 @@
+"""Get a usable token, check it at the server, and report."""
+
+from __future__ import annotations
+
+from .. import report
+from ..errors import UsageError
+from ..values import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from ..wiring import App
+
+
+def run(app: App) -> int:
+    """Print the report; the exit status is 5 when the token could not be saved."""
+    settings, flags, terminal = app.settings, app.arguments.flags, app.edges.terminal
+    settings.require("AUTHGATE_URL", *(() if settings.access_token else ("CLIENT_ID",)))
+    if settings.access_token and "force" in flags:
+        raise UsageError("AUTHGATE_TOKEN is set, so that signing in would change nothing", "unset AUTHGATE_TOKEN first")
+    checked = app.session.log_in(force="force" in flags)
+    now, show_tokens = app.edges.now(), "show-tokens" in flags
+    if "json" in flags:
+        terminal.result(report.as_json(checked, settings, now, show_tokens))
+    else:
+        terminal.result(report.as_text(checked, now, show_tokens))
+    if checked.held.save_failure:
+        raise checked.held.save_failure
+    return 0

@@ -1,0 +1,83 @@
+"""Keep tokens in the file that AuthGate's clients share."""
+
+from __future__ import annotations
+
+from .. import token_file
+from ..errors import StoreFailed
+from ..protocol import binding
+from ..values import TYPE_CHECKING
+from .files import check_replaceable, move_aside, read_private, replace_private
+from .locks import file_lock
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from ..protocol.binding import Found
+    from ..tokens import TokenSet
+    from .locks import Waiting
+
+# Room beyond the present file for a new token; real ones are below 8 KiB, with an ID token too.
+_RESERVE = 64 * 1024
+
+
+class FileStore:
+    """One client's place in the token file. Every method raises StoreFailed when that cannot be."""
+
+    name = "file"
+
+    def __init__(self, path: str, client_id: str, issuer: str, waiting: Waiting, warn: Callable[[str], None]):
+        self.path, self.client_id, self.issuer = path, client_id, issuer
+        self.label = self.lock_path = path
+        self._waiting, self._warn = waiting, warn
+
+    def find(self) -> Found:
+        """Return the token of this client at this issuer, if there is one."""
+        return self._find(self._read())
+
+    def check_writable(self) -> None:
+        """Make sure that a token could be saved now: the lock is free and the disk takes it."""
+        with file_lock(self.path, self._waiting):
+            check_replaceable(self.path, len(read_private(self.path, self._warn)) + _RESERVE)
+
+    def prepare(self) -> str:
+        """Make ready for a new sign-in: a corrupt file, never overwritten, is moved out of its way."""
+        with file_lock(self.path, self._waiting):
+            data = read_private(self.path, self._warn)
+            try:
+                token_file.parse(data)
+            except ValueError:
+                aside = move_aside(self.path)
+                self._warn(f"the token file was corrupt; it is kept as {aside}, and a new one is begun")
+        self.check_writable()
+        return self.label
+
+    def save(self, token: TokenSet) -> str:
+        """Write the token to its place, leaving everything else in the file as it is; return the label."""
+        with file_lock(self.path, self._waiting):
+            document = self._read()
+            key = self._find(document).key
+            replace_private(self.path, token_file.serialise(token_file.put(document, key, token, self._waiting.now())))
+        return self.label
+
+    def forget(self) -> bool:
+        """Remove the token; tell whether there was one."""
+        if self.find().token is None:
+            return False
+        with file_lock(self.path, self._waiting):
+            document = self._read()
+            found = self._find(document)
+            replace_private(self.path, token_file.serialise(token_file.remove(document, found.key)))
+        return found.token is not None
+
+    def _read(self) -> token_file.Document:
+        data = read_private(self.path, self._warn)
+        try:
+            return token_file.parse(data)
+        except ValueError as error:
+            raise StoreFailed(
+                f"the token file {self.path} is corrupt ({error})",
+                "mend it or move it away; `authgate login` moves it aside and signs in",
+            ) from error
+
+    def _find(self, document: token_file.Document) -> Found:
+        return binding.find(lambda key: token_file.get(document, key), self.client_id, self.issuer)

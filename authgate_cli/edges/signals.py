@@ -1,0 +1,67 @@
+"""Let signals end the program cleanly, and never between a spent code and a saved token."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from contextlib import contextmanager
+
+from ..errors import Terminated
+from ..values import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+_ENDING = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
+
+
+@contextmanager
+def ending_cleanly() -> Iterator[None]:
+    """Turn SIGTERM and SIGHUP into Terminated, so that `finally` blocks run first."""
+
+    def end(signum: int, frame: object) -> None:
+        raise Terminated(signum)
+
+    with _handlers(_ENDING, end):
+        yield
+
+
+@contextmanager
+def uninterrupted(notice: Callable[[], None]) -> Iterator[None]:
+    """Make SIGINT, SIGTERM and SIGHUP wait until the block is done; `notice` tells the person so."""
+    waiting: list[int] = []
+
+    def note(signum: int, frame: object) -> None:
+        if not waiting:
+            notice()
+        waiting.append(signum)
+
+    try:
+        with _handlers([signal.SIGINT, *_ENDING], note):
+            yield
+    finally:
+        if waiting:
+            raise KeyboardInterrupt if waiting[0] == signal.SIGINT else Terminated(waiting[0])
+
+
+@contextmanager
+def _handlers(signals: list[signal.Signals], handler: Callable[[int, object], None]) -> Iterator[None]:
+    """Install a handler for a while; a signal that is ignored (nohup, a shell's &) stays ignored."""
+    before = {}
+    if threading.current_thread() is threading.main_thread():  # elsewhere Python allows no handlers
+        before = {one: signal.getsignal(one) for one in signals}
+    for one, old in before.items():
+        if old != signal.SIG_IGN:
+            signal.signal(one, handler)
+    try:
+        yield
+    finally:
+        for one, old in before.items():
+            if old is not None:
+                signal.signal(one, old)
+
+
+def die_of(signum: int) -> None:
+    """End the process by the signal itself, so that whoever waits for it sees the truth."""
+    signal.signal(signum, signal.SIG_DFL)
+    signal.raise_signal(signum)

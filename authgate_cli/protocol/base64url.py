@@ -1,0 +1,20 @@
+"""Encode and decode base64url without padding (RFC 7515 section 2)."""
+
+from __future__ import annotations
+
+import binascii
+
+
+def encode(data: bytes) -> str:
+    """Return the unpadded base64url text of some bytes."""
+    return binascii.b2a_base64(data, newline=False).decode().rstrip("=").replace("+", "-").replace("/", "_")
+
+
+def decode(text: str) -> bytes:
+    """Return the bytes of unpadded base64url text. Raise ValueError for any other text."""
+    if "+" in text or "/" in text or "=" in text or not text.isascii():
+        raise ValueError("not base64url")
+    data = binascii.a2b_base64(text.replace("-", "+").replace("_", "/") + "=" * (-len(text) % 4))
+    if encode(data) != text:
+        raise ValueError("not base64url")
+    return data

@@ -1,0 +1,48 @@
+"""Decide whether a stored token belongs to the configured issuer, and under which key it is kept.
+
+A token is only ever sent to the issuer that gave it. The file's key is the client id, as every
+client of it expects. When that place is taken by another issuer's token for a client of the same
+name, ours stands beside it under `client_id@issuer`, and theirs is left alone.
+"""
+
+from __future__ import annotations
+
+from ..values import TYPE_CHECKING, Value
+from .jwt import claimed_issuer
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from ..tokens import TokenSet
+
+
+class Found(Value):
+    """What a store holds for a client at an issuer, under which key, and what to warn of."""
+
+    key: str
+    token: TokenSet | None = None
+    warning: str | None = None
+
+
+def find(get: Callable[[str], TokenSet | None], client_id: str, issuer: str) -> Found:
+    """Look a client's token up; `get` returns what stands under a key."""
+    shared = get(client_id)
+    if shared is None:
+        return Found(client_id)
+    owner = shared.issuer or claimed_issuer(shared.access_token)
+    if owner is None:
+        return Found(
+            client_id, shared, "the stored token does not say which server it is from; it is used all the same"
+        )
+    if same_issuer(owner, issuer):
+        return Found(client_id, shared)
+    own_key = f"{client_id}@{issuer}"
+    own = get(own_key)
+    if own is not None and same_issuer(own.issuer or claimed_issuer(own.access_token) or "", issuer):
+        return Found(own_key, own)
+    return Found(own_key, None, f"the stored token of this client is from {owner}, and is left alone")
+
+
+def same_issuer(one: str, other: str) -> bool:
+    """Compare issuers, a trailing slash aside: AuthGate's own tokens may keep one that discovery drops."""
+    return one.removesuffix("/") == other.removesuffix("/")

@@ -1,0 +1,60 @@
+"""Judge the answers of UserInfo (OpenID Connect Core section 5.3) and of AuthGate's TokenInfo."""
+
+from __future__ import annotations
+
+from ..errors import Refused, TokenRefused
+from ..values import TYPE_CHECKING, Value
+from .oauth_error import check_data, read_error, refused
+from .strict_json import parse_object
+
+if TYPE_CHECKING:
+    from .messages import Response
+    from .strict_json import Json
+
+
+class Answer(Value):
+    """A JSON object from the server, or the reason why there is none."""
+
+    claims: Json | None = None
+    reason: str = ""
+
+
+def parse_userinfo(response: Response) -> Answer:
+    """Return the claims, or why this token gets none.
+
+    Raise TokenRefused on 401, Unreachable for "not now", Refused for what cannot be used.
+    """
+    what = "the token cannot be checked"
+    if response.status == 200:
+        return Answer(_claims(response, what))
+    if response.status == 401:
+        raise TokenRefused(
+            "the server does not accept the token",
+            "sign in again with authgate login; an AUTHGATE_TOKEN has to be renewed",
+            read_error(response).code or "status 401",
+        )
+    if response.status in (403, 404, 405, 501):
+        return Answer(reason=read_error(response).code or f"status {response.status}")
+    check_data(response, what)
+    raise refused(what, response)
+
+
+def parse_tokeninfo(response: Response) -> Answer:
+    """Return what the server says of the token, or why it does not; this is never an error."""
+    if response.status != 200:
+        return Answer(reason=read_error(response).code or f"status {response.status}")
+    try:
+        return Answer(parse_object(response.body))
+    except ValueError as error:
+        return Answer(reason=f"the answer cannot be used: {error}")
+
+
+def _claims(response: Response, what: str) -> Json:
+    check_data(response, what)
+    try:
+        claims = parse_object(response.body)
+    except ValueError as error:
+        raise Refused(f"{what}: the server's answer cannot be used: {error}") from None
+    if not isinstance(claims.get("sub"), str) or not claims["sub"]:
+        raise Refused(f"{what}: the server's answer does not say whose it is (sub)")
+    return claims

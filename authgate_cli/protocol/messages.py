@@ -1,0 +1,54 @@
+"""The HTTP messages that protocol rules make and judge."""
+
+from __future__ import annotations
+
+from ..values import TYPE_CHECKING, Value
+from . import percent
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+class Request(Value):
+    """An HTTP request. Headers and body may hold secrets, so the repr shows neither."""
+
+    method: str
+    url: str
+    headers: dict[str, str] = {}
+    body: str | None = None
+
+    def __repr__(self) -> str:
+        return f"Request({self.method} {self.url.partition('?')[0]})"
+
+
+class Response(Value):
+    """An HTTP answer, read to its end; header names are in lower case."""
+
+    status: int
+    headers: dict[str, str]
+    body: bytes
+
+    def __repr__(self) -> str:
+        return f"Response({self.status}, {len(self.body)} bytes)"
+
+    @property
+    def is_html(self) -> bool:
+        """Tell whether a page for people came where data was asked for."""
+        kind = self.headers.get("content-type", "").lower()
+        return "html" in kind or self.body.lstrip()[:1] == b"<"
+
+
+def get(url: str) -> Request:
+    """Return a GET."""
+    return Request("GET", url)
+
+
+def get_as(url: str, access_token: str) -> Request:
+    """Return a GET with a Bearer token (RFC 6750 section 2.1)."""
+    return Request("GET", url, {"Authorization": f"Bearer {access_token}"})
+
+
+def post_form(url: str, fields: Mapping[str, str | None], headers: Mapping[str, str] | None = None) -> Request:
+    """Return a form POST; fields that are None are left out."""
+    kind = {"Content-Type": "application/x-www-form-urlencoded"}
+    return Request("POST", url, {**kind, **(headers or {})}, percent.form(fields))

@@ -1,0 +1,177 @@
+"""The story of a token: stored, refreshed, signed in, checked.
+
+Every stored token is for one issuer and is only ever sent there. What the person or the script
+holds in the end has been accepted by the server, or is plainly said not to be.
+"""
+
+from __future__ import annotations
+
+from .errors import AuthGateError, FlowUnavailable, Refused, SignInNeeded, StoreFailed, TokenRefused
+from .flows import browser, client_credentials, device
+from .flows.attempt import Attempt
+from .flows.choose import choose, insist_on_a_person
+from .flows.discover import discover
+from .held import Held
+from .protocol import claims
+from .protocol.claims import Answer
+from .protocol.jwt import claimed_subject
+from .protocol.messages import get_as
+from .refresh import refresh
+from .tokens import EARLY, STILL_USABLE, TokenSet
+from .values import TYPE_CHECKING, Value
+
+if TYPE_CHECKING:
+    from .edges.locks import Waiting
+    from .edges.record import Edges
+    from .protocol.discovery import Metadata
+    from .settings import Settings
+    from .store import Store
+
+
+class Checked(Value):
+    """A token in hand, and what the server says about it."""
+
+    held: Held
+    userinfo: Answer
+    tokeninfo: Answer
+
+
+class Session:
+    """One run's dealings with one server."""
+
+    def __init__(self, settings: Settings, edges: Edges, store: Store, waiting: Waiting, show_qr: bool = True):
+        self._settings, self._edges, self._store, self._waiting = settings, edges, store, waiting
+        self._show_qr = show_qr
+        self._metadata: Metadata | None = None
+
+    @property
+    def metadata(self) -> Metadata:
+        """Return what the server says of itself; asked once."""
+        if self._metadata is None:
+            self._metadata = discover(self._edges.send, self._settings.issuer)
+        return self._metadata
+
+    def log_in(self, force: bool = False) -> Checked:
+        """Return a checked token: the stored one, refreshed if need be, or one of a new sign-in."""
+        held = None if force else self._present()
+        if held is not None:
+            try:
+                return self.check(held)
+            except TokenRefused:
+                if held.source == "environment":
+                    raise
+                self._edges.terminal.tell("The server does not accept the stored token any more.")
+                self._store.forget()
+        held = self.sign_in()
+        try:
+            return self.check(held)
+        except TokenRefused as error:
+            raise Refused("the server does not accept the token that it has just issued") from error
+        except _Mismatch:
+            self._store.forget()
+            raise
+
+    def stored_token(self, min_ttl: float = EARLY) -> Held | None:
+        """Return the stored token with `min_ttl` seconds left, refreshed if need be; None if there is none.
+
+        A token that cannot be refreshed now still serves for its last seconds, with a warning.
+        Raise SignInNeeded, Unreachable, Refused or StoreFailed when it does not.
+        """
+        stored = self._store.load()
+        if stored is None:
+            return None
+        left = stored.token.seconds_left(self._edges.now())
+        if left >= min_ttl:
+            return Held(stored.token, "stored", stored.place.label)
+        try:
+            return refresh(
+                stored, min_ttl, lambda: self.metadata, self._settings, self._edges, self._store, self._waiting
+            )
+        except AuthGateError as error:
+            if left < STILL_USABLE:
+                raise
+            self._edges.terminal.warn(f"{error.message}; the present token is used, and is good for {left:.0f} s")
+            return Held(stored.token, "stored", stored.place.label)
+
+    def sign_in(self) -> Held:
+        """Sign in anew. Raise SignInNeeded where nobody may be asked or the person said no."""
+        settings, here, terminal = self._settings, self._edges.surroundings, self._edges.terminal
+        insist_on_a_person(settings.flow, settings.no_input, here)
+        _ = self.metadata  # a server that cannot be reached is found out before anything else
+        self._store.prepare()
+        choice = choose(settings.flow, here)
+        terminal.explain(f"signing in with {choice.flow}: {choice.reason}")
+        try:
+            return self._run(choice.flow, insist=not choice.may_fall_back)
+        except FlowUnavailable as error:
+            if not choice.may_fall_back:
+                raise
+            other = "device" if choice.flow == "browser" else "browser"
+            terminal.tell(f"{error.sentence}; going on with {'a device code' if other == 'device' else 'a browser'}.")
+            # When the device flow was the choice, no browser can be opened here: the address is shown.
+            return self._run(other, insist=True, open_page=False)
+
+    def check(self, held: Held) -> Checked:
+        """Ask the server about the token. Raise TokenRefused, Unreachable or Refused."""
+        token = held.token.access_token
+        try:
+            userinfo = self._userinfo(token)
+            tokeninfo = self._tokeninfo(token)
+        except TokenRefused as error:
+            tokeninfo = self._tokeninfo(token)
+            if held.source != "client-credentials" and (tokeninfo.claims or {}).get("subject_type") != "client":
+                raise
+            userinfo = Answer(reason=f"a machine's token has no user: {error.code}")
+        subject = claimed_subject(held.token.id_token)
+        if userinfo.claims and subject not in (None, userinfo.claims["sub"]):
+            raise _Mismatch("UserInfo is about somebody else than the ID token (sub)", "tell whoever runs the server")
+        return Checked(held, userinfo, tokeninfo)
+
+    def _present(self) -> Held | None:
+        """Return the token that is there without asking anybody, or None."""
+        if self._settings.access_token:
+            return Held(TokenSet(self._settings.access_token), "environment")
+        try:
+            return self.stored_token()
+        except SignInNeeded as error:
+            self._edges.terminal.tell(f"{error.sentence}.")
+        except StoreFailed:
+            if self._settings.no_input:
+                raise
+            # A new sign-in moves a corrupt file aside, and fails in turn for any other reason.
+        return None
+
+    def _run(self, flow: str, insist: bool, open_page: bool = True) -> Held:
+        """Sign in by one flow and return the token as it was kept."""
+        kept: list[Held] = []
+
+        def keep(token: TokenSet) -> None:
+            # A token that cannot be saved is told of at the end: the sign-in is not wasted over it.
+            try:
+                kept.append(Held(token, flow, self._store.save_new(token)))
+            except StoreFailed as failure:
+                kept.append(Held(token, flow, None, failure))
+
+        attempt = Attempt(self._settings, self.metadata, self._edges, keep, self._show_qr)
+        if flow == "client-credentials":
+            client_credentials.sign_in(attempt)
+        elif flow == "browser":
+            browser.sign_in(attempt, open_page, insist)
+        else:
+            device.sign_in(attempt)
+        return kept[0]
+
+    def _userinfo(self, token: str) -> Answer:
+        if self.metadata.userinfo_endpoint is None:
+            return Answer(reason="the server does not offer it")
+        return claims.parse_userinfo(self._edges.send(get_as(self.metadata.userinfo_endpoint, token)))
+
+    def _tokeninfo(self, token: str) -> Answer:
+        try:
+            return claims.parse_tokeninfo(self._edges.send(get_as(self.metadata.tokeninfo_endpoint, token)))
+        except AuthGateError as error:
+            return Answer(reason=error.message)
+
+
+class _Mismatch(Refused):
+    """Two answers are about two people; a token just obtained is not kept."""

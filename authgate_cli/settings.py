@@ -1,0 +1,212 @@
+"""Settle the settings: a flag beats the environment, which beats `.env`, which beats the default.
+
+An empty variable counts as not set: CI systems hand on secrets that do not exist as "".
+"""
+
+from __future__ import annotations
+
+import os
+import re
+
+from .errors import UsageError
+from .options import Option
+from .text import listing
+from .tokens import is_token
+from .urls import split
+from .values import TYPE_CHECKING, Value
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from typing import TypeVar
+
+    T = TypeVar("T")
+
+FLOWS = ("auto", "browser", "device", "client-credentials")
+STORES = ("auto", "keyring", "file")
+
+SETTINGS = (
+    Option("url", "server URL (the issuer)", "URL", "AUTHGATE_URL"),
+    Option("client-id", "client at that server", "ID", "CLIENT_ID"),
+    Option("scope", "scopes to ask for", "SCOPES", "AUTHGATE_SCOPE", "profile email"),
+    Option("flow", "how to sign in", "HOW", "AUTHGATE_FLOW", "auto", FLOWS),
+    Option(
+        "redirect-uri",
+        "callback URL, as registered; or several, by commas",
+        "URL",
+        "AUTHGATE_REDIRECT_URI",
+        "http://127.0.0.1:8088/callback",
+    ),
+    Option("store", "where the token is kept", "WHERE", "AUTHGATE_STORE", "auto", STORES),
+    Option("token-file", "token file", "FILE", "AUTHGATE_TOKEN_FILE", "~/.authgate-tokens.json"),
+    Option("timeout", "time for one HTTP exchange", "SECONDS", "AUTHGATE_TIMEOUT", "30"),
+    Option("no-input", "never start a sign-in", "", "AUTHGATE_NO_INPUT"),
+)
+SWITCHES = (
+    Option("env-file", "settings file", "FILE", "", ".env"),
+    Option("json", "print one JSON document"),
+    Option("quiet", "no progress and no warnings", short="q"),
+    Option("verbose", "a line for every HTTP exchange, and why a flow was chosen", short="v"),
+    Option("debug", "show tracebacks"),
+    Option("show-tokens", "do not mask tokens"),
+    Option("no-qr", "no QR code with the device code"),
+    Option("version", "print the version", short="V"),
+    Option("help", "print this help", short="h"),
+)
+# Settings that are never flags: every process on the machine can read a command line.
+SECRET_VARIABLES = ("CLIENT_SECRET", "AUTHGATE_TOKEN")
+VARIABLES = frozenset([option.variable for option in SETTINGS] + list(SECRET_VARIABLES))
+
+_SCOPE = r"[\x21\x23-\x5b\x5d-\x7e ]+"  # RFC 6749 section 3.3
+_YES, _NO = ("1", "true", "yes", "on", "y"), ("0", "false", "no", "off", "n")
+
+
+class Settings(Value):
+    """The settings of one run. `sources` tells where each came from; the repr shows no secret."""
+
+    issuer: str = ""
+    client_id: str = ""
+    client_secret: str | None = None
+    scope: str = "profile email"
+    flow: str = "auto"
+    redirect_uris: tuple[str, ...] = ()
+    store: str = "auto"
+    token_file: str = ""
+    timeout: float = 30.0
+    no_input: bool = False
+    access_token: str | None = None
+    sources: dict[str, str] = {}
+
+    def __repr__(self) -> str:
+        return f"Settings(issuer={self.issuer!r}, client_id={self.client_id!r}, flow={self.flow!r})"
+
+    def require(self, *names: str) -> None:
+        """Raise UsageError unless the settings of these variables are there."""
+        have = {"AUTHGATE_URL": self.issuer, "CLIENT_ID": self.client_id}
+        missing = [name for name in names if not have[name]]
+        if missing:
+            verb = "is" if len(missing) == 1 else "are"
+            examples = {
+                "AUTHGATE_URL": "AUTHGATE_URL=https://auth.example.com",
+                "CLIENT_ID": "CLIENT_ID=your-client-id",
+            }
+            raise UsageError(
+                f"{listing(missing)} {verb} not set",
+                f"export {' '.join(examples[name] for name in missing)}, or put it into .env",
+            )
+
+
+def resolve(flags: Mapping[str, str | bool], environ: Mapping[str, str], dotenv: Mapping[str, str]) -> Settings:
+    """Merge and check all settings. Raise UsageError for the first value that cannot be used."""
+    sources: dict[str, str] = {}
+
+    def pick(name: str, variable: str, default: str = "") -> str:
+        if name in flags:
+            sources[variable] = f"--{name}"
+            return "1" if flags[name] is True else str(flags[name])
+        for place, origin in ((environ, "environment"), (dotenv, ".env")):
+            if place.get(variable):
+                sources[variable] = origin
+                return place[variable]
+        return default
+
+    value = {option.variable: pick(option.name, option.variable, option.default) for option in SETTINGS}
+    value.update((variable, pick("", variable)) for variable in SECRET_VARIABLES)
+    # What the person wrote is named in errors: the flag, or the variable.
+    named = {variable: origin if origin[:2] == "--" else variable for variable, origin in sources.items()}
+    for option in SETTINGS:
+        if option.choices and value[option.variable] not in option.choices:
+            raise UsageError(f"{named[option.variable]} has to be one of {', '.join(option.choices)}")
+
+    def check(judge: Callable[[str, str], T], variable: str) -> T:
+        return judge(value[variable], named.get(variable, variable))
+
+    return Settings(
+        issuer=check(_issuer, "AUTHGATE_URL") if value["AUTHGATE_URL"] else "",
+        client_id=check(_plain, "CLIENT_ID"),
+        client_secret=check(_plain, "CLIENT_SECRET") or None,
+        scope=check(_scope, "AUTHGATE_SCOPE"),
+        flow=value["AUTHGATE_FLOW"],
+        redirect_uris=check(_redirect_uris, "AUTHGATE_REDIRECT_URI"),
+        store=value["AUTHGATE_STORE"],
+        token_file=expand_home(check(_plain, "AUTHGATE_TOKEN_FILE"), environ),
+        timeout=check(_timeout, "AUTHGATE_TIMEOUT"),
+        no_input=check(_truth, "AUTHGATE_NO_INPUT"),
+        access_token=check(_access_token, "AUTHGATE_TOKEN"),
+        sources=sources,
+    )
+
+
+def _issuer(url: str, name: str) -> str:
+    example = "for example https://auth.example.com"
+    try:
+        parts = split(url)
+    except ValueError as error:
+        raise UsageError(f"{name} is not a server URL: {error}", example) from None
+    if parts.query or parts.fragment or url.endswith("?"):  # RFC 8414 section 2
+        raise UsageError(f"{name} is not a server URL: it has a query or a fragment", example)
+    if not parts.is_safe:
+        raise UsageError(
+            f"{name} is plain http, and tokens would cross the network in the clear",
+            f"use https://{parts.netloc}{parts.path}; plain http is for this machine alone",
+        )
+    return url
+
+
+def _redirect_uri(uri: str, name: str) -> str:
+    example = "for example http://127.0.0.1:8088/callback"
+    try:
+        parts = split(uri)
+    except ValueError as error:
+        raise UsageError(f"{name} is not a callback URL: {error}", example) from None
+    if parts.scheme != "http" or not parts.is_loopback or parts.fragment:
+        raise UsageError(f"{name} has to be an http:// URL on this machine (RFC 8252)", example)
+    return uri
+
+
+def _redirect_uris(value: str, name: str) -> tuple[str, ...]:
+    return tuple(_redirect_uri(uri.strip(), name) for uri in value.split(","))
+
+
+def _plain(value: str, name: str) -> str:
+    if not value.isprintable() or value != value.strip():
+        raise UsageError(f"{name} has spaces around it or characters that cannot be typed", "was a line break copied?")
+    return value
+
+
+def _access_token(value: str, name: str) -> str | None:
+    if value and not is_token(value):
+        raise UsageError(f"{name} has characters that no token has", "was a line break or a space copied?")
+    return value or None
+
+
+def _scope(value: str, name: str) -> str:
+    if value and not re.fullmatch(_SCOPE, value):
+        raise UsageError(f"{name} has characters that no scope has", "for example 'openid profile email'")
+    return " ".join(value.split())
+
+
+def _timeout(value: str, name: str) -> float:
+    try:
+        seconds = float(value)
+    except ValueError:
+        seconds = 0.0
+    if not 0 < seconds <= 3600:
+        raise UsageError(f"{name} has to be a number of seconds above 0, and 3600 at most", "for example 30")
+    return seconds
+
+
+def _truth(value: str, name: str) -> bool:
+    if value.lower() in _YES:
+        return True
+    if value and value.lower() not in _NO:
+        raise UsageError(f"{name} has to be 1 or 0")
+    return False
+
+
+def expand_home(value: str, environ: Mapping[str, str]) -> str:
+    """Expand `~`; "" when there is no home to expand it to. A relative path is taken from here."""
+    home = environ.get("USERPROFILE" if os.name == "nt" else "HOME")
+    if value[:2] in ("~", "~/", "~" + os.sep) and home:
+        return os.path.join(home, value[2:])
+    path = os.path.expanduser(value)
+    return "" if path.startswith("~") else path

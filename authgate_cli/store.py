@@ -1,0 +1,106 @@
+"""Decide between keyring and file.
+
+Loading looks in the keyring, then in the file. A refreshed token goes back where it came from,
+or two tools that share it would each have a copy, one of which dies under rotation. Only a new
+sign-in chooses the preferred place, and then removes this client's entry from the other.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+
+from .edges.keyring_store import NoKeyring
+from .errors import StoreFailed
+from .values import TYPE_CHECKING, Value
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import TypeVar
+
+    from .edges.file_store import FileStore
+    from .edges.keyring_store import KeyringStore
+    from .edges.terminal import Terminal
+    from .tokens import TokenSet
+
+    Place = FileStore | KeyringStore
+    T = TypeVar("T")
+
+
+class Stored(Value):
+    """A token and the place that it came from."""
+
+    token: TokenSet
+    place: Place
+
+
+class Store:
+    """The places that `--store` allows, in the order of preference."""
+
+    def __init__(self, places: tuple[Place, ...], terminal: Terminal):
+        self._places, self._terminal = places, terminal
+        self._warned: set[str] = set()
+
+    def load(self) -> Stored | None:
+        """Return the first token found. Raise StoreFailed when the last place cannot be read."""
+        for place in self._places:
+            found = self._tolerant(place, place.find)
+            if found is None:
+                continue
+            if found.warning:
+                self._warn_once(found.warning)
+            if found.token is not None:
+                return Stored(found.token, place)
+        return None
+
+    def prepare(self) -> None:
+        """Make sure that a new token can be saved, before anybody is asked for one."""
+        for place in self._places:
+            if self._tolerant(place, place.prepare):
+                return
+
+    def save_new(self, token: TokenSet) -> str:
+        """Save the token of a new sign-in in the preferred place; return that place's label."""
+        label = self._save(token, self._places)
+        for place in self._places:
+            if place.label != label:
+                self._forget_quietly(place)
+        return label
+
+    def save_refreshed(self, token: TokenSet, place: Place) -> str:
+        """Save a refreshed token where it came from, or in the next place when that fails."""
+        return self._save(token, self._places[self._places.index(place) :])
+
+    def forget(self) -> bool:
+        """Remove the token from every place; tell whether there was one."""
+        forgotten = [self._tolerant(place, place.forget) for place in self._places]
+        return any(forgotten)
+
+    def _save(self, token: TokenSet, places: tuple[Place, ...]) -> str:
+        for place in places:
+            if label := self._tolerant(place, partial(place.save, token)):
+                return label
+        raise AssertionError("the last place raises")
+
+    def _tolerant(self, place: Place, action: Callable[[], T]) -> T | None:
+        """Do something at a place; a failure of any but the last only means: try the next one."""
+        try:
+            return action()
+        except StoreFailed as failure:
+            if place is self._places[-1]:
+                raise
+            if isinstance(failure, NoKeyring):
+                self._terminal.explain(f"{failure.message}; the token file is used")
+            else:
+                self._warn_once(f"{failure.message}; the token file is used")
+        return None
+
+    def _forget_quietly(self, place: Place) -> None:
+        try:
+            place.forget()
+        except StoreFailed as failure:
+            self._terminal.explain(failure.message)
+
+    def _warn_once(self, text: str) -> None:
+        if text not in self._warned:
+            self._warned.add(text)
+            self._terminal.warn(text)

@@ -1,0 +1,145 @@
+"""Read and write the token file that AuthGate's clients share; text in, text out.
+
+Four dialects exist. bash-cli, the Python SDK and the Go SDK keep `{"data": {client_id: TEXT}}`
+where TEXT is JSON; the older Go clients keep `{"tokens": {client_id: {...}}}`. They differ in
+`expires_at`: a string of digits, a float, RFC 3339. What must hold for all of them:
+
+- every dialect is read, and an entry that is an object where text is usual;
+- what is not understood survives a write: other keys, other fields, other clients;
+- a rewritten entry stays readable by its writer: same map, same kind of entry, same kind of
+  `expires_at`, and one with just the Python SDK's five fields gets no sixth (it refuses more).
+"""
+
+from __future__ import annotations
+
+import json
+import re
+
+from .tokens import LATEST, TokenSet, is_token, parse_rfc3339, rfc3339
+from .values import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from typing import Any
+
+    Document = dict[str, Any]
+    Fields = dict[str, Any]
+
+PYTHON_SDK = {"access_token", "refresh_token", "token_type", "expires_at", "client_id"}
+_NO_TIME = "0001-01-01T00:00:00Z"  # Go's zero time
+
+
+def parse(data: bytes) -> Document:
+    """Read a token file's bytes; empty means no entries. Raise ValueError when it is corrupt."""
+    if not data.strip():
+        return {}
+    try:
+        document = json.loads(data)
+    except RecursionError:
+        raise ValueError("nested too deeply") from None
+    if not isinstance(document, dict):
+        raise ValueError("not a JSON object")
+    if not all(isinstance(document.get(name, {}), dict) for name in ("data", "tokens")):
+        raise ValueError("its maps are not JSON objects")
+    return document
+
+
+def serialise(document: Document) -> bytes:
+    """Write a document as the other clients do: indented JSON with a line end."""
+    return (json.dumps(document, indent=2) + "\n").encode()
+
+
+def get(document: Document, key: str) -> TokenSet | None:
+    """Return the entry of this key in either map, or None when there is none that can be used."""
+    for name in ("data", "tokens"):
+        token = read_entry(document.get(name, {}).get(key))
+        if token is not None:
+            return token
+    return None
+
+
+def put(document: Document, key: str, token: TokenSet, now: float) -> Document:
+    """Return the document with this entry written, in the dialect of the entry it replaces."""
+    name = "tokens" if key in document.get("tokens", {}) and key not in document.get("data", {}) else "data"
+    entries = document.get(name, {})
+    return {**document, name: {**entries, key: write_entry(token, now, entries.get(key))}}
+
+
+def remove(document: Document, key: str) -> Document:
+    """Return the document without this key in either map."""
+    kept: Document = {
+        name: {other: entry for other, entry in document[name].items() if other != key}
+        for name in ("data", "tokens")
+        if name in document
+    }
+    return {**document, **kept}
+
+
+def read_entry(entry: object) -> TokenSet | None:
+    """Read one entry, text or object; None when it holds no access token."""
+    fields = _fields(entry)
+    if not is_token(fields.get("access_token")):
+        return None
+    return TokenSet(
+        access_token=fields["access_token"],
+        token_type=_text(fields, "token_type") or "Bearer",
+        expires_at=_expires_at(fields.get("expires_at")),
+        refresh_token=_text(fields, "refresh_token"),
+        id_token=_text(fields, "id_token"),
+        scope=_text(fields, "scope"),
+        issuer=_text(fields, "issuer"),
+        client_id=_text(fields, "client_id"),
+    )
+
+
+def write_entry(token: TokenSet, now: float, old: object = None) -> str | Fields:
+    """Write one entry in the manner of the one it replaces; a new one is text with every field."""
+    before = _fields(old)
+    told = {
+        "access_token": token.access_token,
+        "refresh_token": token.refresh_token or "",
+        "token_type": token.token_type,
+        "expires_in": 0 if token.expires_at is None else max(0, round(token.expires_at - now)),
+        "expires_at": _written_time(token.expires_at, before.get("expires_at")),
+        "scope": token.scope or "",
+        "id_token": token.id_token or "",
+        "client_id": token.client_id,
+        "issuer": token.issuer,
+    }
+    if before and set(before) <= PYTHON_SDK:
+        told = {name: value for name, value in told.items() if name in PYTHON_SDK}
+    elif before:
+        told = {name: value for name, value in told.items() if value or name in before}
+    fields = {**before, **told}
+    if isinstance(old, dict):
+        return fields
+    return json.dumps(fields, indent=2 if isinstance(old, str) and "\n" in old else None)
+
+
+def _fields(entry: object) -> Fields:
+    if isinstance(entry, str):
+        try:
+            entry = json.loads(entry)
+        except (ValueError, RecursionError):
+            return {}
+    return entry if isinstance(entry, dict) else {}
+
+
+def _text(fields: Fields, name: str) -> str | None:
+    value = fields.get(name)
+    return value if isinstance(value, str) and value else None
+
+
+def _expires_at(value: object) -> float | None:
+    if isinstance(value, str):
+        value = int(value) if re.fullmatch(r"\d{1,12}", value, re.ASCII) else parse_rfc3339(value)
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 < value <= LATEST:
+        return None
+    return value
+
+
+def _written_time(expires_at: float | None, before: object) -> str | float:
+    if isinstance(before, (int, float)):
+        return type(before)(expires_at or 0)
+    if isinstance(before, str) and (before == "" or before.isdecimal()):
+        return str(int(expires_at)) if expires_at is not None else ""
+    return rfc3339(expires_at) if expires_at is not None else _NO_TIME

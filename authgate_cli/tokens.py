@@ -1,0 +1,91 @@
+"""Hold a token and reckon its time. Times are seconds since 1970, UTC; None means unknown."""
+
+from __future__ import annotations
+
+import re
+import time
+
+from .values import Value
+
+# The last second of the year 9999: what RFC 3339 and every calendar can write.
+LATEST = 253402300799
+# A token this close to its end is refreshed early (seconds).
+EARLY = 60
+# A token with this many seconds left still serves when it cannot be refreshed now.
+STILL_USABLE = 10
+
+_RFC3339 = r"(\d{4})-(\d\d)-(\d\d)[Tt ](\d\d):(\d\d):(\d\d)(\.\d+)?(?:[Zz]|([+-])(\d\d):(\d\d))"
+
+
+class TokenSet(Value):
+    """A token with all that is known of it; its repr shows no secret."""
+
+    access_token: str
+    token_type: str = "Bearer"
+    expires_at: float | None = None
+    refresh_token: str | None = None
+    id_token: str | None = None
+    scope: str | None = None
+    issuer: str | None = None
+    client_id: str | None = None
+
+    def __repr__(self) -> str:
+        return f"TokenSet(access_token={mask(self.access_token)}, expires_at={self.expires_at})"
+
+    def seconds_left(self, now: float) -> float:
+        """Return the seconds until the token expires; infinity when it never does."""
+        return float("inf") if self.expires_at is None else self.expires_at - now
+
+    def secrets(self) -> list[str]:
+        """Return the strings that must never be shown."""
+        return [secret for secret in (self.access_token, self.refresh_token, self.id_token) if secret]
+
+
+def mask(token: str | None) -> str:
+    """Return what may be shown of a token: its first 8 characters, or less."""
+    if not token:
+        return "(none)"
+    return token[:8] + "..." if len(token) > 8 else "****"
+
+
+def is_token(value: object) -> bool:
+    """Tell whether `value` can stand in an Authorization header: visible ASCII, no spaces."""
+    return isinstance(value, str) and value.isascii() and value.isprintable() and value != "" and " " not in value
+
+
+def expiry(expires_in: object, now: float) -> float | None:
+    """Turn a server's `expires_in` into a time; None (never) for what is not a usable number."""
+    if isinstance(expires_in, bool) or not isinstance(expires_in, (int, float)):
+        return None
+    if not 0 <= expires_in <= LATEST - now:
+        return None
+    return now + expires_in
+
+
+def rfc3339(when: float) -> str:
+    """Write a time as RFC 3339 in UTC with whole seconds."""
+    return "%04d-%02d-%02dT%02d:%02d:%02dZ" % time.gmtime(int(when))[:6]
+
+
+def parse_rfc3339(text: str) -> float | None:
+    """Read an RFC 3339 time, with any fraction and offset; None for anything else.
+
+    By hand, because importing `datetime` costs more than the rest of a cached `token` together.
+    """
+    match = re.fullmatch(_RFC3339, text, re.ASCII)
+    if match is None:
+        return None
+    year, month, day, hour, minute, second = (int(part) for part in match.groups()[:6])
+    fraction, sign, offset_hours, offset_minutes = match.groups()[6:]
+    if not (1 <= month <= 12 and 1 <= day <= 31 and hour < 24 and minute < 60 and second <= 60):
+        return None
+    offset = int(sign + "1") * (int(offset_hours) * 3600 + int(offset_minutes) * 60) if sign else 0
+    clock = hour * 3600 + minute * 60 + second + float(fraction or 0)
+    return _days(year, month, day) * 86400 + clock - offset
+
+
+def _days(year: int, month: int, day: int) -> int:
+    """Count the days from 1970-01-01 in the Gregorian calendar, years beginning in March."""
+    year -= month < 3
+    month = (month + 9) % 12
+    return 365 * year + year // 4 - year // 100 + year // 400 + (153 * month + 2) // 5 + day - 719469

@@ -1,0 +1,76 @@
+"""Build the real edges, and what stands on them."""
+
+from __future__ import annotations
+
+import secrets
+import time
+
+from .edges.browser import open_browser
+from .edges.file_store import FileStore
+from .edges.http import Http
+from .edges.keyring_store import KeyringStore, is_importable
+from .edges.locks import Waiting
+from .edges.loopback import Listener
+from .edges.record import Edges
+from .edges.signals import uninterrupted
+from .edges.surroundings import look_around
+from .session import Session
+from .settings import SETTINGS, expand_home
+from .store import Store
+from .values import TYPE_CHECKING, Value
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from .edges.terminal import Terminal
+    from .options import Arguments
+    from .settings import Settings
+
+
+class App(Value):
+    """What a command works with."""
+
+    arguments: Arguments
+    settings: Settings
+    edges: Edges
+    store: Store
+    session: Session
+
+
+def build_edges(settings: Settings, terminal: Terminal, environ: Mapping[str, str]) -> Edges:
+    """Return the real world."""
+    here = look_around(environ, terminal.is_terminal)
+    http = Http(settings.timeout, environ, time.time, time.monotonic, time.sleep, terminal.explain)
+    return Edges(
+        now=time.time,
+        monotonic=time.monotonic,
+        sleep=time.sleep,
+        random_bytes=secrets.token_bytes,
+        send=http.send,
+        listen=lambda redirect: Listener(redirect, time.monotonic),
+        open_browser=lambda url: open_browser(here.browser, url, environ) if here.browser else None,
+        uninterrupted=lambda: uninterrupted(lambda: terminal.tell("One moment: a token is just being saved.")),
+        terminal=terminal,
+        surroundings=here,
+    )
+
+
+def build_app(arguments: Arguments, settings: Settings, edges: Edges, environ: Mapping[str, str]) -> App:
+    """Return what stands on these edges."""
+    waiting = Waiting(edges.now, edges.monotonic, edges.sleep)
+    store = Store(_places(settings, edges, waiting, environ), edges.terminal)
+    session = Session(settings, edges, store, waiting, show_qr="no-qr" not in arguments.flags)
+    return App(arguments, settings, edges, store, session)
+
+
+def _places(
+    settings: Settings, edges: Edges, waiting: Waiting, environ: Mapping[str, str]
+) -> tuple[FileStore | KeyringStore, ...]:
+    terminal, client = edges.terminal, (settings.client_id, settings.issuer)
+    file = FileStore(settings.token_file, *client, waiting, terminal.warn)
+    if settings.store == "file" or (settings.store == "auto" and not is_importable()):
+        return (file,)
+    default = next(option.default for option in SETTINGS if option.name == "token-file")
+    attended = terminal.is_terminal or edges.surroundings.display
+    keyring = KeyringStore(*client, edges.now, attended, terminal.tell, expand_home(default, environ))
+    return (keyring,) if settings.store == "keyring" else (keyring, file)

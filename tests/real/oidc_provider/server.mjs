@@ -1,0 +1,135 @@
+// A certified OpenID provider (oidc-provider) on loopback, for tests that need a real counterpart.
+//
+//   node server.mjs '{"path": "/tenant", "ttl": {"AccessToken": 2}}'
+//
+// The only argument is a JSON object that overrides DEFAULTS. When the provider listens, one line
+// `ready {issuer}` is printed on stdout; oidc-provider's own notices go to stderr. Everything is
+// kept in memory and gone with the process. Sign in as anybody, with any password, on its
+// development pages: every account is Jane Doe.
+
+import { generateKeyPairSync } from 'node:crypto';
+import { createServer } from 'node:http';
+
+// Set before oidc-provider is loaded, so that stdout has the ready line only.
+console.info = console.error;
+const { default: Provider } = await import('oidc-provider');
+
+const DEFAULTS = {
+  port: 0, // 0: one that is free
+  path: '', // of the issuer: '/tenant', or with a slash at the end, which the issuer then keeps
+  redirectUris: ['http://127.0.0.1:8088/callback'],
+  client: {}, // more metadata of the client `authgate-cli`, over that in publicClient()
+  clients: [], // further clients, as oidc-provider takes them
+  scopes: ['openid', 'profile', 'email', 'offline_access'], // any other is dropped silently
+  refusedScopes: [], // of those, the ones answered with invalid_scope
+  alwaysRefresh: false, // true: a refresh token without offline_access, as AuthGate does it
+  rotate: true, // a new refresh token for every refresh; the old one revokes the whole grant
+  algorithm: 'RS256', // of the ID token: RS256 or ES256
+  ttl: {}, // seconds: AccessToken, RefreshToken, IdToken, AuthorizationCode, DeviceCode
+};
+
+const TTL = {
+  AccessToken: 3600,
+  AuthorizationCode: 60,
+  ClientCredentials: 600,
+  DeviceCode: 600,
+  Grant: 86400,
+  IdToken: 3600,
+  Interaction: 600,
+  RefreshToken: 86400,
+  Session: 86400,
+};
+
+const JANE = {
+  name: 'Jane Doe',
+  preferred_username: 'jane',
+  email: 'jane@example.com',
+  email_verified: true,
+};
+
+function signingKey(algorithm) {
+  const [type, options] = algorithm === 'ES256'
+    ? ['ec', { namedCurve: 'P-256' }]
+    : ['rsa', { modulusLength: 2048 }];
+  const jwk = generateKeyPairSync(type, options).privateKey.export({ format: 'jwk' });
+  return { ...jwk, use: 'sig', alg: algorithm };
+}
+
+function publicClient(settings) {
+  const offered = settings.scopes.filter((scope) => !settings.refusedScopes.includes(scope));
+  return {
+    client_id: 'authgate-cli',
+    client_name: 'AuthGate CLI',
+    application_type: 'native', // http redirects to loopback, on any port (RFC 8252 section 7.3)
+    token_endpoint_auth_method: 'none',
+    grant_types: [
+      'authorization_code',
+      'refresh_token',
+      'urn:ietf:params:oauth:grant-type:device_code',
+    ],
+    response_types: ['code'],
+    redirect_uris: settings.redirectUris,
+    id_token_signed_response_alg: settings.algorithm,
+    scope: offered.join(' '),
+    ...settings.client,
+  };
+}
+
+function configuration(settings) {
+  return {
+    clients: [publicClient(settings), ...settings.clients],
+    jwks: { keys: [signingKey(settings.algorithm)] },
+    cookies: { keys: ['for tests only'] },
+    scopes: settings.scopes,
+    claims: {
+      openid: ['sub'],
+      profile: ['name', 'preferred_username'],
+      email: ['email', 'email_verified'],
+    },
+    findAccount: (ctx, id) => ({ accountId: id, claims: () => ({ sub: id, ...JANE }) }),
+    pkce: { required: () => true },
+    rotateRefreshToken: settings.rotate,
+    ...(settings.alwaysRefresh && { issueRefreshToken: () => true }),
+    ttl: { ...TTL, ...settings.ttl },
+    clockTolerance: 0, // by default a token is accepted for 15 s after its end
+    features: {
+      clientCredentials: { enabled: true },
+      deviceFlow: { enabled: true },
+      devInteractions: { enabled: true },
+      introspection: { enabled: true },
+      revocation: { enabled: true },
+    },
+  };
+}
+
+// oidc-provider routes from '/': take the issuer's path off, and leave the whole address in
+// originalUrl, from which it builds its own links.
+function mounted(callback, prefix) {
+  return (request, response) => {
+    if (!request.url.startsWith(`${prefix}/`)) {
+      response.writeHead(404).end();
+      return;
+    }
+    request.originalUrl = request.url;
+    request.url = request.url.slice(prefix.length);
+    callback(request, response);
+  };
+}
+
+function settingsFrom(argument = '{}') {
+  const switches = JSON.parse(argument);
+  const unknown = Object.keys(switches).filter((name) => !(name in DEFAULTS));
+  if (unknown.length) throw new Error(`unknown switches: ${unknown}`);
+  return { ...DEFAULTS, ...switches };
+}
+
+const settings = settingsFrom(process.argv[2]);
+const server = createServer();
+
+// The issuer holds the port, so the provider is made when the port is known.
+server.listen(settings.port, '127.0.0.1', () => {
+  const issuer = `http://127.0.0.1:${server.address().port}${settings.path}`;
+  const provider = new Provider(issuer, configuration(settings));
+  server.on('request', mounted(provider.callback(), settings.path.replace(/\/$/, '')));
+  console.log(`ready ${issuer}`);
+});
