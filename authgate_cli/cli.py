@@ -14,9 +14,9 @@ from .commands import COMMANDS
 from .edges.env_file import read_env_file
 from .edges.signals import die_of, ending_cleanly
 from .edges.terminal import ReaderGone, Terminal, reserve_standard_descriptors
-from .errors import AuthGateError, Terminated
+from .errors import AuthGateError, Terminated, UsageError
 from .options import parse
-from .settings import SETTINGS, SWITCHES, resolve
+from .settings import SETTINGS, SWITCHES, Settings, resolve
 from .values import TYPE_CHECKING
 from .wiring import build_app, build_edges
 
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from .edges.record import Edges
 
 BUG, INTERRUPTED = 70, 130
+REPORTS_PROBLEMS = ("status", "doctor")  # their result is there in every case
 
 
 def main() -> int:
@@ -84,10 +85,16 @@ def _run(argv: list[str], environ: Mapping[str, str], terminal: Terminal, edit: 
         return 0
     terminal.quiet, terminal.verbose = "quiet" in flags, "verbose" in flags
     dotenv = read_env_file(str(flags.get("env-file", ".env")), "env-file" in flags, terminal.warn)
-    settings = resolve(flags, environ, dotenv)
+    settings, problem = Settings(), None
+    try:
+        settings = resolve(flags, environ, dotenv)
+    except UsageError as error:
+        if arguments.command not in REPORTS_PROBLEMS:
+            raise
+        problem = error
     edges = edit(build_edges(settings, terminal, environ))
     module = import_module(f"{__package__}.commands.{arguments.command}")
-    status: int = module.run(build_app(arguments, settings, edges, environ))
+    status: int = module.run(build_app(arguments, settings, edges, environ, problem))
     return status
 
 

@@ -53,7 +53,7 @@ def _assignment(line: str) -> tuple[str, str]:
         return key, re.sub(r'\\(["\\])', r"\1", _quoted(_DOUBLE, value))
     if value[:1] == "'":
         return key, _quoted(_SINGLE, value)
-    return key, re.split(r"(?:^|[ \t]+)#", value, maxsplit=1)[0].rstrip()
+    return key, re.split(r"(?:^|[ \t])#", value, maxsplit=1)[0].rstrip()
 
 
 def _quoted(pattern: re.Pattern[str], value: str) -> str:

@@ -10,14 +10,16 @@ from __future__ import annotations
 
 from .edges.locks import refresh_lock
 from .errors import Refused, SignInNeeded, StoreFailed
+from .flows.keys import KeySet
 from .held import Held
 from .protocol import id_token, token_response
 from .protocol.jwt import claimed_subject
 from .tokens import STILL_USABLE
-from .values import TYPE_CHECKING
+from .values import TYPE_CHECKING, Value
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from contextlib import AbstractContextManager
 
     from .edges.locks import Waiting
     from .edges.record import Edges
@@ -29,76 +31,80 @@ if TYPE_CHECKING:
 _SIGN_IN = "sign in again with authgate login"
 
 
-def refresh(
-    stored: Stored,
-    min_ttl: float,
-    metadata: Callable[[], Metadata],
-    settings: Settings,
-    edges: Edges,
-    store: Store,
-    waiting: Waiting,
-) -> Held:
-    """Return a fresh token, refreshed here or meanwhile by somebody else.
+class Refresher(Value):
+    """What a refresh works with; `metadata` asks the server about itself, once and when needed."""
 
-    Raise SignInNeeded when there is nothing to refresh with, Unreachable, Refused or StoreFailed
-    when it cannot be done now; the stored token is then left as it was.
-    """
-    place, now = stored.place, edges.now
-    # Whoever holds the lock is in one exchange with the server, or in two with discovery.
-    patience = 2 * settings.timeout + 5
-    with refresh_lock(place.lock_path, waiting, patience, edges.terminal.explain):
-        current = place.find().token
-        if current is None:
-            raise SignInNeeded("the token has been removed meanwhile", _SIGN_IN)
-        if current.access_token != stored.token.access_token and current.seconds_left(now()) >= min_ttl:
-            return Held(current, "stored", place.label)
-        if current.refresh_token is None:
-            raise SignInNeeded("the token has expired, and came without a refresh token", _SIGN_IN)
-        server = metadata()
-        place.check_writable()
-        try:
-            return _spend(current, place, server, settings, edges, store)
-        except Refused as error:
-            if error.code != "invalid_grant":
-                raise
-            again = place.find().token
-            if again and again.access_token != current.access_token and again.seconds_left(now()) >= STILL_USABLE:
-                return Held(again, "stored", place.label)
-            raise SignInNeeded(
-                "the token has expired, and the server does not renew it (invalid_grant)", _SIGN_IN
-            ) from error
+    settings: Settings
+    edges: Edges
+    store: Store
+    waiting: Waiting
+    metadata: Callable[[], Metadata]
 
+    def lock(self, path: str) -> AbstractContextManager[None]:
+        """Return the lock, waiting as long as one exchange and its discovery may take somebody else."""
+        return refresh_lock(path, self.waiting, 2 * self.settings.timeout + 5, self.edges.terminal.explain)
 
-def _spend(current: TokenSet, place: Place, server: Metadata, settings: Settings, edges: Edges, store: Store) -> Held:
-    """Exchange the refresh token (RFC 6749 section 6) and save what comes back."""
-    fields = {"grant_type": "refresh_token", "refresh_token": current.refresh_token}
-    request = token_response.token_request(server, fields, settings.client_id, settings.client_secret)
-    with edges.uninterrupted():
-        response = edges.send(request)
-        answer = token_response.parse(response, "the token could not be refreshed", edges.now(), current.scope)
-        if answer.id_token:
-            id_token.check(answer.id_token, _expected(current, answer, server, settings, edges.now()))
-        # What the answer leaves out stays as it was.
-        token = answer._replace(
-            refresh_token=answer.refresh_token or current.refresh_token,
-            id_token=answer.id_token or current.id_token,
-            issuer=server.issuer,
-            client_id=settings.client_id,
+    def refresh(self, stored: Stored, min_ttl: float) -> Held:
+        """Return a fresh token, refreshed here or meanwhile by somebody else.
+
+        Raise SignInNeeded when there is nothing to refresh with, Unreachable, Refused or
+        StoreFailed when it cannot be done now; the stored token is then left as it was.
+        """
+        place = stored.place
+        with self.lock(place.lock_path):
+            current = place.find().token
+            if current is None:
+                raise SignInNeeded("the token has been removed meanwhile", _SIGN_IN)
+            if current.access_token != stored.token.access_token and self._left(current) >= min_ttl:
+                return Held(current, "stored", place.label)
+            if current.refresh_token is None:
+                raise SignInNeeded("the token has expired, and came without a refresh token", _SIGN_IN)
+            keys = KeySet(self.edges.send, self.metadata().jwks_uri)
+            if current.id_token:
+                keys.load()  # a new ID token is likely to come
+            place.check_writable()
+            try:
+                return self._spend(current, place, keys)
+            except Refused as error:
+                if error.code != "invalid_grant":
+                    raise
+                again = place.find().token
+                if again and again.access_token != current.access_token and self._left(again) >= STILL_USABLE:
+                    return Held(again, "stored", place.label)
+                message = "the token has expired, and the server does not renew it (invalid_grant)"
+                raise SignInNeeded(message, _SIGN_IN) from error
+
+    def _spend(self, current: TokenSet, place: Place, keys: KeySet) -> Held:
+        """Exchange the refresh token (RFC 6749 section 6) and save what comes back."""
+        server, settings, edges = self.metadata(), self.settings, self.edges
+        fields = {"grant_type": "refresh_token", "refresh_token": current.refresh_token}
+        request = token_response.token_request(server, fields, settings.client_id, settings.client_secret)
+        with edges.uninterrupted():
+            response = edges.send(request)
+            answer = token_response.parse(response, "the token could not be refreshed", edges.now(), current.scope)
+            if answer.id_token:
+                keys.verify_direct(id_token.check(answer.id_token, self._expected(current, answer)))
+            # What the answer leaves out stays as it was.
+            token = answer._replace(
+                refresh_token=answer.refresh_token or current.refresh_token,
+                id_token=answer.id_token or current.id_token,
+                issuer=server.issuer,
+                client_id=settings.client_id,
+            )
+            try:
+                return Held(token, "refreshed", self.store.save_refreshed(token, place))
+            except StoreFailed as failure:
+                return Held(token, "refreshed", None, failure)
+
+    def _expected(self, current: TokenSet, answer: TokenSet) -> id_token.Expected:
+        """Say what a new ID token must agree with (OpenID Connect Core section 12.2)."""
+        return id_token.Expected(
+            self.metadata().issuer,
+            self.settings.client_id,
+            self.edges.now(),
+            access_token=answer.access_token,
+            subject=claimed_subject(current.id_token),
         )
-        try:
-            return Held(token, "refreshed", store.save_refreshed(token, place))
-        except StoreFailed as failure:
-            return Held(token, "refreshed", None, failure)
 
-
-def _expected(
-    current: TokenSet, answer: TokenSet, server: Metadata, settings: Settings, now: float
-) -> id_token.Expected:
-    """Say what a new ID token must agree with (OpenID Connect Core section 12.2)."""
-    return id_token.Expected(
-        server.issuer,
-        settings.client_id,
-        now,
-        access_token=answer.access_token,
-        subject=claimed_subject(current.id_token),
-    )
+    def _left(self, token: TokenSet) -> float:
+        return token.seconds_left(self.edges.now())

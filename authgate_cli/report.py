@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from .protocol.claims import Answer
+    from .protocol.strict_json import Json
     from .session import Checked
     from .settings import Settings
     from .tokens import TokenSet
@@ -82,11 +83,15 @@ def document(fields: dict[str, Any]) -> str:
 def _user(userinfo: Answer, shown_token: str) -> list[str]:
     if userinfo.claims is None:
         return [f"Token: {shown_token} (UserInfo not available: {clean(userinfo.reason)})"]
-    claims = userinfo.claims
+    return [f"User: {person(userinfo.claims)}", f"Subject: {clean(userinfo.claims['sub'])}"]
+
+
+def person(claims: Json) -> str:
+    """Return what to call somebody: name and e-mail address, or the best there is."""
     names = [clean(claims[key]) for key in ("name", "preferred_username", "nickname") if _is_text(claims.get(key))]
     email = clean(claims["email"]) if _is_text(claims.get("email")) else ""
     name = names[0] if names else email or clean(claims["sub"])
-    return [f"User: {name} ({email})" if email and names else f"User: {name}", f"Subject: {clean(claims['sub'])}"]
+    return f"{name} ({email})" if email and names else name
 
 
 def _tokeninfo(tokeninfo: Answer) -> list[str]:

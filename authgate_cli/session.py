@@ -6,21 +6,26 @@ holds in the end has been accepted by the server, or is plainly said not to be.
 
 from __future__ import annotations
 
+from contextlib import ExitStack, contextmanager
+
 from .errors import AuthGateError, FlowUnavailable, Refused, SignInNeeded, StoreFailed, TokenRefused
 from .flows import browser, client_credentials, device
 from .flows.attempt import Attempt
 from .flows.choose import choose, insist_on_a_person
 from .flows.discover import discover
+from .flows.keys import KeySet
 from .held import Held
 from .protocol import claims
 from .protocol.claims import Answer
 from .protocol.jwt import claimed_subject
 from .protocol.messages import get_as
-from .refresh import refresh
+from .refresh import Refresher
 from .tokens import EARLY, STILL_USABLE, TokenSet
 from .values import TYPE_CHECKING, Value
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from .edges.locks import Waiting
     from .edges.record import Edges
     from .protocol.discovery import Metadata
@@ -40,8 +45,8 @@ class Session:
     """One run's dealings with one server."""
 
     def __init__(self, settings: Settings, edges: Edges, store: Store, waiting: Waiting, show_qr: bool = True):
-        self._settings, self._edges, self._store, self._waiting = settings, edges, store, waiting
-        self._show_qr = show_qr
+        self._settings, self._edges, self._store, self._show_qr = settings, edges, store, show_qr
+        self._refresher = Refresher(settings, edges, store, waiting, lambda: self.metadata)
         self._metadata: Metadata | None = None
 
     @property
@@ -53,7 +58,7 @@ class Session:
 
     def log_in(self, force: bool = False) -> Checked:
         """Return a checked token: the stored one, refreshed if need be, or one of a new sign-in."""
-        held = None if force else self._present()
+        held = None if force else self._usable()
         if held is not None:
             try:
                 return self.check(held)
@@ -71,6 +76,25 @@ class Session:
             self._store.forget()
             raise
 
+    def present(self, min_ttl: float = EARLY) -> Held | None:
+        """Return a token without asking anybody, or None; a machine may sign itself in for it."""
+        if self._settings.access_token:
+            return Held(TokenSet(self._settings.access_token), "environment")
+        if self._settings.flow != "client-credentials":
+            return self.stored_token(min_ttl)
+        try:
+            return self.stored_token(min_ttl) or self.sign_in()
+        except SignInNeeded:
+            return self.sign_in()
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Keep everybody else from refreshing, while tokens are revoked and removed."""
+        with ExitStack() as locks:
+            for path in self._store.lock_paths():
+                locks.enter_context(self._refresher.lock(path))
+            yield
+
     def stored_token(self, min_ttl: float = EARLY) -> Held | None:
         """Return the stored token with `min_ttl` seconds left, refreshed if need be; None if there is none.
 
@@ -84,9 +108,7 @@ class Session:
         if left >= min_ttl:
             return Held(stored.token, "stored", stored.place.label)
         try:
-            return refresh(
-                stored, min_ttl, lambda: self.metadata, self._settings, self._edges, self._store, self._waiting
-            )
+            return self._refresher.refresh(stored, min_ttl)
         except AuthGateError as error:
             if left < STILL_USABLE:
                 raise
@@ -97,19 +119,23 @@ class Session:
         """Sign in anew. Raise SignInNeeded where nobody may be asked or the person said no."""
         settings, here, terminal = self._settings, self._edges.surroundings, self._edges.terminal
         insist_on_a_person(settings.flow, settings.no_input, here)
-        _ = self.metadata  # a server that cannot be reached is found out before anything else
+        # A server that cannot be reached, or a store that cannot be written, is found out before
+        # a person is asked to approve anything.
+        keys = KeySet(self._edges.send, self.metadata.jwks_uri)
+        if "openid" in settings.scope.split():
+            keys.load()
         self._store.prepare()
         choice = choose(settings.flow, here)
         terminal.explain(f"signing in with {choice.flow}: {choice.reason}")
         try:
-            return self._run(choice.flow, insist=not choice.may_fall_back)
+            return self._run(choice.flow, keys, insist=not choice.may_fall_back)
         except FlowUnavailable as error:
             if not choice.may_fall_back:
                 raise
             other = "device" if choice.flow == "browser" else "browser"
             terminal.tell(f"{error.sentence}; going on with {'a device code' if other == 'device' else 'a browser'}.")
             # When the device flow was the choice, no browser can be opened here: the address is shown.
-            return self._run(other, insist=True, open_page=False)
+            return self._run(other, keys, insist=True, open_page=False)
 
     def check(self, held: Held) -> Checked:
         """Ask the server about the token. Raise TokenRefused, Unreachable or Refused."""
@@ -127,12 +153,10 @@ class Session:
             raise _Mismatch("UserInfo is about somebody else than the ID token (sub)", "tell whoever runs the server")
         return Checked(held, userinfo, tokeninfo)
 
-    def _present(self) -> Held | None:
-        """Return the token that is there without asking anybody, or None."""
-        if self._settings.access_token:
-            return Held(TokenSet(self._settings.access_token), "environment")
+    def _usable(self) -> Held | None:
+        """Return the token that is there; None when a sign-in has to bring one."""
         try:
-            return self.stored_token()
+            return self.present()
         except SignInNeeded as error:
             self._edges.terminal.tell(f"{error.sentence}.")
         except StoreFailed:
@@ -141,7 +165,7 @@ class Session:
             # A new sign-in moves a corrupt file aside, and fails in turn for any other reason.
         return None
 
-    def _run(self, flow: str, insist: bool, open_page: bool = True) -> Held:
+    def _run(self, flow: str, keys: KeySet, insist: bool, open_page: bool = True) -> Held:
         """Sign in by one flow and return the token as it was kept."""
         kept: list[Held] = []
 
@@ -152,7 +176,7 @@ class Session:
             except StoreFailed as failure:
                 kept.append(Held(token, flow, None, failure))
 
-        attempt = Attempt(self._settings, self.metadata, self._edges, keep, self._show_qr)
+        attempt = Attempt(self._settings, self.metadata, self._edges, keys, keep, self._show_qr)
         if flow == "client-credentials":
             client_credentials.sign_in(attempt)
         elif flow == "browser":

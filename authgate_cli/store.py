@@ -37,12 +37,12 @@ class Store:
     """The places that `--store` allows, in the order of preference."""
 
     def __init__(self, places: tuple[Place, ...], terminal: Terminal):
-        self._places, self._terminal = places, terminal
+        self.places, self._terminal = places, terminal
         self._warned: set[str] = set()
 
     def load(self) -> Stored | None:
         """Return the first token found. Raise StoreFailed when the last place cannot be read."""
-        for place in self._places:
+        for place in self.places:
             found = self._tolerant(place, place.find)
             if found is None:
                 continue
@@ -52,27 +52,36 @@ class Store:
                 return Stored(found.token, place)
         return None
 
+    def load_all(self) -> list[Stored]:
+        """Return the tokens of all places."""
+        founds = [(self._tolerant(place, place.find), place) for place in self.places]
+        return [Stored(found.token, place) for found, place in founds if found and found.token]
+
+    def lock_paths(self) -> list[str]:
+        """Return whose locks guard these places; two places may share one."""
+        return sorted({place.lock_path for place in self.places})
+
     def prepare(self) -> None:
         """Make sure that a new token can be saved, before anybody is asked for one."""
-        for place in self._places:
+        for place in self.places:
             if self._tolerant(place, place.prepare):
                 return
 
     def save_new(self, token: TokenSet) -> str:
         """Save the token of a new sign-in in the preferred place; return that place's label."""
-        label = self._save(token, self._places)
-        for place in self._places:
+        label = self._save(token, self.places)
+        for place in self.places:
             if place.label != label:
                 self._forget_quietly(place)
         return label
 
     def save_refreshed(self, token: TokenSet, place: Place) -> str:
         """Save a refreshed token where it came from, or in the next place when that fails."""
-        return self._save(token, self._places[self._places.index(place) :])
+        return self._save(token, self.places[self.places.index(place) :])
 
     def forget(self) -> bool:
         """Remove the token from every place; tell whether there was one."""
-        forgotten = [self._tolerant(place, place.forget) for place in self._places]
+        forgotten = [self._tolerant(place, place.forget) for place in self.places]
         return any(forgotten)
 
     def _save(self, token: TokenSet, places: tuple[Place, ...]) -> str:
@@ -86,7 +95,7 @@ class Store:
         try:
             return action()
         except StoreFailed as failure:
-            if place is self._places[-1]:
+            if place is self.places[-1]:
                 raise
             if isinstance(failure, NoKeyring):
                 self._terminal.explain(f"{failure.message}; the token file is used")

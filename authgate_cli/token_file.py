@@ -138,7 +138,7 @@ def _expires_at(value: object) -> float | None:
 
 
 def _written_time(expires_at: float | None, before: object) -> str | float:
-    if isinstance(before, (int, float)):
+    if isinstance(before, (int, float)) and not isinstance(before, bool):
         return type(before)(expires_at or 0)
     if isinstance(before, str) and (before == "" or before.isdecimal()):
         return str(int(expires_at)) if expires_at is not None else ""

@@ -10,6 +10,7 @@ _URL = (
     r"(?P<scheme>https?)://(?P<host>\[[0-9a-f:.]+\]|[^\[\]:/?#@]+)(?::(?P<port>\d{1,5}))?"
     r"(?P<path>/[^?#]*)?(?:\?(?P<query>[^#]*))?(?P<fragment>#.*)?"
 )
+_LOOPBACK = r"127(\.(25[0-5]|2[0-4]\d|1?\d?\d)){3}"
 
 
 class Url(Value):
@@ -36,7 +37,7 @@ class Url(Value):
     @property
     def is_loopback(self) -> bool:
         """Tell whether the host is this machine: `localhost`, 127.0.0.0/8 or ::1."""
-        return self.host in ("localhost", "::1") or re.fullmatch(r"127(\.\d{1,3}){3}", self.host) is not None
+        return self.host in ("localhost", "::1") or re.fullmatch(_LOOPBACK, self.host) is not None
 
     @property
     def is_safe(self) -> bool:
@@ -61,7 +62,7 @@ def split(url: str) -> Url:
 
 def _reason(url: str) -> str:
     if not re.match(r"https?://", url, re.IGNORECASE):
-        return "it has to begin with https://"
+        return "it has to begin with https:// or http://"
     authority = re.split(r"[/?#]", url.split("://", 1)[1])[0]
     if "@" in authority:
         return "it holds a user name or password"

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from .edges.terminal import Terminal
+    from .errors import UsageError
     from .options import Arguments
     from .settings import Settings
 
@@ -35,6 +36,8 @@ class App(Value):
     edges: Edges
     store: Store
     session: Session
+    environ: Mapping[str, str]
+    problem: UsageError | None = None
 
 
 def build_edges(settings: Settings, terminal: Terminal, environ: Mapping[str, str]) -> Edges:
@@ -55,12 +58,18 @@ def build_edges(settings: Settings, terminal: Terminal, environ: Mapping[str, st
     )
 
 
-def build_app(arguments: Arguments, settings: Settings, edges: Edges, environ: Mapping[str, str]) -> App:
-    """Return what stands on these edges."""
+def build_app(
+    arguments: Arguments,
+    settings: Settings,
+    edges: Edges,
+    environ: Mapping[str, str],
+    problem: UsageError | None = None,
+) -> App:
+    """Return what stands on these edges; `problem` is why the settings are not what was asked for."""
     waiting = Waiting(edges.now, edges.monotonic, edges.sleep)
     store = Store(_places(settings, edges, waiting, environ), edges.terminal)
     session = Session(settings, edges, store, waiting, show_qr="no-qr" not in arguments.flags)
-    return App(arguments, settings, edges, store, session)
+    return App(arguments, settings, edges, store, session, environ, problem)
 
 
 def _places(

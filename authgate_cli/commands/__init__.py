@@ -9,9 +9,62 @@ COMMANDS = {
     for command in (
         Command(
             "login",
-            "sign in, or check the token that is there, and report (default)",
+            "get a usable token, by signing in if need be; check it and report (default)",
             options=(Option("force", "sign in even if a token is stored"),),
             examples=("authgate.pyz", "authgate.pyz login --force --flow device"),
+        ),
+        Command(
+            "token",
+            "print the access token and nothing else, refreshed if need be",
+            options=(
+                Option("format", "how to print it", "FORM", "", "raw", ("raw", "header", "json", "exec-credential")),
+                Option("min-ttl", "refresh a token with less than this left", "SECONDS", "", "60"),
+            ),
+            examples=(
+                'curl -H "$(authgate.pyz token --format header)" https://api.example.com/',
+                "authgate.pyz token --format exec-credential   # for kubectl",
+            ),
+            details="It never starts a sign-in, except with --flow client-credentials: exit 4 says that one is needed.",
+        ),
+        Command(
+            "status",
+            "say who is signed in, where the token is kept and how long it is good",
+            options=(Option("offline", "do not ask the server; the clock decides"),),
+            examples=("authgate.pyz status --offline && echo good", "authgate.pyz status --json"),
+            details="Exit 0 only for a token that the server accepts (with --offline: that has not expired).",
+        ),
+        Command(
+            "logout",
+            "revoke the tokens at the server, and forget them",
+            examples=("authgate.pyz logout",),
+        ),
+        Command(
+            "exec",
+            "run a command with AUTHGATE_TOKEN set to a fresh token",
+            operands="-- CMD [ARG ...]",
+            examples=("authgate.pyz exec -- ./deploy.sh --all",),
+            details="The exit status is the command's; 127 when there is no such program, 126 when it cannot be run.",
+        ),
+        Command(
+            "inspect",
+            "decode a JWT without sending it anywhere (default: the stored access token)",
+            options=(Option("verify", "check signature, issuer and time against the server's keys"),),
+            operands="[TOKEN or -]",
+            examples=("authgate.pyz inspect --verify", "authgate.pyz token | authgate.pyz inspect -"),
+        ),
+        Command(
+            "doctor",
+            "check everything that signing in needs, with a remedy for what is wrong",
+            examples=("authgate.pyz doctor",),
+        ),
+        Command(
+            "completion",
+            "print a completion script",
+            operands="bash|zsh|fish",
+            examples=(
+                'eval "$(authgate.pyz completion bash)"',
+                "authgate.pyz completion fish > ~/.config/fish/completions/authgate.pyz.fish",
+            ),
         ),
     )
 }

@@ -13,7 +13,7 @@ import select
 import shutil
 from io import TextIOWrapper
 
-from ..errors import OutputFailed
+from ..errors import OutputFailed, UsageError
 from ..values import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -60,6 +60,13 @@ class Terminal:
             _discard(self._stdout)
             reason = getattr(error, "strerror", None) or "stdout is closed"
             raise OutputFailed(f"the result cannot be written: {reason}") from error
+
+    def read_all(self) -> str:
+        """Return all of stdin. Raise UsageError when it is closed or no text."""
+        try:
+            return self._stdin.read() if self._stdin else ""
+        except (OSError, ValueError) as error:
+            raise UsageError("stdin cannot be read") from error
 
     def prompt(self, text: str = "") -> None:
         """Tell the person what to do; shown even with --quiet."""

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from ..protocol.messages import Request, Response
     from ..settings import Settings
     from ..tokens import TokenSet
+    from .keys import KeySet
 
 
 class Attempt(Value):
@@ -21,6 +22,7 @@ class Attempt(Value):
     settings: Settings
     metadata: Metadata
     edges: Edges
+    keys: KeySet
     keep: Callable[[TokenSet], None]
     show_qr: bool = True
 
@@ -37,7 +39,7 @@ class Attempt(Value):
         token = token_response.parse(response, "signing in failed", now, self.settings.scope or None)
         if token.id_token:
             expected = id_token.Expected(self.metadata.issuer, self.settings.client_id, now, nonce, token.access_token)
-            id_token.check(token.id_token, expected)
+            self.keys.verify_direct(id_token.check(token.id_token, expected))
         token = token._replace(issuer=self.metadata.issuer, client_id=self.settings.client_id)
         self.keep(token)
         return token

@@ -96,7 +96,7 @@ class _Progress:
 def _show(authorization: DeviceAuthorization, terminal: Terminal, show_qr: bool) -> None:
     address = authorization.complete_uri or authorization.verification_uri
     modules = qr.encode(address) if show_qr and terminal.can_update else None
-    if modules and len(modules) + 4 <= terminal.width:
+    if modules and qr.columns(modules) <= terminal.width:
         lines = qr.render(modules, colour=terminal.colour)
         if terminal.can_show("".join(lines)):
             terminal.prompt("\n".join(["", *lines, ""]))

@@ -7,6 +7,7 @@ name, ours stands beside it under `client_id@issuer`, and theirs is left alone.
 
 from __future__ import annotations
 
+from ..text import clean
 from ..values import TYPE_CHECKING, Value
 from .jwt import claimed_issuer
 
@@ -27,20 +28,24 @@ class Found(Value):
 def find(get: Callable[[str], TokenSet | None], client_id: str, issuer: str) -> Found:
     """Look a client's token up; `get` returns what stands under a key."""
     shared = get(client_id)
-    if shared is None:
-        return Found(client_id)
-    owner = shared.issuer or claimed_issuer(shared.access_token)
-    if owner is None:
+    owner = _owner(shared) if shared else None
+    if shared and owner is None:
         return Found(
             client_id, shared, "the stored token does not say which server it is from; it is used all the same"
         )
-    if same_issuer(owner, issuer):
+    if owner is not None and same_issuer(owner, issuer):
         return Found(client_id, shared)
     own_key = f"{client_id}@{issuer}"
     own = get(own_key)
-    if own is not None and same_issuer(own.issuer or claimed_issuer(own.access_token) or "", issuer):
+    if own and same_issuer(_owner(own) or "", issuer):
         return Found(own_key, own)
-    return Found(own_key, None, f"the stored token of this client is from {owner}, and is left alone")
+    if owner is None:
+        return Found(client_id)
+    return Found(own_key, None, f"the stored token of this client is from {clean(owner, 100)}, and is left alone")
+
+
+def _owner(token: TokenSet) -> str | None:
+    return token.issuer or claimed_issuer(token.access_token)
 
 
 def same_issuer(one: str, other: str) -> bool:

@@ -37,12 +37,12 @@ def read_query(query: str, state: str) -> Callback | None:
         return None
     if not hmac.compare_digest(fields.get("state", "").encode(errors="replace"), state.encode()):
         return None
-    error = fields.get("error", "")
+    error = clean(fields.get("error", ""), 60)
     if not error and not fields.get("code"):
         return None
     return Callback(
         code="" if error else fields["code"],
-        error=clean(error, 60),
+        error=error,
         description=clean(fields.get("error_description", ""), 200),
         issuer=fields.get("iss"),
     )

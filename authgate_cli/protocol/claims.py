@@ -13,10 +13,14 @@ if TYPE_CHECKING:
 
 
 class Answer(Value):
-    """A JSON object from the server, or the reason why there is none."""
+    """A JSON object from the server, or the reason why there is none.
+
+    `accepted` tells whether the server has shown that it takes the token for good.
+    """
 
     claims: Json | None = None
     reason: str = ""
+    accepted: bool = False
 
 
 def parse_userinfo(response: Response) -> Answer:
@@ -26,7 +30,7 @@ def parse_userinfo(response: Response) -> Answer:
     """
     what = "the token cannot be checked"
     if response.status == 200:
-        return Answer(_claims(response, what))
+        return Answer(_claims(response, what), accepted=True)
     if response.status == 401:
         raise TokenRefused(
             "the server does not accept the token",
@@ -34,7 +38,8 @@ def parse_userinfo(response: Response) -> Answer:
             read_error(response).code or "status 401",
         )
     if response.status in (403, 404, 405, 501):
-        return Answer(reason=read_error(response).code or f"status {response.status}")
+        # 403 is said to a good token that lacks a scope (RFC 6750 section 3.1).
+        return Answer(reason=read_error(response).code or f"status {response.status}", accepted=response.status == 403)
     check_data(response, what)
     raise refused(what, response)
 
@@ -44,7 +49,8 @@ def parse_tokeninfo(response: Response) -> Answer:
     if response.status != 200:
         return Answer(reason=read_error(response).code or f"status {response.status}")
     try:
-        return Answer(parse_object(response.body))
+        claims = parse_object(response.body)
+        return Answer(claims, accepted=claims.get("active") is not False)
     except ValueError as error:
         return Answer(reason=f"the answer cannot be used: {error}")
 

@@ -82,20 +82,19 @@ class Poller(Value):
     deadline: float
     due: float
     failures: int = 0
-    slowed: bool = False
 
     def advance(self, verdict: Pending | NotNow, now: float) -> Poller:
         """Return the poller after an answer that leaves things open."""
         if isinstance(verdict, NotNow):
             # Section 3.5: back off when the connection fails; the same for every "not now".
-            failures = self.failures + 1
-            backoff = min(max(self.interval, 1.0) * 2**failures, _LONGEST_PAUSE)
-            pause = max(verdict.retry_after or 0.0, backoff)
-            return self._replace(due=now + pause, failures=failures, slowed=True)
+            failures = min(self.failures + 1, 10)  # far beyond the longest pause
+            longest = max(_LONGEST_PAUSE, 2 * self.interval)
+            backoff = min(max(self.interval, 1.0) * 2**failures, longest)
+            return self._replace(due=now + max(verdict.retry_after or 0.0, backoff), failures=failures)
         interval = self.interval
         if verdict.slow_down:
             interval = max(interval + 5, verdict.interval or 0)
-        return self._replace(interval=interval, due=now + interval + MARGIN, failures=0, slowed=verdict.slow_down)
+        return self._replace(interval=interval, due=now + interval + MARGIN, failures=0)
 
     def expired(self, now: float) -> bool:
         """Tell whether the code has run out."""
@@ -127,7 +126,7 @@ def judge(response: Response, now: float) -> Pending | NotNow | None:
     `now` is the wall clock, for a Retry-After that is a date. Raise Denied, SignInNeeded
     (expired) or Refused when there is nothing to wait for any more.
     """
-    if response.status == 200 and not response.is_html:
+    if response.status == 200 and _holds_data(response):
         return None
     error = read_error(response)
     if error.code == "authorization_pending":
@@ -157,6 +156,14 @@ def _ended(code: str) -> AuthGateError:
     if code == "access_denied":
         return Denied("the sign-in was denied", "run authgate login to try once more")
     return SignInNeeded("the code expired before the sign-in was approved", "run authgate login for a new code")
+
+
+def _holds_data(response: Response) -> bool:
+    try:
+        parse_object(response.body)
+    except ValueError:
+        return False
+    return not response.is_html
 
 
 def _need(document: Json, *names: str) -> str:

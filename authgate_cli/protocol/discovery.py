@@ -7,6 +7,7 @@ below the issuer. Whether another server has them shows when they are asked.
 from __future__ import annotations
 
 from ..errors import Refused
+from ..text import clean
 from ..urls import Url, split
 from ..values import TYPE_CHECKING, Value
 from .oauth_error import check_reachable
@@ -79,7 +80,7 @@ def _check_issuer(said: object, issuer: str) -> None:
         return
     if not isinstance(said, str):
         raise Refused("the server's discovery document names no issuer", "is this an OpenID server?")
-    raise Refused(f"the server at {issuer} says it is {said}", _difference(said, issuer))
+    raise Refused(f"the server at {issuer} says it is {clean(said, 100)}", _difference(said, issuer))
 
 
 def _difference(said: str, issuer: str) -> str:
@@ -87,16 +88,25 @@ def _difference(said: str, issuer: str) -> str:
         theirs, ours = split(said), split(issuer)
     except ValueError:
         return "ask whoever runs the server to mend its issuer"
+    if _roughly(theirs) != _roughly(ours):
+        return f"if {said} is the server you mean, set AUTHGATE_URL to that"
     differences = []
-    if theirs.path != ours.path and theirs.path.rstrip("/") == ours.path.rstrip("/"):
+    if theirs.path != ours.path:
         differences.append("a slash at the end")
-    if theirs.host != ours.host and theirs.is_loopback and ours.is_loopback:
+    if theirs.host != ours.host:
         differences.append(f"{theirs.host} is not {ours.host}")
     if theirs.scheme != ours.scheme:
         differences.append(f"{theirs.scheme} is not {ours.scheme}")
-    if not differences:
-        return f"if {said} is the server you mean, set AUTHGATE_URL to that"
-    return f"set AUTHGATE_URL={said} (the difference: {', '.join(differences)})"
+    named = f"(the difference: {', '.join(differences) or 'how it is written'})"
+    if not theirs.is_safe:
+        return f"ask whoever runs the server to put https into its own URL {named}"
+    return f"set AUTHGATE_URL={said} {named}"
+
+
+def _roughly(url: Url) -> tuple[str, int, str]:
+    """Return what has to agree before a difference can be called a slip."""
+    port = 443 if (url.scheme, url.port) == ("http", 80) else url.port
+    return ("localhost" if url.is_loopback else url.host, port, url.path.rstrip("/"))
 
 
 def _endpoint(document: Json, name: str, base: Url) -> str:

@@ -27,6 +27,9 @@ class Expected(Value):
     access_token: str | None = None
     subject: str | None = None
 
+    def __repr__(self) -> str:
+        return f"Expected(issuer={self.issuer!r}, client_id={self.client_id!r})"
+
 
 def check(id_token: str, expected: Expected) -> Jwt:
     """Return the decoded ID token. Raise Refused for the first rule that it breaks."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 
 from ..values import TYPE_CHECKING
 
@@ -19,6 +20,8 @@ def parse_object(data: bytes | str) -> Json:
             data.decode("utf-8-sig") if isinstance(data, bytes) else data,
             object_pairs_hook=_unique,
             parse_constant=_no_constant,
+            parse_float=_finite,
+            parse_int=_integer,
         )
     except RecursionError:
         raise ValueError("it is nested too deeply") from None
@@ -40,3 +43,14 @@ def _unique(pairs: list[tuple[str, Any]]) -> Json:
 
 def _no_constant(name: str) -> None:
     raise ValueError(f"it holds {name}, which JSON does not have")
+
+
+def _finite(text: str) -> float:
+    """Read 1e999 as the largest number there is: infinity could not be written as JSON again."""
+    return max(-sys.float_info.max, min(float(text), sys.float_info.max))
+
+
+def _integer(text: str) -> int:
+    if len(text) > 1000:  # Python refuses to read a little more than that, some versions only after minutes
+        raise ValueError("it holds a number that is too long")
+    return int(text)

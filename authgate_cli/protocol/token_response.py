@@ -72,7 +72,7 @@ def parse(response: Response, what: str, now: float, asked_scope: str | None) ->
         expires_at=expiry(document.get("expires_in"), now),
         refresh_token=_token(document.get("refresh_token"), "refresh token", what),
         id_token=_token(document.get("id_token"), "ID token", what),
-        scope=clean(scope) if isinstance(scope, str) else asked_scope,
+        scope=clean(scope, len(scope)) if isinstance(scope, str) else asked_scope,
     )
 
 

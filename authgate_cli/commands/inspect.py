@@ -1,0 +1,110 @@
+"""Decode a JWT, and on request say what can be proven of it."""
+
+from __future__ import annotations
+
+import json
+
+from .. import report
+from ..errors import Refused, SignInNeeded, UsageError
+from ..flows.keys import KeySet
+from ..protocol.binding import same_issuer
+from ..protocol.id_token import LEEWAY
+from ..protocol.jwt import decode
+from ..text import clean
+from ..tokens import LATEST, rfc3339
+from ..values import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from typing import TypeGuard
+
+    from ..protocol.jwt import Jwt
+    from ..protocol.strict_json import Json
+    from ..wiring import App
+
+_TIMES = ("exp", "iat", "nbf", "auth_time")
+
+
+def run(app: App) -> int:
+    """Print header and claims; with --verify exit 1 unless all that can be checked is right."""
+    try:
+        token = decode(_token(app))
+    except ValueError as error:
+        raise Refused(
+            f"this is not a JWT: {error}", "a token that is none can only be asked about: authgate status"
+        ) from None
+    proven = _verified(app, token) if "verify" in app.arguments.flags else None
+    if "json" in app.arguments.flags:
+        told = {"header": token.header, "claims": token.claims, "verified": proven is not None}
+        app.edges.terminal.result(report.document({**told, "proven": proven or []}))
+    else:
+        app.edges.terminal.result(_text(token) + _proof(proven))
+    return 0
+
+
+def _verified(app: App, token: Jwt) -> list[str]:
+    """Return what has been proven. Raise Refused for the first thing that is wrong."""
+    app.settings.require("AUTHGATE_URL")
+    issuer, claims, now = app.settings.issuer, token.claims, app.edges.now()
+    if not same_issuer(clean(claims.get("iss")), issuer):
+        raise Refused(f"the token is from another server: {clean(claims.get('iss'), 100)}", f"AUTHGATE_URL is {issuer}")
+    algorithm = token.header.get("alg")
+    if isinstance(algorithm, str) and algorithm.startswith("HS"):
+        raise Refused(
+            f"nothing is proven: the token is signed with {clean(algorithm)}, which only the server itself can check",
+            "authgate status asks the server",
+        )
+    key = KeySet(app.edges.send, app.session.metadata.jwks_uri).verify(token)
+    expires, begins = claims.get("exp", LATEST), claims.get("nbf", 0)
+    if not _is_time(expires) or expires + LEEWAY <= now:
+        raise Refused(f"the signature is right, but the token has expired (exp {_when(expires)})")
+    if not _is_time(begins) or begins - LEEWAY > now:
+        raise Refused(f"the signature is right, but the token is not good yet (nbf {_when(begins)})")
+    signer = f"the signature is right: {clean(algorithm)} by the key {clean(key.kid or 'without a name')} of {issuer}"
+    return [signer, "it is meant to be valid now" if "exp" in claims else "it names no end of its validity"]
+
+
+def _token(app: App) -> str:
+    operands = app.arguments.operands
+    if len(operands) > 1:
+        raise UsageError("inspect takes one token")
+    if operands == ("-",):
+        return app.edges.terminal.read_all().strip()
+    if operands:
+        return operands[0].strip()
+    if app.settings.access_token:
+        return app.settings.access_token
+    app.settings.require("AUTHGATE_URL", "CLIENT_ID")
+    stored = app.store.load()
+    if stored is None:
+        raise SignInNeeded("no token is stored to inspect", "sign in with authgate login, or name a TOKEN")
+    return stored.token.access_token
+
+
+def _text(token: Jwt) -> str:
+    lines = ["Header", *_fields(token.header), "Claims", *_fields(token.claims)]
+    return "\n".join(lines) + "\n"
+
+
+def _fields(fields: Json) -> list[str]:
+    width = max((len(clean(name)) for name in fields), default=0)
+    return [f"  {clean(name):{width}}  {_shown(name, value)}" for name, value in fields.items()]
+
+
+def _shown(name: str, value: object) -> str:
+    text = value if isinstance(value, str) else json.dumps(value)
+    return f"{clean(text)}  ({_when(value)})" if name in _TIMES else clean(text)
+
+
+def _when(value: object) -> str:
+    return rfc3339(value) if _is_time(value) else "not a time"
+
+
+def _is_time(value: object) -> TypeGuard[float]:
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and 0 <= value <= LATEST
+
+
+def _proof(proven: list[str] | None) -> str:
+    if proven is None:
+        return "Nothing of this has been checked; --verify does.\n"
+    not_proven = "that it has not been revoked, and that it is meant for you (aud)"
+    return "".join(f"Proven: {one}\n" for one in proven) + f"Not proven: {not_proven}\n"
