@@ -94,7 +94,10 @@ def _run(argv: list[str], environ: Mapping[str, str], terminal: Terminal, edit: 
         problem = error
     edges = edit(build_edges(settings, terminal, environ))
     module = import_module(f"{__package__}.commands.{arguments.command}")
-    status: int = module.run(build_app(arguments, settings, edges, environ, problem))
+    try:
+        status: int = module.run(build_app(arguments, settings, edges, environ, problem))
+    finally:
+        edges.close()
     return status
 
 

@@ -55,6 +55,7 @@ def build_edges(settings: Settings, terminal: Terminal, environ: Mapping[str, st
         uninterrupted=lambda: uninterrupted(lambda: terminal.tell("One moment: a token is just being saved.")),
         terminal=terminal,
         surroundings=here,
+        close=http.close,
     )
 
 

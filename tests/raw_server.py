@@ -79,9 +79,9 @@ class RawServer:
 
 
 def read_request(connection):
-    """Return one request as it came, b"" when there is none."""
+    """Return one request as it came, b"" when there is none; the greeting of TLS (0x16) counts as one."""
     data = b""
-    while b"\r\n\r\n" not in data:
+    while b"\r\n\r\n" not in data and data[:1] != b"\x16":
         chunk = connection.recv(65536)
         if not chunk:
             return data
@@ -95,7 +95,7 @@ def read_request(connection):
 
 def answer(status, body=b"", **headers):
     """Return the bytes of an answer; `Retry_After=3` becomes a header."""
-    fields = {"Content-Length": len(body), **headers}
+    fields = {"Content_Length": len(body), **headers}
     lines = "".join(f"{name.replace('_', '-')}: {value}\r\n" for name, value in fields.items())
     return f"HTTP/1.1 {status} Whatever\r\n{lines}\r\n".encode() + body
 

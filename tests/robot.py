@@ -15,7 +15,7 @@ from http.cookiejar import CookieJar
 from typing import NamedTuple
 from urllib.error import HTTPError
 from urllib.parse import urlencode, urljoin, urlsplit
-from urllib.request import HTTPCookieProcessor, ProxyHandler, build_opener
+from urllib.request import BaseHandler, HTTPCookieProcessor, ProxyHandler, build_opener
 
 JANE = {"username": "jane", "password": "secret"}
 MAX_STEPS = 8  # a form that is rejected comes back, and must not be sent for ever
@@ -117,10 +117,10 @@ class Page(HTMLParser):
 class Robot:
     """Walk through the pages of a sign-in with `answers`, and with JANE's where there is none."""
 
-    def __init__(self, answers: "dict[str, str]", deny: bool = False):
+    def __init__(self, answers: "dict[str, str]", deny: bool = False, *handlers: BaseHandler):
         self._answers = {**JANE, **answers}
         self._deny = deny
-        self._opener = build_opener(ProxyHandler({}), HTTPCookieProcessor(CookieJar()))
+        self._opener = build_opener(ProxyHandler({}), HTTPCookieProcessor(CookieJar()), *handlers)
 
     def visit(self, url: str) -> Page:
         """Return the page that asks for nothing more, or the one that follows a denial."""

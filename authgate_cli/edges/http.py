@@ -143,7 +143,8 @@ class Http:
             return Unreachable(f"{where} closed the connection without an answer", "try again later", sent=sent)
         if isinstance(error, IncompleteRead):
             return Unreachable(f"the answer of {where} was cut off", "try again later", sent=sent)
-        if isinstance(error, (HTTPException, ValueError)):
+        # A certificate that is not good is an OSError and a ValueError at once.
+        if isinstance(error, (HTTPException, ValueError)) and not isinstance(error, OSError):
             return Refused(f"{where} sent something that is not HTTP", "is AUTHGATE_URL right?")
         if isinstance(error, TimeoutError):
             return Unreachable(
@@ -156,7 +157,7 @@ class Http:
             return Unreachable(f"the host {url.host} cannot be found", "check AUTHGATE_URL and the network", sent=sent)
         if isinstance(error, ConnectionRefusedError):
             return Unreachable(f"{where} refuses connections", "is the server running, and the port right?", sent=sent)
-        return _tls_failure(error, where) or Unreachable(
+        return _tls_failure(error, where, sent) or Unreachable(
             f"{where} cannot be reached: {getattr(error, 'strerror', None) or type(error).__name__}",
             "check the network, or try again later",
             sent=sent,
@@ -175,7 +176,7 @@ def _body(raw, url: Url) -> bytes:  # type: ignore[no-untyped-def]
     return body
 
 
-def _tls_failure(error: Exception, where: str) -> Unreachable | None:
+def _tls_failure(error: Exception, where: str, sent: bool) -> Unreachable | None:
     """Name the cause of a TLS failure (RFC 9325); None when it is none."""
     import ssl
 
@@ -186,9 +187,9 @@ def _tls_failure(error: Exception, where: str) -> Unreachable | None:
             hint = "the server has to renew it; or is the clock here wrong?"
         elif error.verify_code in (62, 64) or "match" in cause:
             hint = "check the host in AUTHGATE_URL"
-        return _Untrusted(f"the certificate of {where} cannot be trusted: {cause}", hint, sent=False)
+        return _Untrusted(f"the certificate of {where} cannot be trusted: {cause}", hint, sent=sent)
     if isinstance(error, ssl.SSLError):
         reason = (error.reason or "failure").replace("_", " ").lower()
         hint = "does the server speak https, with TLS 1.2 or newer?"
-        return _Untrusted(f"TLS with {where} fails: {reason}", hint, sent=False)
+        return _Untrusted(f"TLS with {where} fails: {reason}", hint, sent=sent)
     return None

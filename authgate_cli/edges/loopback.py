@@ -67,8 +67,9 @@ class Listener:
 
     def close(self, page: str = "", headers: dict[str, str] | None = None) -> None:
         """Stop listening. Whoever has come meanwhile gets the page, nobody is waited for."""
-        while page and (late := self.wait(0)):
-            for delivery in late:
+        # A connection is accepted in one round and read in another: rounds for a full house.
+        for _ in range(2 * _MOST_CONNECTIONS if page else 0):
+            for delivery in self.wait(0):
                 delivery.answer(400, page, headers or {})
         for open_socket in [*self._listening, *self._arriving]:
             open_socket.close()

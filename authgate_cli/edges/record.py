@@ -29,3 +29,4 @@ class Edges(Value):
     uninterrupted: Callable[[], AbstractContextManager[None]]
     terminal: Terminal
     surroundings: Surroundings
+    close: Callable[[], None]

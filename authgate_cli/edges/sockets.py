@@ -83,7 +83,17 @@ def connect(
     """
     proxy = proxy_for(url, environ)
     host, port = (proxy.host, proxy.port) if proxy else (url.host, url.port)
-    timed = TimedSocket(_dial(host, port, monotonic, deadline), monotonic, deadline)
+    try:
+        timed = TimedSocket(_dial(host, port, monotonic, deadline), monotonic, deadline)
+    except OSError as error:
+        if proxy is None:
+            raise
+        raise Unreachable(
+            f"the proxy {proxy.host} cannot be reached: {error.strerror or 'no answer in time'}",
+            "see HTTPS_PROXY and NO_PROXY",
+            sent=False,
+            timed_out=isinstance(error, TimeoutError),
+        ) from error
     try:
         if proxy:
             _ask_proxy(timed, proxy, url)
@@ -119,7 +129,10 @@ def _dial(host: str, port: int, monotonic: Callable[[], float], deadline: float)
 
 def _look_up(host: str, port: int, seconds: float) -> list:  # type: ignore[type-arg]
     def look_up() -> list:  # type: ignore[type-arg]
-        return socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+        try:
+            return socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+        except UnicodeError as error:  # a label that is empty or longer than 63 characters
+            raise socket.gaierror(socket.EAI_NONAME, "no name has such a form") from error
 
     if host == "localhost" or ":" in host or host.replace(".", "").isdecimal():
         return look_up()  # nothing to wait for

@@ -34,11 +34,12 @@ def authenticated(
     A confidential client puts its secret into the form where the server offers that, as AuthGate
     reads no other in most grants; else it uses Basic, which is what silence means in discovery.
     """
+    named = {**fields, "client_id": client_id}
     if secret is None:
-        return post_form(endpoint, {**fields, "client_id": client_id})
+        return post_form(endpoint, named)
     if "client_secret_post" in methods:
-        return post_form(endpoint, {**fields, "client_id": client_id, "client_secret": secret})
-    return post_form(endpoint, fields, {"Authorization": percent.client_basic(client_id, secret)})
+        return post_form(endpoint, {**named, "client_secret": secret})
+    return post_form(endpoint, named, {"Authorization": percent.client_basic(client_id, secret)})
 
 
 def token_request(metadata: Metadata, fields: Mapping[str, str | None], client_id: str, secret: str | None) -> Request:

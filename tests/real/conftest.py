@@ -1,29 +1,19 @@
 """Real counterparts for the built archive. What is missing fails the test; nothing is skipped."""
 
 import json
-import os
-import re
 import socket
 import subprocess
-import sys
-import time
 from pathlib import Path
 
 import pytest
+from client import Client, browser_program, build_archive
 
-HERE = Path(__file__).parent
-ROOT = HERE.parent.parent
-ROBOT = HERE.parent / "robot.py"
-PROVIDER = HERE / "oidc_provider"
-COMMAND_TIMEOUT = 60  # seconds
-APPROVAL_URL = re.compile(r"https?://\S+user_code=[\w-]+")
+PROVIDER = Path(__file__).parent / "oidc_provider"
 
 
 @pytest.fixture(scope="session")
 def archive():
-    """The archive, built anew: a stale one would be tested in vain."""
-    subprocess.run([sys.executable, "build.py"], cwd=ROOT, check=True)
-    return ROOT / "dist" / "authgate.pyz"
+    return build_archive()
 
 
 @pytest.fixture(scope="session")
@@ -53,91 +43,23 @@ def oidc_provider(provider_modules):
         process.stdout.close()
 
 
-class Client:
-    """The archive as somebody runs it: in an empty home, with a browser that is a robot."""
-
-    def __init__(self, archive: Path, home: Path):
-        self._archive = archive
-        self.home = home
-        self.environment = {
-            "PATH": os.environ["PATH"],
-            "HOME": str(home),
-            "CLIENT_ID": "authgate-cli",
-            "AUTHGATE_SCOPE": "openid profile email offline_access",
-            "AUTHGATE_STORE": "file",
-            "AUTHGATE_REDIRECT_URI": f"http://127.0.0.1:{free_port()}/callback",
-        }
-
-    def run(self, *arguments, browser="false", **environment):
-        """Run a command to its end; without a `browser` program none can be opened."""
-        return subprocess.run(
-            self._command(arguments),
-            cwd=self.home,
-            env={**self.environment, "BROWSER": str(browser), **environment},
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            timeout=COMMAND_TIMEOUT,
-            check=False,
-        )
-
-    def run_with_device(self, *arguments, deny=False):
-        """Run a device sign-in, with the robot on the page whose address is shown."""
-        log = self.home / "stderr.log"
-        with log.open("w") as stderr:
-            process = subprocess.Popen(
-                self._command(arguments),
-                cwd=self.home,
-                env=self.environment,
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=stderr,
-                text=True,
-            )
-        try:
-            run_robot(self._approval_url(log, process), deny)
-            stdout, _ = process.communicate(timeout=COMMAND_TIMEOUT)
-        finally:
-            process.kill()
-        return subprocess.CompletedProcess(process.args, process.returncode, stdout, log.read_text())
-
-    def _command(self, arguments):
-        return [sys.executable, str(self._archive), *arguments]
-
-    @staticmethod
-    def _approval_url(log: Path, process) -> str:
-        deadline = time.monotonic() + COMMAND_TIMEOUT
-        while time.monotonic() < deadline:
-            ended = process.poll() is not None
-            if shown := APPROVAL_URL.search(log.read_text()):
-                return shown[0]
-            assert not ended, f"no address was shown:\n{log.read_text()}"
-            time.sleep(0.1)
-        raise AssertionError(f"no address was shown in time:\n{log.read_text()}")
-
-
 @pytest.fixture
 def client(archive, tmp_path):
-    return Client(archive, tmp_path)
+    """The archive in an empty home, as a client of oidc-provider; `false` is a browser that cannot be opened."""
+    return Client(
+        archive,
+        tmp_path,
+        CLIENT_ID="authgate-cli",
+        AUTHGATE_SCOPE="openid profile email offline_access",
+        AUTHGATE_REDIRECT_URI=f"http://127.0.0.1:{free_port()}/callback",
+        BROWSER="false",
+    )
 
 
 @pytest.fixture
 def browser(tmp_path):
     """A $BROWSER program; called with deny=True, one that says no."""
-
-    def write(deny=False) -> Path:
-        program = tmp_path / ("deny" if deny else "allow")
-        options = "--deny" if deny else ""
-        program.write_text(f'#!/bin/sh\nexec "{sys.executable}" "{ROBOT}" {options} "$@"\n')
-        program.chmod(0o755)
-        return program
-
-    return write
-
-
-def run_robot(url: str, deny: bool):
-    options = ["--deny"] if deny else []
-    subprocess.run([sys.executable, str(ROBOT), *options, url], check=True)
+    return lambda deny=False: browser_program(tmp_path, deny)
 
 
 def free_port() -> int:

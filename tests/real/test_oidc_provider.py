@@ -16,7 +16,7 @@ SHORT = {"AccessToken": 2}  # seconds
 
 
 def sign_in_with_browser(client, browser, *arguments, deny=False):
-    return client.run("--flow", "browser", *arguments, browser=browser(deny=deny))
+    return client.run("--flow", "browser", *arguments, env={"BROWSER": browser(deny=deny)})
 
 
 def sign_in_with_device(client, browser, *arguments, deny=False):
@@ -116,7 +116,7 @@ def test_refused_scope_is_an_error(oidc_provider, client, browser):
     client.environment["AUTHGATE_URL"] = oidc_provider(refusedScopes=["email"])
 
     for arguments in (["--flow", "browser"], ["--flow", "device"]):
-        finished = client.run(*arguments, browser=browser())
+        finished = client.run(*arguments, env={"BROWSER": browser()})
         assert finished.returncode == 1
         assert "invalid_scope" in finished.stderr
 
@@ -128,6 +128,6 @@ def test_logout_revokes_the_tokens(oidc_provider, client, sign_in):
 
     assert client.run("logout").returncode == 0
 
-    told = client.run("status", AUTHGATE_TOKEN=token)
+    told = client.run("status", env={"AUTHGATE_TOKEN": token})
     assert told.returncode != 0, told.stdout
     assert client.run("token").returncode == 4

@@ -87,7 +87,7 @@ def test_anything_changed_makes_it_wrong(key, signed, signature):
 def test_a_key_checks_its_own_signatures_only():
     of_one_kind = [GENERATED[:5], GENERATED[5:]]
     for vectors in of_one_kind:
-        for (key, _, _), (_, signed, signature) in zip(vectors, vectors[1:] + vectors[:1]):
+        for (key, _, _), (_, signed, signature) in zip(vectors, vectors[1:] + vectors[:1], strict=True):
             assert not verify(algorithm_of(key), key, signed, signature)
 
 
@@ -332,6 +332,14 @@ def test_a_signature_is_64_bytes(signature):
     assert not verify("ES256", EC, SIGNED, signature)
 
 
+@pytest.mark.parametrize("zeros", range(34))
+def test_a_small_s_is_still_32_bytes(zeros):
+    """Solve for the key that makes s = 1, so that leading zeros can be left out or added."""
+    key = times((1 - E) * pow(BASE.x, -1, ORDER) % ORDER, BASE)
+    signature = BASE.x.to_bytes(32, "big") + b"\0" * zeros + b"\x01"
+    assert verify("ES256", key, SIGNED, signature) == (zeros == 31)
+
+
 def test_der_is_refused():
     def integer(value):
         data = value.to_bytes(value.bit_length() // 8 + 1, "big")
@@ -367,6 +375,7 @@ def test_keys_near_the_base_point(private, once):
         EcKey(EC.y, EC.x),
         EcKey(EC.x + PRIME, EC.y),
         EcKey(EC.x, EC.y + PRIME),
+        EcKey(EC.x - PRIME, EC.y),
         EcKey(EC.x, EC.y - PRIME),
         EcKey(-1, 2),
         EcKey(PRIME, PRIME),

@@ -69,14 +69,13 @@ def test_somebody_elses_lock_is_waited_for(path, lock):
     assert len(clock.pauses) == 5
 
 
-@pytest.mark.parametrize(("age", "pauses"), [(STALE + 1, 1), (STALE, 1), (STALE - 1, 14), (0.0, 300)])
-def test_a_lock_is_taken_over_when_it_is_thirty_seconds_old_and_not_before(path, lock, age, pauses):
+@pytest.mark.parametrize("age", [STALE + 1, STALE, STALE - 1, 0.0])
+def test_a_lock_is_taken_over_when_it_is_thirty_seconds_old_and_not_before(path, lock, age):
     made(lock, age)
-    clock = Clock()
+    clock, remaining = Clock(), max(0.0, STALE - age)
     with file_lock(str(path), clock.waiting):
-        assert clock.time - NOW + age > STALE
+        assert remaining < clock.time - NOW < remaining + 0.3
         assert lock.read_text() == str(os.getpid())
-    assert len(clock.pauses) <= pauses + 10
     assert os.listdir(path.parent) == []
 
 

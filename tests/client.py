@@ -1,0 +1,113 @@
+"""The built archive, as somebody runs it in an empty home."""
+
+import os
+import re
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+ROBOT = ROOT / "tests" / "robot.py"
+COMMAND_TIMEOUT = 60  # seconds
+APPROVAL_URL = re.compile(r"https?://\S+user_code=[\w-]+")
+
+
+def build_archive() -> Path:
+    """Build the archive anew: a stale one would be tested in vain."""
+    subprocess.run([sys.executable, "build.py"], cwd=ROOT, check=True, stdout=subprocess.DEVNULL)
+    return ROOT / "dist" / "authgate.pyz"
+
+
+class Client:
+    """Run the archive with an environment of its own; nothing of the caller's but PATH gets in."""
+
+    def __init__(self, archive: Path, home: Path, python: str = sys.executable, **environment: str):
+        self.archive, self.home, self.python = archive, home, python
+        self.environment = {
+            "PATH": os.environ["PATH"],
+            "HOME": str(home),
+            "AUTHGATE_STORE": "file",
+            **environment,
+        }
+
+    @property
+    def token_file(self) -> Path:
+        return self.home / ".authgate-tokens.json"
+
+    def command(self, *arguments: str) -> list[str]:
+        return [self.python, str(self.archive), *arguments]
+
+    def environ(self, **environment: "str | None") -> dict[str, str]:
+        """Return the environment with changes; None takes a variable away."""
+        merged = {**self.environment, **environment}
+        return {name: value for name, value in merged.items() if value is not None}
+
+    def run(self, *arguments: str, env: "dict | None" = None, **how) -> subprocess.CompletedProcess:
+        """Run a command to its end; without a BROWSER none can be opened."""
+        return subprocess.run(
+            self.command(*arguments),
+            **{
+                "cwd": self.home,
+                "env": self.environ(**(env or {})),
+                "stdin": subprocess.DEVNULL,
+                "stdout": subprocess.PIPE,
+                "stderr": subprocess.PIPE,
+                "text": True,
+                "timeout": COMMAND_TIMEOUT,
+                "check": False,
+                **how,
+            },
+        )
+
+    def start(self, *arguments: str, env: "dict | None" = None, **how) -> subprocess.Popen:
+        """Start a command and leave it running; the caller waits for it."""
+        return subprocess.Popen(
+            self.command(*arguments),
+            **{
+                "cwd": self.home,
+                "env": self.environ(**(env or {})),
+                "stdin": subprocess.DEVNULL,
+                "stdout": subprocess.PIPE,
+                "stderr": subprocess.PIPE,
+                "text": True,
+                **how,
+            },
+        )
+
+    def run_with_device(self, *arguments: str, deny: bool = False) -> subprocess.CompletedProcess:
+        """Run a device sign-in, with the robot on the page whose address is shown."""
+        log = self.home / "stderr.log"
+        with log.open("w") as stderr:
+            process = self.start(*arguments, stderr=stderr)
+        try:
+            run_robot(self._approval_url(log, process), deny)
+            stdout, _ = process.communicate(timeout=COMMAND_TIMEOUT)
+        finally:
+            process.kill()
+            process.wait()
+        return subprocess.CompletedProcess(process.args, process.returncode, stdout, log.read_text())
+
+    @staticmethod
+    def _approval_url(log: Path, process: subprocess.Popen) -> str:
+        deadline = time.monotonic() + COMMAND_TIMEOUT
+        while time.monotonic() < deadline:
+            ended = process.poll() is not None
+            if shown := APPROVAL_URL.search(log.read_text()):
+                return shown[0]
+            assert not ended, f"no address was shown:\n{log.read_text()}"
+            time.sleep(0.05)
+        raise AssertionError(f"no address was shown in time:\n{log.read_text()}")
+
+
+def run_robot(url: str, deny: bool = False) -> None:
+    """Visit an address, sign in and say yes (or no)."""
+    subprocess.run([sys.executable, str(ROBOT), *(["--deny"] if deny else []), url], check=True, capture_output=True)
+
+
+def browser_program(folder: Path, deny: bool = False) -> str:
+    """Write a program for $BROWSER that is a robot; return its path."""
+    program = folder / ("deny" if deny else "allow")
+    program.write_text(f'#!/bin/sh\nexec "{sys.executable}" "{ROBOT}" {"--deny" if deny else ""} "$@"\n')
+    program.chmod(0o755)
+    return str(program)

@@ -1,0 +1,150 @@
+"""Run whole command lines in process, against an AuthGate server on a real loopback socket."""
+
+import io
+import socket
+import threading
+import time
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+from authgate_server import AuthGateServer
+from robot import Robot
+
+from authgate_cli import cli
+from authgate_cli.edges.surroundings import Surroundings
+from authgate_cli.edges.terminal import Terminal
+
+
+class Result(NamedTuple):
+    status: int
+    out: str
+    err: str
+
+
+@pytest.fixture
+def server():
+    with AuthGateServer(device_interval=0) as server:
+        yield server
+
+
+@pytest.fixture
+def home(tmp_path, monkeypatch) -> Path:
+    """An empty home, which is the current directory too."""
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.fixture
+def token_file(home) -> Path:
+    return home / ".authgate-tokens.json"
+
+
+class Watched(io.StringIO):
+    """A stderr that somebody reads as it is written."""
+
+    def __init__(self, watch):
+        super().__init__()
+        self._watch = watch
+
+    def write(self, text):
+        self._watch(text)
+        return super().write(text)
+
+
+def forbidden_browser(url):
+    raise AssertionError("no browser may be opened here")
+
+
+@pytest.fixture
+def authgate(server, home):
+    """Run a command line; the browser is a function, and forbidden unless one is given."""
+
+    def run(
+        *argv: str,
+        browser=None,
+        here=Surroundings("linux", terminal=True),
+        env=None,
+        watch=lambda text: None,
+        **edges,
+    ) -> Result:
+        environ = {
+            "HOME": str(home),
+            "AUTHGATE_URL": server.issuer,
+            "CLIENT_ID": server.client_id,
+            "AUTHGATE_STORE": "file",
+            **(env or {}),
+        }
+        environ = {name: value for name, value in environ.items() if value is not None}
+        if browser:
+            here = here._replace(browser=("test-browser",), display=True)
+        out, err = io.StringIO(), Watched(watch)
+
+        def edit(real):
+            return real._replace(surroundings=here, open_browser=browser or forbidden_browser, **edges)
+
+        status = cli.run(list(argv), environ, Terminal(None, out, err, environ), edit)
+        return Result(status, out.getvalue(), err.getvalue())
+
+    return run
+
+
+class RobotBrowser:
+    """A browser program that visits the page in the background, as a person would in another window."""
+
+    def __init__(self, deny=False, visit=None):
+        self.addresses, self.page, self.failure = [], None, None
+        self._visit = visit or (lambda url: Robot({}, deny=deny).visit(url))
+        self._thread = None
+
+    def __call__(self, url):
+        self.addresses.append(url)
+        self._thread = threading.Thread(target=self._run, args=(url,))
+        self._thread.start()
+        return self
+
+    def failed(self):
+        return False
+
+    def _run(self, url):
+        try:
+            self.page = self._visit(url)
+        except Exception as error:  # looked at by the test, in its own thread
+            self.failure = error
+
+    def finish(self):
+        self._thread.join(20)
+        return self.page
+
+
+@pytest.fixture
+def robot():
+    browsers = []
+
+    def make(**how) -> RobotBrowser:
+        browsers.append(RobotBrowser(**how))
+        return browsers[-1]
+
+    yield make
+    for browser in browsers:
+        if browser.addresses:
+            browser.finish()
+
+
+@pytest.fixture
+def callback(server) -> str:
+    """A registered callback on a free port."""
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        uri = f"http://127.0.0.1:{probe.getsockname()[1]}/callback"
+    server.register(redirect_uris=[uri])
+    return uri
+
+
+def eventually(condition, seconds=10.0):
+    """Wait until a condition holds; a safety net, not a measurement."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        if value := condition():
+            return value
+        time.sleep(0.01)
+    raise AssertionError("it did not come to pass")

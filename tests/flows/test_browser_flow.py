@@ -1,0 +1,391 @@
+"""Signing in with a browser, with neighbours on the same machine."""
+
+import http.client
+import json
+import socket
+import threading
+import urllib.error
+import urllib.parse
+import urllib.request
+
+import pytest
+from robot import Robot
+
+OPENER = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+
+
+@pytest.fixture
+def browser(authgate, callback):
+    """Sign in by browser; `visit(url)` is what happens when the address is opened."""
+    return lambda *argv, **how: authgate("login", "--redirect-uri", callback, "--json", *argv, **how)
+
+
+def callback_address(url: str) -> str:
+    """Sign in and consent at the server; return the callback address instead of visiting it."""
+
+    class Stop(Exception):
+        pass
+
+    class StopAtCallback(urllib.request.HTTPRedirectHandler):
+        def redirect_request(self, request, fp, code, msg, headers, target):
+            if "/callback?" in target:
+                raise Stop(target)
+            return super().redirect_request(request, fp, code, msg, headers, target)
+
+    try:
+        Robot({}, False, StopAtCallback()).visit(url)
+    except Stop as stop:
+        return str(stop)
+    raise AssertionError("the server did not send anybody back")
+
+
+def get(address: str, **headers) -> tuple[int, str, http.client.HTTPMessage]:
+    try:
+        with OPENER.open(urllib.request.Request(address, headers=headers), timeout=20) as answer:
+            return answer.status, answer.read().decode(), answer.headers
+    except urllib.error.HTTPError as error:
+        return error.code, error.read().decode(), error.headers
+
+
+def with_field(address: str, **fields) -> str:
+    parts = urllib.parse.urlsplit(address)
+    query = {**dict(urllib.parse.parse_qsl(parts.query)), **fields}
+    query = {name: value for name, value in query.items() if value is not None}
+    return parts._replace(query=urllib.parse.urlencode(query)).geturl()
+
+
+def test_browser_sign_in(browser, server, robot):
+    person = robot()
+
+    result = browser(browser=person)
+
+    told = json.loads(result.out)
+    assert told["source"] == "browser"
+    assert told["user"]["name"] == "Jane Doe"
+    assert person.finish().title == "You are signed in"
+
+
+def test_address_is_printed_before_it_is_opened(browser, robot):
+    printed = []
+    person = robot(visit=lambda url: seen_first.append(url in "".join(printed)) or Robot({}).visit(url))
+    seen_first = []
+
+    browser(browser=person, watch=printed.append)
+
+    assert seen_first == [True]
+
+
+def test_request_carries_pkce_state_and_no_nonce_without_openid(browser, server, robot):
+    browser(browser=robot())
+
+    query = next(seen.query for seen in server.requests if seen.path == "/oauth/authorize")
+    form = next(seen.form for seen in server.requests if seen.path == "/oauth/token")
+    assert query["code_challenge_method"] == "S256"
+    assert len(query["code_challenge"]) == len(query["state"]) == len(form["code_verifier"]) == 43
+    assert "nonce" not in query
+    assert "prompt" not in query
+
+
+def test_openid_brings_a_nonce_and_an_id_token(browser, server, robot):
+    result = browser("--scope", "openid profile", browser=robot())
+
+    query = next(seen.query for seen in server.requests if seen.path == "/oauth/authorize")
+    assert len(query["nonce"]) == 43
+    assert json.loads(result.out)["token"]["id_token"].endswith("...")
+
+
+@pytest.mark.parametrize("signing", ["HS256", "RS256", "ES256"])
+def test_id_tokens_are_checked_whatever_signs_them(browser, server, robot, signing):
+    server.signing = signing
+
+    assert browser("--scope", "openid", browser=robot()).status == 0
+
+
+@pytest.mark.parametrize(
+    ("edit", "words"),
+    [
+        (lambda claims: {**claims, "iss": "https://evil.example"}, "evil.example"),
+        (lambda claims: {**claims, "aud": "another"}, "(aud)"),
+        (lambda claims: {**claims, "nonce": "another"}, "(nonce)"),
+        (lambda claims: {**claims, "exp": 1}, "(exp)"),
+        (lambda claims: {**claims, "at_hash": "another"}, "(at_hash)"),
+    ],
+    ids=["iss", "aud", "nonce", "exp", "at_hash"],
+)
+def test_id_token_that_is_wrong_is_refused_and_nothing_kept(browser, server, robot, token_file, edit, words):
+    from authgate_cli.protocol.jwt import decode
+
+    def forge(answer):
+        return {**answer, "id_token": server.sign(edit(decode(answer["id_token"]).claims))}
+
+    server.misbehave("/oauth/token", edit=forge)
+
+    result = browser("--scope", "openid profile", browser=robot(visit=lambda url: get(callback_address(url))))
+
+    assert (result.status, result.out) == (1, "")
+    assert words in result.err
+    assert not token_file.exists()
+
+
+def test_forged_signature_is_refused(browser, server, robot):
+    server.signing = "RS256"
+
+    def forge(answer):
+        head, claims, _ = answer["id_token"].split(".")
+        return {**answer, "id_token": f"{head}.{claims}.{'A' * 342}"}
+
+    server.misbehave("/oauth/token", edit=forge)
+
+    result = browser("--scope", "openid", browser=robot(visit=lambda url: get(callback_address(url))))
+
+    assert result.status == 1
+    assert "signature" in result.err
+
+
+def test_keys_that_cannot_be_fetched_are_found_out_before_anybody_is_asked(authgate, server):
+    server.signing = "RS256"
+    server.misbehave("/.well-known/jwks.json", times=None, status=503)
+
+    result = authgate("--flow", "browser", "--scope", "openid")
+
+    assert result.status == 3
+    assert server.count("GET", "/oauth/authorize") == 0
+
+
+def test_denial_is_final_and_the_page_says_so(browser, server, robot):
+    person = robot(deny=True)
+
+    result = browser(browser=person)
+
+    assert (result.status, result.out) == (4, "")
+    assert "denied" in result.err
+    assert person.finish().title == "Sign-in denied"
+    assert server.count("POST", "/oauth/device/code") == 0
+
+
+def test_success_is_shown_only_when_the_tokens_are_in_hand(browser, server, robot):
+    server.misbehave("/oauth/token", status=400, body={"error": "invalid_grant"})
+    person = robot(visit=lambda url: get(callback_address(url)))
+
+    result = browser(browser=person)
+
+    status, page, _ = person.finish()
+    assert (result.status, status) == (1, 400)
+    assert "Sign-in failed" in page
+
+
+def test_page_keeps_the_code_to_itself(browser, robot):
+    person = robot(visit=lambda url: get(callback_address(url)))
+
+    browser(browser=person)
+
+    _, page, headers = person.finish()
+    assert headers["Cache-Control"] == "no-store"
+    assert headers["Referrer-Policy"] == "no-referrer"
+    assert "default-src 'none'" in headers["Content-Security-Policy"]
+    assert "unsafe" not in headers["Content-Security-Policy"]
+    assert "history.replaceState" in page
+    assert "http" not in page.replace("http-equiv", "")
+
+
+def test_error_text_of_the_server_is_not_shown_unescaped(browser, server, robot):
+    def visit(url):
+        address = with_field(callback_address(url), code=None, error="<script>", error_description="<b>\x1b[31mred")
+        return get(address)
+
+    person = robot(visit=visit)
+
+    result = browser(browser=person)
+
+    assert result.status == 1
+    assert "<script>alert" not in person.finish()[1]
+    assert "\x1b" not in result.err
+
+
+@pytest.mark.parametrize(
+    "disturb",
+    [
+        lambda address: with_field(address, state="wrong"),
+        lambda address: with_field(address, state=None),
+        lambda address: with_field(address, state="wrong", error="access_denied", code=None),
+        lambda address: with_field(address, code=None),
+        lambda address: address + "&state=twice",
+        lambda address: address.replace("/callback", "/favicon.ico"),
+        lambda address: address.replace("/callback", "/callback/"),
+    ],
+    ids=["wrong state", "no state", "error with wrong state", "no code", "state twice", "favicon", "other path"],
+)
+def test_what_is_not_the_callback_is_answered_and_the_waiting_goes_on(browser, server, robot, disturb):
+    def visit(url):
+        address = callback_address(url)
+        return get(disturb(address))[0], get(address)[0]
+
+    person = robot(visit=visit)
+
+    result = browser(browser=person)
+
+    disturbed, real = person.finish()
+    assert (disturbed in (400, 404), real, result.status) == (True, 200, 0)
+    assert server.count("POST", "/oauth/token") == 1
+
+
+def test_foreign_host_header_is_turned_away(browser, robot):
+    def visit(url):
+        address = callback_address(url)
+        return get(address, Host="evil.example")[0], get(address)[0]
+
+    person = robot(visit=visit)
+
+    assert browser(browser=person).status == 0
+    assert person.finish() == (421, 200)
+
+
+def test_neighbours_who_say_nothing_do_not_keep_the_person_out(browser, robot, callback):
+    port = urllib.parse.urlsplit(callback).port
+    silent = []
+
+    def visit(url):
+        silent.extend(socket.create_connection(("127.0.0.1", port)) for _ in range(100))
+        for connection in silent[:20]:
+            connection.sendall(b"GET /callback?state=" + b"x" * 1000)
+        return Robot({}).visit(url)
+
+    result = browser(browser=robot(visit=visit))
+
+    for connection in silent:
+        connection.close()
+    assert result.status == 0
+
+
+def test_second_delivery_of_the_code_is_not_redeemed(browser, server, robot):
+    seconds = []
+
+    def visit(url):
+        address = callback_address(url)
+        server.misbehave("/oauth/token", delay=0.5)
+        second = threading.Thread(target=lambda: seconds.append(attempt(address)))
+        first = threading.Thread(target=lambda: get(address))
+        first.start()
+        second.start()
+        first.join()
+        second.join()
+
+    def attempt(address):
+        try:
+            return get(address)[0]
+        except OSError:
+            return "refused"
+
+    result = browser(browser=robot(visit=visit))
+
+    assert result.status == 0
+    assert server.count("POST", "/oauth/token") == 1
+
+
+def test_nothing_listens_afterwards(browser, robot, callback):
+    browser(browser=robot())
+
+    with pytest.raises(ConnectionRefusedError):
+        socket.create_connection(("127.0.0.1", urllib.parse.urlsplit(callback).port))
+
+
+@pytest.mark.parametrize(
+    ("advertised", "iss", "redeemed"),
+    [
+        (True, None, True),
+        (True, "https://evil.example", False),
+        (False, "https://evil.example", False),
+        (True, "", False),
+    ],
+    ids=["right", "wrong", "wrong and not announced", "announced and absent"],
+)
+def test_issuer_on_the_callback_decides_whether_the_code_is_redeemed(browser, server, robot, advertised, iss, redeemed):
+    server.send_iss = advertised
+
+    def visit(url):
+        address = callback_address(url)
+        if iss is not None:
+            address = with_field(address, iss=iss or None)
+        return get(address)
+
+    result = browser(browser=robot(visit=visit))
+
+    assert (result.status == 0) is redeemed
+    assert server.count("POST", "/oauth/token") == int(redeemed)
+
+
+def test_port_that_is_taken_leads_to_the_device_code(browser, server, callback):
+    with socket.create_server(("127.0.0.1", urllib.parse.urlsplit(callback).port)):
+        result = browser(browser=forbidden)
+
+    assert json.loads(result.out)["source"] == "device"
+    assert "going on with a device code" in result.err
+
+
+def test_port_that_is_taken_is_an_error_when_the_browser_was_asked_for(browser, callback):
+    with socket.create_server(("127.0.0.1", urllib.parse.urlsplit(callback).port)):
+        result = browser("--flow", "browser", browser=forbidden)
+
+    assert (result.status, result.out) == (3, "")
+
+
+def forbidden(url):
+    raise AssertionError("no browser may be opened here")
+
+
+def test_first_callback_whose_port_is_free_is_taken(authgate, server, robot, callback):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        first = f"http://127.0.0.1:{taken.getsockname()[1]}/callback"
+        server.register(redirect_uris=[first])
+        result = authgate("login", "--redirect-uri", f"{first}, {callback}", "--json", browser=robot())
+
+    assert json.loads(result.out)["source"] == "browser"
+
+
+def test_localhost_callback_works_as_given(authgate, server, robot):
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        uri = f"http://localhost:{probe.getsockname()[1]}/callback"
+    server.register(redirect_uris=[uri])
+
+    result = authgate("login", "--redirect-uri", uri, "--json", browser=robot())
+
+    assert json.loads(result.out)["source"] == "browser"
+
+
+def test_browser_that_fails_leads_to_the_device_code(browser):
+    class Failing:
+        def failed(self):
+            return True
+
+    result = browser(browser=lambda url: Failing())
+
+    assert json.loads(result.out)["source"] == "device"
+
+
+def test_nobody_coming_back_leads_to_the_device_code(browser):
+    class Patient:
+        def failed(self):
+            return False
+
+    class Clock:
+        time = 0.0
+
+        def monotonic(self):
+            Clock.time += 30
+            return Clock.time
+
+    result = browser(browser=lambda url: Patient(), monotonic=Clock().monotonic, sleep=lambda seconds: None)
+
+    assert json.loads(result.out)["source"] == "device"
+    assert "Nobody came back from the browser" in result.err
+
+
+def test_ssh_session_is_shown_the_line_to_forward_the_port(authgate, server, robot, callback):
+    from authgate_cli.edges.surroundings import Surroundings
+
+    here = Surroundings("linux", ssh=True, terminal=True, ssh_login="jane@192.0.2.7")
+    port = urllib.parse.urlsplit(callback).port
+
+    result = authgate("--flow", "browser", "--redirect-uri", callback, here=here, browser=robot())
+
+    assert f"ssh -L {port}:127.0.0.1:{port} jane@192.0.2.7" in result.err

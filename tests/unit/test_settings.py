@@ -1,0 +1,270 @@
+"""A flag beats the environment, which beats `.env`, which beats the default; nothing unusable gets in."""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+
+from authgate_cli.errors import UsageError
+from authgate_cli.settings import SETTINGS, SWITCHES, VARIABLES, Settings, resolve
+
+HOME = {"USERPROFILE" if os.name == "nt" else "HOME": "/home/jane"}
+
+
+def settings(flags=None, environ=None, dotenv=None):
+    return resolve(flags or {}, HOME | (environ or {}), dotenv or {})
+
+
+def test_defaults_are_those_of_the_contract():
+    assert settings() == Settings(
+        issuer="",
+        client_id="",
+        client_secret=None,
+        scope="profile email",
+        flow="auto",
+        redirect_uris=("http://127.0.0.1:8088/callback",),
+        store="auto",
+        token_file=os.path.join("/home/jane", ".authgate-tokens.json"),
+        timeout=30,
+        no_input=False,
+        access_token=None,
+        sources={},
+    )
+
+
+def test_variables_are_those_of_the_contract():
+    assert VARIABLES == {
+        "AUTHGATE_URL",
+        "CLIENT_ID",
+        "CLIENT_SECRET",
+        "AUTHGATE_SCOPE",
+        "AUTHGATE_FLOW",
+        "AUTHGATE_REDIRECT_URI",
+        "AUTHGATE_STORE",
+        "AUTHGATE_TOKEN_FILE",
+        "AUTHGATE_TIMEOUT",
+        "AUTHGATE_NO_INPUT",
+        "AUTHGATE_TOKEN",
+    }
+
+
+def test_no_secret_is_a_flag():
+    assert not [option.name for option in (*SETTINGS, *SWITCHES) if "secret" in option.name or option.name == "token"]
+
+
+# One value for each place, and the setting that comes of it.
+PLACES = {
+    "AUTHGATE_URL": ("url", "issuer", ["https://flag.example", "https://environ.example", "https://dotenv.example"]),
+    "CLIENT_ID": ("client-id", "client_id", ["flag", "environ", "dotenv"]),
+    "AUTHGATE_SCOPE": ("scope", "scope", ["flag", "environ", "dotenv"]),
+    "AUTHGATE_FLOW": ("flow", "flow", ["browser", "device", "client-credentials"]),
+    "AUTHGATE_STORE": ("store", "store", ["file", "keyring", "auto"]),
+    "AUTHGATE_TOKEN_FILE": ("token-file", "token_file", ["flag", "environ", "dotenv"]),
+}
+
+
+@pytest.mark.parametrize("variable", PLACES)
+def test_a_flag_beats_the_environment(variable):
+    flag, name, (of_flag, of_environ, of_dotenv) = PLACES[variable]
+    settled = settings({flag: of_flag}, {variable: of_environ}, {variable: of_dotenv})
+    assert (getattr(settled, name), settled.sources) == (of_flag, {variable: f"--{flag}"})
+
+
+@pytest.mark.parametrize("variable", PLACES)
+def test_the_environment_beats_the_file(variable):
+    _, name, (_, of_environ, of_dotenv) = PLACES[variable]
+    settled = settings({}, {variable: of_environ}, {variable: of_dotenv})
+    assert (getattr(settled, name), settled.sources) == (of_environ, {variable: "environment"})
+
+
+@pytest.mark.parametrize("variable", PLACES)
+def test_the_file_beats_the_default(variable):
+    _, name, (_, _, of_dotenv) = PLACES[variable]
+    settled = settings({}, {}, {variable: of_dotenv})
+    assert (getattr(settled, name), settled.sources) == (of_dotenv, {variable: ".env"})
+
+
+def test_an_empty_variable_counts_as_not_set():
+    assert settings({}, {"CLIENT_ID": ""}, {"CLIENT_ID": "dotenv"}).client_id == "dotenv"
+
+
+def test_an_empty_flag_counts():
+    assert settings({"scope": ""}, {"AUTHGATE_SCOPE": "environ"}).scope == ""
+
+
+@pytest.mark.parametrize(("variable", "name"), [("CLIENT_SECRET", "client_secret"), ("AUTHGATE_TOKEN", "access_token")])
+def test_a_secret_comes_from_the_environment_or_the_file(variable, name):
+    assert getattr(settings({}, {variable: "a"}, {variable: "b"}), name) == "a"
+    assert getattr(settings({}, {}, {variable: "b"}), name) == "b"
+
+
+ISSUERS = [
+    "https://auth.example.com",
+    "https://auth.example.com/",
+    "https://auth.example.com:8443/realms/one/",
+    "http://localhost:8080",
+    "http://127.0.0.1",
+    "http://[::1]:8080",
+]
+
+
+@pytest.mark.parametrize("url", ISSUERS)
+def test_the_issuer_is_kept_byte_for_byte(url):
+    assert settings({"url": url}).issuer == url
+
+
+BAD_URLS = {
+    "no scheme": ("auth.example.com", "has to begin with"),
+    "another scheme": ("ftp://auth.example.com", "has to begin with"),
+    "credentials": ("https://jane:hunter2@auth.example.com", "user name or password"),
+    "plain http": ("http://auth.example.com", "plain http"),
+    "plain http to a deceiving name": ("http://localhost.example.com", "plain http"),
+    "line feed": ("https://auth.example.com\n", "characters"),
+    "space": (" https://auth.example.com", "characters"),
+    "port beyond all": ("https://auth.example.com:70000", "port"),
+    "port of letters": ("https://auth.example.com:https", "port"),
+    "no host": ("https://", "no host"),
+    "query": ("https://auth.example.com/?a=b", "query or a fragment"),
+    "empty query": ("https://auth.example.com/?", "query or a fragment"),
+    "fragment": ("https://auth.example.com/#top", "query or a fragment"),
+    "empty fragment": ("https://auth.example.com/#", "query or a fragment"),
+}
+
+
+@pytest.mark.parametrize(("url", "reason"), BAD_URLS.values(), ids=BAD_URLS)
+def test_a_bad_server_url_is_refused(url, reason):
+    with pytest.raises(UsageError, match=f"^AUTHGATE_URL is .*{reason}"):
+        settings({}, {"AUTHGATE_URL": url})
+
+
+def test_a_password_in_a_url_is_not_shown():
+    with pytest.raises(UsageError) as caught:
+        settings({"url": "https://jane:hunter2@auth.example.com"})
+    assert "hunter2" not in f"{caught.value.message} {caught.value.hint}"
+
+
+def test_the_hint_for_plain_http_is_the_same_url_over_https():
+    with pytest.raises(UsageError) as caught:
+        settings({"url": "http://auth.example.com/one"})
+    assert "https://auth.example.com/one" in caught.value.hint
+
+
+BAD_VALUES = {
+    "flow of no name": ("AUTHGATE_FLOW", "magic"),
+    "flow in capitals": ("AUTHGATE_FLOW", "Browser"),
+    "store of no name": ("AUTHGATE_STORE", "cloud"),
+    "timeout in words": ("AUTHGATE_TIMEOUT", "soon"),
+    "timeout with a unit": ("AUTHGATE_TIMEOUT", "30s"),
+    "timeout 0": ("AUTHGATE_TIMEOUT", "0"),
+    "timeout below 0": ("AUTHGATE_TIMEOUT", "-1"),
+    "timeout NaN": ("AUTHGATE_TIMEOUT", "nan"),
+    "timeout without end": ("AUTHGATE_TIMEOUT", "inf"),
+    "timeout above an hour": ("AUTHGATE_TIMEOUT", "3601"),
+    "neither yes nor no": ("AUTHGATE_NO_INPUT", "maybe"),
+    "scope with a quote": ("AUTHGATE_SCOPE", 'profile "email"'),
+    "scope with a backslash": ("AUTHGATE_SCOPE", "profile\\email"),
+    "scope with a line feed": ("AUTHGATE_SCOPE", "profile\nemail"),
+    "scope that is not ASCII": ("AUTHGATE_SCOPE", "profïle"),
+    "client with a line feed": ("CLIENT_ID", "client-1\n"),
+    "client with a space before it": ("CLIENT_ID", " client-1"),
+    "client with an escape": ("CLIENT_ID", "client\x1b[2J"),
+    "secret with a carriage return": ("CLIENT_SECRET", "hush\r"),
+    "secret with a space after it": ("CLIENT_SECRET", "hush "),
+    "token with a space": ("AUTHGATE_TOKEN", "hush hush"),
+    "token with a line feed": ("AUTHGATE_TOKEN", "hush\n"),
+    "token that is not ASCII": ("AUTHGATE_TOKEN", "hüsh"),
+    "token file with a line feed": ("AUTHGATE_TOKEN_FILE", "/tmp/a\n"),
+    "callback without a scheme": ("AUTHGATE_REDIRECT_URI", "localhost:8088/callback"),
+    "callback over https": ("AUTHGATE_REDIRECT_URI", "https://127.0.0.1:8088/callback"),
+    "callback elsewhere": ("AUTHGATE_REDIRECT_URI", "http://auth.example.com/callback"),
+    "callback with a fragment": ("AUTHGATE_REDIRECT_URI", "http://127.0.0.1:8088/callback#end"),
+    "callback with port 0": ("AUTHGATE_REDIRECT_URI", "http://127.0.0.1:0/callback"),
+    "second callback elsewhere": ("AUTHGATE_REDIRECT_URI", "http://127.0.0.1:1/a,http://auth.example.com/b"),
+    "comma and no callback": ("AUTHGATE_REDIRECT_URI", "http://127.0.0.1:1/a,"),
+}
+
+
+@pytest.mark.parametrize(("variable", "value"), BAD_VALUES.values(), ids=BAD_VALUES)
+def test_a_bad_value_is_refused_and_its_variable_named(variable, value):
+    with pytest.raises(UsageError, match=f"^{variable} "):
+        settings({}, {variable: value})
+
+
+@pytest.mark.parametrize(
+    "flag", [option.name for option in SETTINGS if option.metavar and option.name not in ("scope", "token-file")]
+)
+def test_a_bad_value_of_a_flag_is_told_of_the_flag(flag):
+    with pytest.raises(UsageError, match=f"^--{flag} "):
+        settings({flag: "\n"})
+
+
+@pytest.mark.parametrize("variable", ["CLIENT_SECRET", "AUTHGATE_TOKEN"])
+def test_a_bad_secret_is_not_shown(variable):
+    with pytest.raises(UsageError) as caught:
+        settings({}, {variable: "hunter2 \n"})
+    assert "hunter2" not in f"{caught.value.message} {caught.value.hint}"
+
+
+def test_a_callback_without_a_scheme_is_not_told_to_be_https_alone():
+    with pytest.raises(UsageError, match="http://"):
+        settings({"redirect-uri": "localhost:8088/callback"})
+
+
+def test_several_callbacks_keep_their_order():
+    uris = settings({"redirect-uri": "http://localhost:1/b, http://127.0.0.1:2/a"}).redirect_uris
+    assert uris == ("http://localhost:1/b", "http://127.0.0.1:2/a")
+
+
+def test_scopes_are_parted_by_single_spaces():
+    assert settings({"scope": "  openid   email "}).scope == "openid email"
+
+
+def test_a_timeout_may_have_a_fraction():
+    assert settings({"timeout": "0.5"}).timeout == 0.5
+
+
+@pytest.mark.parametrize("value", ["1", "true", "YES", "on", "y"])
+def test_no_input_may_be_a_yes(value):
+    assert settings({}, {"AUTHGATE_NO_INPUT": value}).no_input is True
+
+
+@pytest.mark.parametrize("value", ["", "0", "False", "no", "OFF", "n"])
+def test_no_input_may_be_a_no(value):
+    assert settings({}, {"AUTHGATE_NO_INPUT": value}).no_input is False
+
+
+def test_the_switch_no_input_is_a_yes():
+    assert settings({"no-input": True}, {"AUTHGATE_NO_INPUT": "0"}).no_input
+
+
+@pytest.mark.skipif(os.name == "nt", reason="paths of POSIX")
+@pytest.mark.parametrize(
+    ("written", "path"),
+    [
+        ("~/tokens.json", "/home/jane/tokens.json"),
+        ("/tmp/tokens.json", "/tmp/tokens.json"),
+        ("tokens.json", "tokens.json"),
+        ("tokens~.json", "tokens~.json"),
+    ],
+)
+def test_a_tilde_is_the_home_of_this_environment(written, path):
+    assert settings({"token-file": written}).token_file == path
+
+
+REQUIRED = {
+    "both are missing": (Settings(), "AUTHGATE_URL and CLIENT_ID are not set"),
+    "no server": (Settings(client_id="a"), "AUTHGATE_URL is not set"),
+    "no client": (Settings(issuer="https://a.example"), "CLIENT_ID is not set"),
+}
+
+
+@pytest.mark.parametrize(("settled", "message"), REQUIRED.values(), ids=REQUIRED)
+def test_what_is_required_is_asked_for_with_an_example(settled, message):
+    with pytest.raises(UsageError, match=f"^{message}$") as caught:
+        settled.require("AUTHGATE_URL", "CLIENT_ID")
+    assert caught.value.hint.startswith("export ")
+
+
+def test_what_is_not_required_may_be_missing():
+    Settings(issuer="https://a.example").require("AUTHGATE_URL")

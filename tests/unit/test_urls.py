@@ -1,0 +1,100 @@
+"""URLs are taken apart strictly: what is not plainly a web address is refused with a reason."""
+
+from __future__ import annotations
+
+import pytest
+
+from authgate_cli.urls import split
+
+
+def test_a_url_is_taken_apart():
+    url = split("https://Auth.Example.com:8443/realms/one?a=b&c=d#end")
+    assert url == ("https", "auth.example.com", 8443, "Auth.Example.com:8443", "/realms/one", "a=b&c=d", "#end")
+
+
+@pytest.mark.parametrize(
+    ("url", "port"),
+    [("https://a.example", 443), ("http://a.example", 80), ("HTTPS://a.example:1", 1), ("http://[::1]:65535", 65535)],
+)
+def test_the_port_follows_from_the_scheme_or_is_named(url, port):
+    assert split(url).port == port
+
+
+@pytest.mark.parametrize(
+    ("url", "target"),
+    [
+        ("https://a.example", "/"),
+        ("https://a.example?q", "/?q"),
+        ("https://a.example/b/?c=d#e", "/b/?c=d"),
+    ],
+)
+def test_the_target_is_what_a_request_line_asks_for(url, target):
+    assert split(url).target == target
+
+
+def test_an_ipv6_host_has_no_brackets():
+    assert (split("http://[::1]:80").host, split("http://[::1]:80").netloc) == ("::1", "[::1]:80")
+
+
+def test_the_origin_is_scheme_host_and_port():
+    assert split("HTTPS://A.example/b").origin == ("https", "a.example", 443)
+
+
+REFUSED = {
+    "nothing": ("", "has to begin with"),
+    "no scheme": ("auth.example.com", "has to begin with"),
+    "another scheme": ("ftp://a.example", "has to begin with"),
+    "script": ("javascript:alert(1)", "has to begin with"),
+    "no authority": ("https:a.example", "has to begin with"),
+    "no host": ("https://", "names no host"),
+    "path at once": ("https:///path", "names no host"),
+    "user": ("https://jane@a.example", "user name or password"),
+    "credentials": ("https://jane:pw@a.example", "user name or password"),
+    "deceiving credentials": ("https://auth.example.com:443@evil.example", "user name or password"),
+    "port 0": ("https://a.example:0", "port is impossible"),
+    "port 65536": ("https://a.example:65536", "port is impossible"),
+    "port without digits": ("https://a.example:", "port is impossible"),
+    "port of letters": ("https://a.example:https", "port is impossible"),
+    "negative port": ("https://a.example:-1", "port is impossible"),
+    "half a bracket": ("https://[::1", "host or port is impossible"),
+    "bracketed name": ("https://[name]", "host or port is impossible"),
+    "line feed": ("https://a.example\n", "characters that no URL has"),
+    "header injection": ("https://a.example/\r\nX: y", "characters that no URL has"),
+    "space": ("https://a.example/a b", "characters that no URL has"),
+    "backslash": ("https://a.example\\@evil.example", "characters that no URL has"),
+    "not ASCII": ("https://exämple.com", "characters that no URL has"),
+    "null": ("https://a.example/\0", "characters that no URL has"),
+}
+
+
+@pytest.mark.parametrize(("url", "reason"), REFUSED.values(), ids=REFUSED)
+def test_anything_else_is_refused_with_a_reason(url, reason):
+    with pytest.raises(ValueError, match=reason):
+        split(url)
+
+
+@pytest.mark.parametrize("host", ["localhost", "LOCALHOST", "127.0.0.1", "127.255.0.1", "[::1]"])
+def test_plain_http_is_safe_within_this_machine(host):
+    assert split(f"http://{host}:8080/").is_safe
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        "a.example",
+        "localhost.example.com",
+        "127.0.0.1.example.com",
+        "127.0.0",
+        "127.0.0.256",
+        "128.0.0.1",
+        "0.0.0.0",
+        "[::2]",
+        "10.0.0.1",
+    ],
+)
+def test_plain_http_is_not_safe_anywhere_else(host):
+    assert not split(f"http://{host}/").is_safe
+
+
+def test_https_is_safe_everywhere():
+    assert split("https://a.example").is_safe
