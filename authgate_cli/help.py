@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from textwrap import wrap
+
 from .settings import SETTINGS, SWITCHES
 from .values import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from .options import Command, Option
 
+_WIDTH = 80  # columns of the smallest terminal in use
 _ABOUT = "Sign in to an AuthGate server (or any OpenID provider) and hand out the token."
-_SECRETS = (
-    ("CLIENT_SECRET", "secret of a confidential client; never an option"),
-    ("AUTHGATE_TOKEN", "a ready access token: used as it is, nothing is stored"),
-)
+_NO_FLAG = [
+    ("(no flag)", "CLIENT_SECRET: secret of a confidential client"),
+    ("(no flag)", "AUTHGATE_TOKEN: a ready access token; nothing is stored"),
+]
 
 
 def for_program(commands: dict[str, Command]) -> str:
@@ -20,11 +23,16 @@ def for_program(commands: dict[str, Command]) -> str:
     sections = [
         ["usage: authgate.pyz [options] [command]", "", _ABOUT],
         ["commands:", *_columns([(command.name, command.summary) for command in commands.values()])],
-        ["settings (a flag, a variable, or a line in .env):", *_columns([_setting(option) for option in SETTINGS])],
-        ["variables only:", *_columns(list(_SECRETS))],
+        [
+            "settings (a flag, a variable, or a line in .env):",
+            *_columns([*(_setting(option) for option in SETTINGS), *_NO_FLAG]),
+        ],
         ["options:", *_columns([_switch(option) for option in SWITCHES])],
         ["examples:", *(f"  {example}" for example in commands["login"].examples)],
-        ["exit: 0 done, 1 refused, 2 usage, 3 not reachable, 4 sign-in needed, 5 token store, 130 interrupted"],
+        [
+            "exit status: 0 done, 1 refused, 2 usage, 3 not reachable, 4 sign-in needed,",
+            "5 token store, 130 interrupted",
+        ],
     ]
     return "\n\n".join("\n".join(section) for section in sections) + "\n"
 
@@ -34,7 +42,7 @@ def for_command(command: Command) -> str:
     usage = " ".join(["usage: authgate.pyz", command.name, "[options]", command.operands]).rstrip()
     sections = [[usage, "", command.summary]]
     if command.details:
-        sections.append([command.details])
+        sections.append(wrap(command.details, _WIDTH))
     if command.options:
         sections.append(["options:", *_columns([_switch(option) for option in command.options])])
     if command.examples:
@@ -62,4 +70,8 @@ def _flag(option: Option) -> str:
 
 def _columns(rows: list[tuple[str, str]]) -> list[str]:
     width = max(len(left) for left, _ in rows) + 2
-    return [f"  {left:{width}}{right}" for left, right in rows]
+    lines = []
+    for left, right in rows:
+        first, *more = wrap(right, _WIDTH - width - 2)
+        lines += [f"  {left:{width}}{first}", *(f"  {'':{width}}{line}" for line in more)]
+    return lines

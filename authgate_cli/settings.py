@@ -45,7 +45,7 @@ SWITCHES = (
     Option("env-file", "settings file", "FILE", "", ".env"),
     Option("json", "print one JSON document"),
     Option("quiet", "no progress and no warnings", short="q"),
-    Option("verbose", "a line for every HTTP exchange, and why a flow was chosen", short="v"),
+    Option("verbose", "a line per HTTP exchange, and why a flow was chosen", short="v"),
     Option("debug", "show tracebacks"),
     Option("show-tokens", "do not mask tokens"),
     Option("no-qr", "no QR code with the device code"),

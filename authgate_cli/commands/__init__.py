@@ -9,7 +9,7 @@ COMMANDS = {
     for command in (
         Command(
             "login",
-            "get a usable token, by signing in if need be; check it and report (default)",
+            "get a usable token, signing in if need be; report (default)",
             options=(Option("force", "sign in even if a token is stored"),),
             examples=("authgate.pyz", "authgate.pyz login --force --flow device"),
         ),
@@ -28,7 +28,7 @@ COMMANDS = {
         ),
         Command(
             "status",
-            "say who is signed in, where the token is kept and how long it is good",
+            "who is signed in, where the token is kept, time left",
             options=(Option("offline", "do not ask the server; the clock decides"),),
             examples=("authgate.pyz status --offline && echo good", "authgate.pyz status --json"),
             details="Exit 0 only for a token that the server accepts (with --offline: that has not expired).",
@@ -47,14 +47,14 @@ COMMANDS = {
         ),
         Command(
             "inspect",
-            "decode a JWT without sending it anywhere (default: the stored access token)",
+            "decode a JWT without sending it anywhere (default: the stored one)",
             options=(Option("verify", "check signature, issuer and time against the server's keys"),),
             operands="[TOKEN or -]",
             examples=("authgate.pyz inspect --verify", "authgate.pyz token | authgate.pyz inspect -"),
         ),
         Command(
             "doctor",
-            "check everything that signing in needs, with a remedy for what is wrong",
+            "check all that signing in needs, with remedies",
             examples=("authgate.pyz doctor",),
         ),
         Command(

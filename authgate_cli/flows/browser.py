@@ -75,7 +75,11 @@ def _listen(attempt: Attempt) -> tuple[Listener, str]:
 
 def _invite(attempt: Attempt, url: str, redirect: Url, open_page: bool) -> Opened | None:
     terminal, here = attempt.edges.terminal, attempt.edges.surroundings
-    terminal.prompt("To sign in, open this address in a browser:")
+    terminal.prompt(
+        "Opening your browser to sign in. If nothing happens, open this address yourself:"
+        if open_page
+        else "To sign in, open this address in a browser:"
+    )
     terminal.prompt(f"\n    {url}\n")
     if here.ssh:
         host = "localhost" if redirect.host == "localhost" else redirect.host
@@ -114,7 +118,8 @@ def _pasted(line: str, redirect: Url, state: str, terminal: Terminal) -> Callbac
     callback = callbacks.read_pasted(line, redirect, state) if line.strip() else None
     if line.strip() and callback is None:
         terminal.prompt(
-            f"That is not the address of this sign-in; it begins with {redirect.origin[0]}://{redirect.netloc}"
+            "That does not belong to this sign-in. Paste the whole address of the page; it begins with"
+            f" http://{redirect.netloc}{redirect.path}?"
         )
     return callback
 

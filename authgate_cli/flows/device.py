@@ -101,6 +101,6 @@ def _show(authorization: DeviceAuthorization, terminal: Terminal, show_qr: bool)
         if terminal.can_show("".join(lines)):
             terminal.prompt("\n".join(["", *lines, ""]))
     terminal.prompt(f"To sign in, visit   {authorization.verification_uri}")
-    terminal.prompt(f"and enter the code  {authorization.user_code}")
+    terminal.prompt(f"and enter the code  {terminal.strong(authorization.user_code)}")
     if authorization.complete_uri:
         terminal.prompt(f"or open directly    {authorization.complete_uri}")
