@@ -56,6 +56,9 @@ def forbidden_browser(url):
     raise AssertionError("no browser may be opened here")
 
 
+ATTENDED = Surroundings("linux", terminal=True)
+
+
 @pytest.fixture
 def authgate(server, home):
     """Run a command line; the browser is a function, and forbidden unless one is given."""
@@ -63,7 +66,7 @@ def authgate(server, home):
     def run(
         *argv: str,
         browser=None,
-        here=Surroundings("linux", terminal=True),
+        here=ATTENDED,
         env=None,
         watch=lambda text: None,
         **edges,

@@ -9,6 +9,7 @@ import urllib.parse
 import urllib.request
 
 import pytest
+from callback_address import callback_address
 from robot import Robot
 
 OPENER = urllib.request.build_opener(urllib.request.ProxyHandler({}))
@@ -18,25 +19,6 @@ OPENER = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 def browser(authgate, callback):
     """Sign in by browser; `visit(url)` is what happens when the address is opened."""
     return lambda *argv, **how: authgate("login", "--redirect-uri", callback, "--json", *argv, **how)
-
-
-def callback_address(url: str) -> str:
-    """Sign in and consent at the server; return the callback address instead of visiting it."""
-
-    class Stop(Exception):
-        pass
-
-    class StopAtCallback(urllib.request.HTTPRedirectHandler):
-        def redirect_request(self, request, fp, code, msg, headers, target):
-            if "/callback?" in target:
-                raise Stop(target)
-            return super().redirect_request(request, fp, code, msg, headers, target)
-
-    try:
-        Robot({}, False, StopAtCallback()).visit(url)
-    except Stop as stop:
-        return str(stop)
-    raise AssertionError("the server did not send anybody back")
 
 
 def get(address: str, **headers) -> tuple[int, str, http.client.HTTPMessage]:

@@ -1,0 +1,24 @@
+"""Sign in with the robot, but stop before the callback."""
+
+import urllib.request
+
+from robot import Robot
+
+
+def callback_address(url: str) -> str:
+    """Sign in and consent at the server; return the callback address instead of visiting it."""
+
+    class Stop(Exception):
+        pass
+
+    class StopAtCallback(urllib.request.HTTPRedirectHandler):
+        def redirect_request(self, request, fp, code, msg, headers, target):
+            if "/callback?" in target:
+                raise Stop(target)
+            return super().redirect_request(request, fp, code, msg, headers, target)
+
+    try:
+        Robot({}, False, StopAtCallback()).visit(url)
+    except Stop as stop:
+        return str(stop)
+    raise AssertionError("the server did not send anybody back")

@@ -1,0 +1,131 @@
+"""What a person at a real terminal sees and may type: the archive on a pseudo-terminal."""
+
+import os
+import pty
+import re
+import select
+import subprocess
+import time
+
+import pytest
+from callback_address import callback_address
+from client import run_robot
+
+PATIENCE = 30  # seconds; a safety net
+
+
+class Screen:
+    """A terminal with a program on it."""
+
+    def __init__(self, client, *arguments, columns=100, env=None):
+        ours, theirs = pty.openpty()
+        os.set_blocking(ours, False)
+        subprocess.run(["stty", "cols", str(columns), "rows", "50"], stdin=theirs, check=True)
+        self.descriptor, self.shown = ours, ""
+        self.process = subprocess.Popen(
+            # The first terminal that a new session opens is its own; so Ctrl-C is a signal to it.
+            ["sh", "-c", 'exec "$@" <>"$0" >&0 2>&0', os.ttyname(theirs), *client.command(*arguments)],
+            cwd=client.home,
+            env=client.environ(**{"TERM": "xterm-256color", "LANG": "C.UTF-8", **(env or {})}),
+            start_new_session=True,
+        )
+        os.close(theirs)
+
+    def wait_for(self, pattern: str) -> re.Match:
+        deadline = time.monotonic() + PATIENCE
+        while time.monotonic() < deadline:
+            if found := re.search(pattern, self.shown):
+                return found
+            if not self._read() and self.process.poll() is not None:
+                break
+        raise AssertionError(f"{pattern} was not shown:\n{self.shown}")
+
+    def type(self, text: str) -> None:
+        os.write(self.descriptor, text.encode())
+
+    def finish(self) -> int:
+        while self._read():
+            pass
+        return self.process.wait(PATIENCE)
+
+    def close(self) -> None:
+        self.process.kill()
+        self.process.wait()
+        os.close(self.descriptor)
+
+    def _read(self) -> bool:
+        """Read what is there; False at the end."""
+        select.select([self.descriptor], [], [], PATIENCE)
+        try:
+            data = os.read(self.descriptor, 65536)
+        except OSError:
+            return False
+        self.shown += data.decode("utf-8", "replace")
+        return bool(data)
+
+
+@pytest.fixture
+def screen(client):
+    screens = []
+
+    def start(*arguments, **how) -> Screen:
+        screens.append(Screen(client, *arguments, **how))
+        return screens[-1]
+
+    yield start
+    for one in screens:
+        one.close()
+
+
+def test_device_prompt_shows_address_code_qr_and_a_countdown(screen, server):
+    server.auto_approve = False
+    server.device_interval = 1
+    terminal = screen("login", "--flow", "device")
+
+    address = terminal.wait_for(r"open directly +(http\S+)")[1]
+    terminal.wait_for(r"\rWaiting for the approval; the code is good for 29:5\d")
+
+    assert "█" in terminal.shown
+    assert re.search(r"enter the code +(\x1b\[1m)?[A-Z]{4}-[A-Z]{4}", terminal.shown)
+    run_robot(address)
+    assert terminal.finish() == 0
+    assert "User: Jane Doe" in terminal.shown
+
+
+@pytest.mark.parametrize(
+    ("arguments", "how"),
+    [(["--no-qr"], {}), ([], {"columns": 30}), ([], {"env": {"TERM": "dumb"}}), ([], {"env": {"PYTHONIOENCODING": "ascii"}})],
+    ids=["not wanted", "too narrow", "dumb", "without blocks"],
+)
+def test_qr_is_left_out(screen, server, arguments, how):
+    server.auto_approve = False
+    terminal = screen("login", "--flow", "device", *arguments, **how)
+
+    terminal.wait_for("open directly")
+
+    assert "█" not in terminal.shown
+
+
+def test_ctrl_c_is_one_line_and_130(screen, server):
+    server.auto_approve = False
+    terminal = screen("login", "--flow", "device")
+    terminal.wait_for("Waiting for the approval")
+
+    terminal.type("\x03")
+
+    assert terminal.finish() == 130
+    assert terminal.shown.rstrip().endswith("authgate: error: interrupted")
+    assert "Traceback" not in terminal.shown
+
+
+def test_address_of_the_page_that_failed_to_load_may_be_pasted(screen, server):
+    terminal = screen("login", "--flow", "browser", env={"BROWSER": "true"})
+    address = terminal.wait_for(r"(http://\S+/oauth/authorize\S+)")[1]
+    terminal.wait_for("paste its address here")
+
+    terminal.type("http://127.0.0.1:8088/callback?code=x&state=wrong\n")
+    terminal.wait_for("does not belong to this sign-in")
+    terminal.type(callback_address(address) + "\n")
+
+    assert terminal.finish() == 0
+    assert "User: Jane Doe" in terminal.shown
