@@ -7,7 +7,8 @@ import sys
 
 
 def _stop(message):  # type: ignore[no-untyped-def]
-    sys.stderr.write("authgate: error: %s\n" % message)
+    if sys.stderr:  # it may be closed
+        sys.stderr.write("authgate: error: %s\n" % message)
     sys.exit(2)
 
 

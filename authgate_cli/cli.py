@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import os
 import sys
+import time
 from importlib import import_module
 
 from . import __version__
+from .app import App
 from .commands import COMMANDS
 from .edges.env_file import read_env_file
 from .edges.signals import die_of, ending_cleanly
@@ -18,7 +20,6 @@ from .errors import AuthGateError, Terminated, UsageError
 from .options import parse
 from .settings import SETTINGS, SWITCHES, Settings, resolve
 from .values import TYPE_CHECKING
-from .wiring import build_app, build_edges
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -46,16 +47,17 @@ def run(
     argv: list[str],
     environ: Mapping[str, str],
     terminal: Terminal,
+    now: Callable[[], float] = time.time,
     edit: Callable[[Edges], Edges] = lambda edges: edges,
 ) -> int:
-    """Run one command line and return its exit status; a test may `edit` the edges."""
+    """Run one command line and return its exit status; a test brings its clock and may `edit` the edges."""
     try:
-        return _run(argv, environ, terminal, edit)
+        return _run(argv, environ, terminal, now, edit)
     except KeyboardInterrupt:
         terminal.error("interrupted")
         return INTERRUPTED
-    except ReaderGone:
-        return 0
+    except ReaderGone as gone:
+        return gone.exit_status
     except AuthGateError as error:
         _trace(argv, terminal)
         terminal.error(error.message, error.hint)
@@ -70,7 +72,13 @@ def run(
         return BUG
 
 
-def _run(argv: list[str], environ: Mapping[str, str], terminal: Terminal, edit: Callable[[Edges], Edges]) -> int:
+def _run(
+    argv: list[str],
+    environ: Mapping[str, str],
+    terminal: Terminal,
+    now: Callable[[], float],
+    edit: Callable[[Edges], Edges],
+) -> int:
     arguments = parse(argv, (*SETTINGS, *SWITCHES), COMMANDS)
     flags = arguments.flags
     if "version" in flags:
@@ -84,25 +92,26 @@ def _run(argv: list[str], environ: Mapping[str, str], terminal: Terminal, edit: 
         terminal.result(help.for_command(command) if explicit else help.for_program(COMMANDS))
         return 0
     terminal.quiet, terminal.verbose = "quiet" in flags, "verbose" in flags
-    dotenv = read_env_file(str(flags.get("env-file", ".env")), "env-file" in flags, terminal.warn)
     settings, problem = Settings(), None
     try:
+        dotenv = read_env_file(str(flags.get("env-file", ".env")), "env-file" in flags, terminal.warn)
         settings = resolve(flags, environ, dotenv)
     except UsageError as error:
         if arguments.command not in REPORTS_PROBLEMS:
             raise
         problem = error
-    edges = edit(build_edges(settings, terminal, environ))
+    app = App(arguments, settings, terminal, environ, now, edit, problem)
     module = import_module(f"{__package__}.commands.{arguments.command}")
     try:
-        status: int = module.run(build_app(arguments, settings, edges, environ, problem))
+        status: int = module.run(app)
     finally:
-        edges.close()
+        app.close()
     return status
 
 
 def _trace(argv: list[str], terminal: Terminal) -> None:
-    if "--debug" in argv:
+    ours = argv[: argv.index("--")] if "--" in argv else argv  # what follows is another program's
+    if "--debug" in ours:
         import traceback
 
         terminal.prompt(traceback.format_exc().rstrip())

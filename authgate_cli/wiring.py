@@ -8,7 +8,8 @@ import time
 from .edges.browser import open_browser
 from .edges.file_store import FileStore
 from .edges.http import Http
-from .edges.keyring_store import KeyringStore, is_importable
+from .edges.importable import is_importable
+from .edges.keyring_store import KeyringStore
 from .edges.locks import Waiting
 from .edges.loopback import Listener
 from .edges.record import Edges
@@ -20,32 +21,43 @@ from .store import Store
 from .values import TYPE_CHECKING, Value
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from .edges.terminal import Terminal
-    from .errors import UsageError
     from .options import Arguments
     from .settings import Settings
 
 
-class App(Value):
-    """What a command works with."""
+class Wired(Value):
+    """The real edges, and what stands on them."""
 
-    arguments: Arguments
-    settings: Settings
     edges: Edges
     store: Store
     session: Session
-    environ: Mapping[str, str]
-    problem: UsageError | None = None
 
 
-def build_edges(settings: Settings, terminal: Terminal, environ: Mapping[str, str]) -> Edges:
+def wire(
+    arguments: Arguments,
+    settings: Settings,
+    terminal: Terminal,
+    environ: Mapping[str, str],
+    now: Callable[[], float],
+    edit: Callable[[Edges], Edges],
+) -> Wired:
+    """Build everything; a test may `edit` the edges before anything stands on them."""
+    edges = edit(_edges(settings, terminal, environ, now))
+    waiting = Waiting(edges.now, edges.monotonic, edges.sleep)
+    store = Store(_places(settings, edges, waiting, environ), edges.terminal)
+    session = Session(settings, edges, store, waiting, show_qr="no-qr" not in arguments.flags)
+    return Wired(edges, store, session)
+
+
+def _edges(settings: Settings, terminal: Terminal, environ: Mapping[str, str], now: Callable[[], float]) -> Edges:
     """Return the real world."""
     here = look_around(environ, terminal.is_terminal)
-    http = Http(settings.timeout, environ, time.time, time.monotonic, time.sleep, terminal.explain)
+    http = Http(settings.timeout, environ, now, time.monotonic, time.sleep, terminal.explain)
     return Edges(
-        now=time.time,
+        now=now,
         monotonic=time.monotonic,
         sleep=time.sleep,
         random_bytes=secrets.token_bytes,
@@ -59,26 +71,12 @@ def build_edges(settings: Settings, terminal: Terminal, environ: Mapping[str, st
     )
 
 
-def build_app(
-    arguments: Arguments,
-    settings: Settings,
-    edges: Edges,
-    environ: Mapping[str, str],
-    problem: UsageError | None = None,
-) -> App:
-    """Return what stands on these edges; `problem` is why the settings are not what was asked for."""
-    waiting = Waiting(edges.now, edges.monotonic, edges.sleep)
-    store = Store(_places(settings, edges, waiting, environ), edges.terminal)
-    session = Session(settings, edges, store, waiting, show_qr="no-qr" not in arguments.flags)
-    return App(arguments, settings, edges, store, session, environ, problem)
-
-
 def _places(
     settings: Settings, edges: Edges, waiting: Waiting, environ: Mapping[str, str]
 ) -> tuple[FileStore | KeyringStore, ...]:
     terminal, client = edges.terminal, (settings.client_id, settings.issuer)
     file = FileStore(settings.token_file, *client, waiting, terminal.warn)
-    if settings.store == "file" or (settings.store == "auto" and not is_importable()):
+    if settings.store == "file" or (settings.store == "auto" and not is_importable("keyring")):
         return (file,)
     default = next(option.default for option in SETTINGS if option.name == "token-file")
     attended = terminal.is_terminal or edges.surroundings.display

@@ -14,7 +14,8 @@ SAFETY = 30  # seconds; only a test that fails gets to feel it
 
 def start(code, *arguments, environ=None, path=(), **options):
     """Start the code with pipes for its standard streams; `path` is searched for modules first."""
-    environ = {**os.environ, "PYTHONPATH": os.pathsep.join(map(str, [*path, ROOT])), **(environ or {})}
+    ours = {"PYTHONPATH": os.pathsep.join(map(str, [*path, ROOT])), "PYTHONUNBUFFERED": ""}
+    environ = {**os.environ, **ours, **(environ or {})}
     command = [sys.executable, "-W", "error", "-c", textwrap.dedent(code), *map(str, arguments)]
     streams = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.PIPE)
     return subprocess.Popen(command, env=environ, text=True, **{**streams, **options})

@@ -24,7 +24,7 @@ from ..values import TYPE_CHECKING, Value
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from ..wiring import App
+    from ..app import App
 
 _SKEW = 60  # seconds of difference between the clocks that are worth a word
 
@@ -176,7 +176,7 @@ def keyring(app: App) -> Iterator[Check]:
         yield ok("keyring", "not used (--store file)")
         return
     here = app.edges.surroundings
-    place = KeyringStore("doctor", "", app.edges.now, here.terminal or here.display, app.edges.terminal.tell, "")
+    place = KeyringStore("doctor", "", app.edges.now, here.terminal or here.display, app.terminal.tell, "")
     try:
         yield ok("keyring", place.describe())
         place.find()

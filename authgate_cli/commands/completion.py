@@ -9,7 +9,7 @@ from ..values import TYPE_CHECKING
 from . import COMMANDS
 
 if TYPE_CHECKING:
-    from ..wiring import App
+    from ..app import App
 
 PROGRAM = "authgate.pyz"
 SHELLS = ("bash", "zsh", "fish")
@@ -21,7 +21,7 @@ def run(app: App) -> int:
     if len(app.arguments.operands) != 1 or app.arguments.operands[0] not in SHELLS:
         raise UsageError(f"completion needs a shell: {', '.join(SHELLS)}", "authgate.pyz completion bash")
     writer = {"bash": _bash, "zsh": _zsh, "fish": _fish}[app.arguments.operands[0]]
-    app.edges.terminal.result(writer())
+    app.terminal.result(writer())
     return 0
 
 

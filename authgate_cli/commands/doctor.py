@@ -8,7 +8,7 @@ from ..values import TYPE_CHECKING
 from . import checks
 
 if TYPE_CHECKING:
-    from ..wiring import App
+    from ..app import App
     from .checks import Check
 
 
@@ -18,9 +18,9 @@ def run(app: App) -> int:
     if "json" in app.arguments.flags:
         told = [{"name": one.name, "state": one.state, "text": one.text, "remedy": one.remedy} for one in results]
         ok = all(one.state != "failed" for one in results)
-        app.edges.terminal.result(report.document({"ok": ok, "checks": told}))
+        app.terminal.result(report.document({"ok": ok, "checks": told}))
     else:
-        app.edges.terminal.result("".join(_line(one) for one in results))
+        app.terminal.result("".join(_line(one) for one in results))
     return next((one.exit_status for one in results if one.state == "failed"), 0)
 
 

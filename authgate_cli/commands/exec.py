@@ -3,37 +3,68 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 
-from ..errors import UsageError
+from ..errors import AuthGateError, UsageError
+from ..text import clean
 from ..values import TYPE_CHECKING
 from .token import fresh_token
 
 if TYPE_CHECKING:
-    from ..wiring import App
+    from typing import NoReturn
 
-NOT_FOUND, NOT_RUN = 127, 126
+    from ..app import App
+
+# Python ignores these, and the command would inherit that.
+_IGNORED_BY_PYTHON = [getattr(signal, name) for name in ("SIGPIPE", "SIGXFSZ") if hasattr(signal, name)]
+
+
+class NoSuchProgram(AuthGateError):
+    """There is no program of this name."""
+
+    exit_status = 127
+
+
+class CannotRun(AuthGateError):
+    """There is such a program, but it cannot be run."""
+
+    exit_status = 126
 
 
 def run(app: App) -> int:
-    """Become the command, so that signals and its exit status are its own; 127 or 126 when that fails."""
+    """Become the command, so that signals and its exit status are its own."""
     command = app.arguments.operands
     if not command:
         raise UsageError("there is no command to run", "authgate.pyz exec -- CMD [ARG ...]")
     held = fresh_token(app)
     if held.save_failure:
-        app.edges.terminal.warn(f"{held.save_failure.message}; the command gets the refreshed token all the same")
+        app.terminal.warn(f"{held.save_failure.message}; the command gets the refreshed token all the same")
     environment = {**app.environ, "AUTHGATE_TOKEN": held.token.access_token}
     try:
-        if os.name == "posix":
-            # Python ignores SIGPIPE, and the command would inherit that.
-            signal.signal(signal.SIGPIPE, signal.SIG_DFL)
-            os.execvpe(command[0], command, environment)
-        return subprocess.run(command, env=environment, check=False).returncode
-    except FileNotFoundError:
-        app.edges.terminal.error(f"there is no program {command[0]}")
-        return NOT_FOUND
-    except OSError as error:
-        app.edges.terminal.error(f"{command[0]} cannot be run: {error.strerror}")
-        return NOT_RUN
+        if os.name != "posix":
+            return subprocess.run(command, env=environment, check=False).returncode
+        _become(command, environment)
+    except (OSError, ValueError) as error:
+        raise _failure(command[0], error, environment) from error
+
+
+def _become(command: tuple[str, ...], environment: dict[str, str]) -> NoReturn:
+    for one in _IGNORED_BY_PYTHON:
+        signal.signal(one, signal.SIG_DFL)
+    try:
+        os.execvpe(command[0], command, environment)
+    finally:
+        for one in _IGNORED_BY_PYTHON:
+            signal.signal(one, signal.SIG_IGN)
+
+
+def _failure(program: str, error: OSError | ValueError, environment: dict[str, str]) -> AuthGateError:
+    shown = clean(program) or "of an empty name"
+    missing = isinstance(error, (FileNotFoundError, NotADirectoryError))
+    if missing and shutil.which(program, path=environment.get("PATH")):
+        return CannotRun(f"{shown} cannot be run: the interpreter that its first line names does not exist")
+    if missing or not program:
+        return NoSuchProgram(f"there is no program {shown}", "exec looks in PATH; name a path for any other place")
+    return CannotRun(f"{shown} cannot be run: {getattr(error, 'strerror', None) or error}")

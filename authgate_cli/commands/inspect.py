@@ -17,10 +17,11 @@ from ..values import TYPE_CHECKING
 if TYPE_CHECKING:
     from typing import TypeGuard
 
+    from ..app import App
     from ..protocol.jwt import Jwt
     from ..protocol.strict_json import Json
-    from ..wiring import App
 
+_ASK_SERVER = "authgate status asks the server"
 _TIMES = ("exp", "iat", "nbf", "auth_time")
 
 
@@ -35,9 +36,9 @@ def run(app: App) -> int:
     proven = _verified(app, token) if "verify" in app.arguments.flags else None
     if "json" in app.arguments.flags:
         told = {"header": token.header, "claims": token.claims, "verified": proven is not None}
-        app.edges.terminal.result(report.document({**told, "proven": proven or []}))
+        app.terminal.result(report.document({**told, "proven": proven or []}))
     else:
-        app.edges.terminal.result(_text(token) + _proof(proven))
+        app.terminal.result(_text(token) + _proof(proven))
     return 0
 
 
@@ -45,13 +46,15 @@ def _verified(app: App, token: Jwt) -> list[str]:
     """Return what has been proven. Raise Refused for the first thing that is wrong."""
     app.settings.require("AUTHGATE_URL")
     issuer, claims, now = app.settings.issuer, token.claims, app.edges.now()
-    if not same_issuer(clean(claims.get("iss")), issuer):
+    if "iss" not in claims:
+        raise Refused("nothing is proven: the token does not say which server it is from (iss)", _ASK_SERVER)
+    if not same_issuer(clean(claims["iss"]), issuer):
         raise Refused(f"the token is from another server: {clean(claims.get('iss'), 100)}", f"AUTHGATE_URL is {issuer}")
     algorithm = token.header.get("alg")
     if isinstance(algorithm, str) and algorithm.startswith("HS"):
         raise Refused(
             f"nothing is proven: the token is signed with {clean(algorithm)}, which only the server itself can check",
-            "authgate status asks the server",
+            _ASK_SERVER,
         )
     key = KeySet(app.edges.send, app.session.metadata.jwks_uri).verify(token)
     expires, begins = claims.get("exp", LATEST), claims.get("nbf", 0)
@@ -68,7 +71,10 @@ def _token(app: App) -> str:
     if len(operands) > 1:
         raise UsageError("inspect takes one token")
     if operands == ("-",):
-        return app.edges.terminal.read_all().strip()
+        typed = app.terminal.read_all().strip()
+        if not typed:
+            raise UsageError("there is no token on stdin", "authgate.pyz token | authgate.pyz inspect -")
+        return typed
     if operands:
         return operands[0].strip()
     if app.settings.access_token:

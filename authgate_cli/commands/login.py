@@ -7,21 +7,23 @@ from ..errors import UsageError
 from ..values import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from ..wiring import App
+    from ..app import App
 
 
 def run(app: App) -> int:
     """Print the report; the exit status is 5 when the token could not be saved."""
-    settings, flags, terminal = app.settings, app.arguments.flags, app.edges.terminal
+    settings, flags, terminal = app.settings, app.arguments.flags, app.terminal
     settings.require("AUTHGATE_URL", *(() if settings.access_token else ("CLIENT_ID",)))
     if settings.access_token and "force" in flags:
         raise UsageError("AUTHGATE_TOKEN is set, so that signing in would change nothing", "unset AUTHGATE_TOKEN first")
     checked = app.session.log_in(force="force" in flags)
     now, show_tokens = app.edges.now(), "show-tokens" in flags
     if "json" in flags:
-        terminal.result(report.as_json(checked, settings, now, show_tokens))
+        text = report.as_json(checked, settings, now, show_tokens)
     else:
-        terminal.result(report.as_text(checked, now, show_tokens))
-    if checked.held.save_failure:
-        raise checked.held.save_failure
+        text = report.as_text(checked, now, show_tokens)
+    failure = checked.held.save_failure
+    terminal.result(text, failure.exit_status if failure else 0)
+    if failure:
+        raise failure
     return 0

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from .. import report
-from ..errors import AuthGateError, Refused, SignInNeeded
+from ..errors import AuthGateError, Refused, SignInNeeded, TokenRefused
 from ..held import Held
+from ..protocol.jwt import claimed_expiry
 from ..text import clean
 from ..tokens import TokenSet, rfc3339
 from ..values import TYPE_CHECKING, Value
 
 if TYPE_CHECKING:
+    from ..app import App
     from ..protocol.claims import Answer
-    from ..wiring import App
+    from ..session import Checked
 
 _SIGN_IN = "sign in with authgate login"
 
@@ -28,17 +30,18 @@ class Status(Value):
 def run(app: App) -> int:
     """Print what is known; exit 0 only for a token that the server, or offline the clock, accepts."""
     status = _status(app)
+    exit_status = status.failure.exit_status if status.failure else 0
     if "json" in app.arguments.flags:
-        app.edges.terminal.result(report.document(_as_fields(app, status)))
+        app.terminal.result(report.document(_as_fields(app, status)), exit_status)
     elif status.held:
-        app.edges.terminal.result("".join(f"{name}: {text}\n" for name, text in _lines(app, status)))
+        app.terminal.result("".join(f"{name}: {text}\n" for name, text in _lines(app, status)), exit_status)
     if status.failure:
         raise status.failure
     return 0
 
 
 def _status(app: App) -> Status:
-    held = None
+    held, asked = None, None
     try:
         if app.problem:
             raise app.problem
@@ -46,33 +49,42 @@ def _status(app: App) -> Status:
         held = _held(app)
         if held is None:
             raise SignInNeeded(f"nobody is signed in to {app.settings.issuer}", _SIGN_IN)
+        asked = "clock"
         if held.token.seconds_left(app.edges.now()) <= 0:
-            raise SignInNeeded("the token has expired", _expired_hint(held.token))
+            raise SignInNeeded("the token has expired", _expired_hint(held))
         if "offline" in app.arguments.flags:
-            return Status(held, None, "clock")
-        return _asked(app, held)
+            return Status(held, None, asked)
+        asked = None
+        checked = app.session.check(held)
+        asked = "server"
+        return Status(held, _accepted(checked), asked)
+    except TokenRefused as failure:
+        return Status(held, None, "server", failure)
     except AuthGateError as failure:
-        return Status(held, None, None, failure)
+        return Status(held, None, asked, failure)
 
 
 def _held(app: App) -> Held | None:
     if app.settings.access_token:
-        return Held(TokenSet(app.settings.access_token), "environment")
+        token = app.settings.access_token
+        return Held(TokenSet(token, expires_at=claimed_expiry(token)), "environment")
     stored = app.store.load()
     return Held(stored.token, "stored", stored.place.label) if stored else None
 
 
-def _asked(app: App, held: Held) -> Status:
-    checked = app.session.check(held)
+def _accepted(checked: Checked) -> Answer:
+    """Return what the server says of the user. Raise when it does not show that it takes the token."""
     if checked.tokeninfo.claims and not checked.tokeninfo.accepted:
         raise SignInNeeded("the server says that the token is not active", _SIGN_IN)
     if not checked.userinfo.accepted and not checked.tokeninfo.accepted:
         raise Refused(f"the server offers no way to check the token ({clean(checked.userinfo.reason)})")
-    return Status(held, checked.userinfo, "server")
+    return checked.userinfo
 
 
-def _expired_hint(token: TokenSet) -> str:
-    return "authgate login or authgate token refreshes it" if token.refresh_token else _SIGN_IN
+def _expired_hint(held: Held) -> str:
+    if held.source == "environment":
+        return "AUTHGATE_TOKEN has to be renewed"
+    return "authgate login or authgate token refreshes it" if held.token.refresh_token else _SIGN_IN
 
 
 def _lines(app: App, status: Status) -> list[tuple[str, str]]:
@@ -83,27 +95,32 @@ def _lines(app: App, status: Status) -> list[tuple[str, str]]:
         lines.insert(0, ("User", report.person(status.user.claims)))
     elif status.user:
         lines.insert(0, ("User", f"not available ({clean(status.user.reason)})"))
-    left = token.seconds_left(now)
-    good = "never expires" if token.expires_at is None else _duration(left)
-    when = f" ({rfc3339(token.expires_at)})" if token.expires_at is not None else ""
+    checked = {"server": "the server", "clock": "the clock alone", None: "nobody"}[status.checked_by]
     return [
         *lines,
-        ("Token", f"{good}{when}"),
+        ("Expires", _expires(token, now)),
         ("Scope", clean(token.scope or "") or "(none)"),
-        ("Kept in", status.held.store or status.held.source),
-        ("Checked by", {"server": "the server", "clock": "the clock alone", None: "nobody"}[status.checked_by]),
+        ("Kept in", status.held.store or "AUTHGATE_TOKEN (nothing is stored)"),
+        ("Checked by", f"{checked}; it is not good" if status.checked_by and status.failure else checked),
     ]
+
+
+def _expires(token: TokenSet, now: float) -> str:
+    if token.expires_at is None:
+        return "never"
+    seconds = token.expires_at - now
+    return f"{_duration(seconds)} ({rfc3339(token.expires_at)})"
 
 
 def _duration(seconds: float) -> str:
     if seconds <= 0:
-        return "expired"
+        return "already"
     minutes, hours, days = int(seconds // 60), int(seconds // 3600), int(seconds // 86400)
     if days >= 2:
-        return f"good for {days} days"
+        return f"in {days} days"
     if hours >= 2:
-        return f"good for {hours} h {minutes % 60} min"
-    return f"good for {minutes} min" if minutes >= 2 else f"good for {int(seconds)} s"
+        return f"in {hours} h {minutes % 60} min"
+    return f"in {minutes} min" if minutes >= 2 else f"in {int(seconds)} s"
 
 
 def _as_fields(app: App, status: Status) -> dict[str, object]:

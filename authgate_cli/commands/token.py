@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import time
+
 from .. import report
+from ..edges.file_store import FileStore
+from ..edges.importable import is_importable
+from ..edges.locks import Waiting
 from ..errors import SignInNeeded, UsageError
-from ..tokens import EARLY, rfc3339
+from ..held import Held
+from ..tokens import EARLY, TokenSet, rfc3339
 from ..values import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from ..held import Held
-    from ..wiring import App
+    from ..app import App
 
 FORMATS = ("raw", "header", "json", "exec-credential")
 
@@ -20,11 +25,32 @@ def run(app: App) -> int:
     form = str(flags.get("format", "json" if "json" in flags else "raw"))
     if form not in FORMATS:
         raise UsageError(f"--format has to be one of {', '.join(FORMATS)}")
-    held = fresh_token(app, _min_ttl(str(flags.get("min-ttl", EARLY))))
-    app.edges.terminal.result(_formatted(held, form, app.edges.now()))
-    if held.save_failure:
-        raise held.save_failure
+    if "json" in flags and form in ("raw", "header"):
+        raise UsageError(f"--json and --format {form} contradict each other", "leave one of them out")
+    min_ttl = _min_ttl(str(flags.get("min-ttl", EARLY)))
+    held = stored_and_fresh(app, min_ttl) or fresh_token(app, min_ttl)
+    failure = held.save_failure
+    app.terminal.result(_formatted(held, form, app.now()), failure.exit_status if failure else 0)
+    if failure:
+        raise failure
     return 0
+
+
+def stored_and_fresh(app: App, min_ttl: float) -> Held | None:
+    """Return a token that needs nothing but reading, before the world is wired up; else None."""
+    settings = app.settings
+    if settings.access_token:
+        return Held(TokenSet(settings.access_token), "environment")
+    if not (settings.issuer and settings.client_id and settings.token_file):
+        return None
+    if settings.store == "keyring" or (settings.store == "auto" and is_importable("keyring")):
+        return None
+    waiting = Waiting(app.now, time.monotonic, time.sleep)
+    place = FileStore(settings.token_file, settings.client_id, settings.issuer, waiting, app.terminal.warn)
+    found = place.find()
+    if found.token is None or found.warning or found.token.seconds_left(app.now()) < min_ttl:
+        return None
+    return Held(found.token, "stored", place.label)
 
 
 def fresh_token(app: App, min_ttl: float = EARLY) -> Held:

@@ -7,7 +7,6 @@ count; a write is read back. Service and user names, and the value, are those of
 
 from __future__ import annotations
 
-import importlib.util
 import sys
 
 from .. import token_file
@@ -15,6 +14,7 @@ from ..errors import StoreFailed
 from ..protocol import binding
 from ..values import TYPE_CHECKING
 from . import bounded
+from .importable import is_importable
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -117,7 +117,7 @@ class KeyringStore:
     def _bounded(self, action: Callable[[], T]) -> T:
         if self._unusable is not None:
             raise self._unusable  # having waited once is enough
-        if not is_importable():
+        if not is_importable("keyring"):
             raise NoKeyring("the Python package keyring is not installed", "use --store file")
         try:
             return bounded.call(action, self._patience, lambda: self._tell("waiting for the keyring …"))
@@ -134,17 +134,6 @@ class KeyringStore:
             self._unusable = kind(f"the keyring cannot be used ({type(error).__name__})", "use --store file")
             self._unusable.__cause__ = error
         raise self._unusable
-
-
-def is_importable() -> bool:
-    """Tell whether there is a `keyring` package, without the 100 ms of importing it."""
-    if "keyring" in sys.modules:
-        return True
-    try:
-        spec = importlib.util.find_spec("keyring")
-    except (ImportError, ValueError):
-        return False
-    return spec is not None and spec.loader is not None
 
 
 def _backend() -> Any:

@@ -88,10 +88,12 @@ def _take_over(lock: str, now: Callable[[], float]) -> None:
         # have removed the old lock and made its own, which is not ours to break.
         aside = f"{lock}.{os.getpid()}"
         os.rename(lock, aside)
-        after = os.lstat(aside)
-        if (after.st_ino, after.st_mtime_ns) != (before.st_ino, before.st_mtime_ns):
-            os.link(aside, lock)
-        os.unlink(aside)
+        try:
+            after = os.lstat(aside)
+            if (after.st_ino, after.st_mtime_ns) != (before.st_ino, before.st_mtime_ns):
+                os.link(aside, lock)
+        finally:
+            os.unlink(aside)
     except OSError:
         return  # somebody else was faster; the next attempt sees
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import signal
-import threading
 from contextlib import contextmanager
 
 from ..errors import Terminated
@@ -32,9 +31,12 @@ def uninterrupted(notice: Callable[[], None]) -> Iterator[None]:
     waiting: list[int] = []
 
     def note(signum: int, frame: object) -> None:
-        if not waiting:
-            notice()
         waiting.append(signum)
+        if len(waiting) == 1:
+            try:
+                notice()
+            except RuntimeError:
+                pass  # the signal came amid a write to the same stream, which cannot be entered twice
 
     try:
         with _handlers([signal.SIGINT, *_ENDING], note):
@@ -47,12 +49,13 @@ def uninterrupted(notice: Callable[[], None]) -> Iterator[None]:
 @contextmanager
 def _handlers(signals: list[signal.Signals], handler: Callable[[int, object], None]) -> Iterator[None]:
     """Install a handler for a while; a signal that is ignored (nohup, a shell's &) stays ignored."""
-    before = {}
-    if threading.current_thread() is threading.main_thread():  # elsewhere Python allows no handlers
-        before = {one: signal.getsignal(one) for one in signals}
-    for one, old in before.items():
-        if old != signal.SIG_IGN:
-            signal.signal(one, handler)
+    before = {one: signal.getsignal(one) for one in signals}
+    try:
+        for one, old in before.items():
+            if old != signal.SIG_IGN:
+                signal.signal(one, handler)
+    except ValueError:
+        before = {}  # not the main thread, the only one that signals interrupt
     try:
         yield
     finally:

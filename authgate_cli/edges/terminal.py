@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import os
 import select
-import shutil
 from io import TextIOWrapper
 
 from ..errors import OutputFailed, UsageError
@@ -22,7 +21,11 @@ if TYPE_CHECKING:
 
 
 class ReaderGone(Exception):
-    """Whoever read our stdout has stopped reading."""
+    """Whoever read our stdout has stopped reading; `exit_status` is what the program ends with."""
+
+    def __init__(self, exit_status: int = 0):
+        super().__init__(exit_status)
+        self.exit_status = exit_status
 
 
 class Terminal:
@@ -43,11 +46,14 @@ class Terminal:
         self.can_update = _is_terminal(stderr) and environ.get("TERM", "dumb" if os.name == "posix" else "") != "dumb"
         self.is_terminal = self.can_type or _is_terminal(stderr)
         for stream in (stdout, stderr):
-            if isinstance(stream, TextIOWrapper):
+            if isinstance(stream, TextIOWrapper) and not stream.closed:
                 stream.reconfigure(errors="backslashreplace")
 
-    def result(self, text: str) -> None:
-        """Write to stdout, all of it. Raise OutputFailed, or ReaderGone for a closed pipe."""
+    def result(self, text: str, exit_status: int = 0) -> None:
+        """Write to stdout, all of it. Raise OutputFailed, or ReaderGone for a closed pipe.
+
+        `exit_status` is what the result means, whether or not anybody reads it to its end.
+        """
         if self._stdout is None:
             raise OutputFailed("the result cannot be written: stdout is closed")
         try:
@@ -55,7 +61,7 @@ class Terminal:
             self._stdout.flush()
         except BrokenPipeError:
             _discard(self._stdout)
-            raise ReaderGone from None
+            raise ReaderGone(exit_status) from None
         except (OSError, ValueError) as error:
             _discard(self._stdout)
             reason = getattr(error, "strerror", None) or "stdout is closed"
@@ -63,10 +69,13 @@ class Terminal:
 
     def read_all(self) -> str:
         """Return all of stdin. Raise UsageError when it is closed or no text."""
+        if self._stdin is None:
+            raise UsageError("stdin cannot be read: it is closed")
         try:
-            return self._stdin.read() if self._stdin else ""
+            return self._stdin.read()
         except (OSError, ValueError) as error:
-            raise UsageError("stdin cannot be read") from error
+            reason = getattr(error, "strerror", None) or "it is closed, or no text"
+            raise UsageError(f"stdin cannot be read: {reason}") from error
 
     def prompt(self, text: str = "") -> None:
         """Tell the person what to do; shown even with --quiet."""
@@ -109,14 +118,19 @@ class Terminal:
     def width(self) -> int:
         """Return the terminal's width in columns."""
         try:
-            return os.get_terminal_size(self._stderr.fileno()).columns  # type: ignore[union-attr]
+            columns = os.get_terminal_size(self._stderr.fileno()).columns  # type: ignore[union-attr]
         except (OSError, ValueError, AttributeError):
-            return shutil.get_terminal_size().columns
+            columns = 0  # what a serial console says, too
+        return columns or 80
 
     @property
     def colour(self) -> bool:
         """Tell whether colours are welcome (no-color.org)."""
         return self.can_update and not self._environ.get("NO_COLOR")
+
+    def strong(self, text: str) -> str:
+        """Return text that stands out, where colours are welcome."""
+        return f"\x1b[1m{text}\x1b[0m" if self.colour else text
 
     def can_show(self, text: str) -> bool:
         """Tell whether stderr's encoding has these characters."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ..tokens import LATEST
 from ..values import TYPE_CHECKING, Value
 from . import base64url
 from .strict_json import parse_object
@@ -41,9 +42,20 @@ def claimed_subject(token: str | None) -> str | None:
     return _claim(token, "sub") if token else None
 
 
+def claimed_expiry(token: str) -> float | None:
+    """Return the `exp` claim of a token that is a JWT, or None."""
+    value = _claims(token).get("exp")
+    usable = isinstance(value, (int, float)) and not isinstance(value, bool) and 0 <= value <= LATEST
+    return value if usable else None
+
+
 def _claim(token: str, name: str) -> str | None:
-    try:
-        value = decode(token).claims.get(name)
-    except ValueError:
-        return None
+    value = _claims(token).get(name)
     return value if isinstance(value, str) else None
+
+
+def _claims(token: str) -> Json:
+    try:
+        return decode(token).claims
+    except ValueError:
+        return {}

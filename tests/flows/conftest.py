@@ -69,6 +69,7 @@ def authgate(server, home):
         here=ATTENDED,
         env=None,
         watch=lambda text: None,
+        now=time.time,
         **edges,
     ) -> Result:
         environ = {
@@ -86,7 +87,7 @@ def authgate(server, home):
         def edit(real):
             return real._replace(surroundings=here, open_browser=browser or forbidden_browser, **edges)
 
-        status = cli.run(list(argv), environ, Terminal(None, out, err, environ), edit)
+        status = cli.run(list(argv), environ, Terminal(None, out, err, environ), now, edit)
         return Result(status, out.getvalue(), err.getvalue())
 
     return run
@@ -141,13 +142,3 @@ def callback(server) -> str:
         uri = f"http://127.0.0.1:{probe.getsockname()[1]}/callback"
     server.register(redirect_uris=[uri])
     return uri
-
-
-def eventually(condition, seconds=10.0):
-    """Wait until a condition holds; a safety net, not a measurement."""
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        if value := condition():
-            return value
-        time.sleep(0.01)
-    raise AssertionError("it did not come to pass")

@@ -6,6 +6,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from authgate_server import AuthGateServer
 from client import Client, browser_program, build_archive
 
 PROVIDER = Path(__file__).parent / "oidc_provider"
@@ -41,6 +42,13 @@ def oidc_provider(provider_modules):
         process.terminate()
         process.wait()
         process.stdout.close()
+
+
+@pytest.fixture
+def authgate():
+    """The stand-in, where the real counterpart is another one."""
+    with AuthGateServer() as server:
+        yield server
 
 
 @pytest.fixture

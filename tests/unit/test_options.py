@@ -27,7 +27,10 @@ READ = {
     "command's own option": (["--format", "raw", "token"], ("token", {"format": "raw"}, ())),
     "twice, the last counts": (["--url", "a", "--url", "b"], ("login", {"url": "b"}, ())),
     "operands": (["exec", "ls", "-"], ("exec", {}, ("ls", "-"))),
-    "operands that look like options": (["exec", "--json", "--", "ls", "--url"], ("exec", {"json": True}, ("ls", "--url"))),
+    "operands that look like options": (
+        ["exec", "--json", "--", "ls", "--url"],
+        ("exec", {"json": True}, ("ls", "--url")),
+    ),
     "a second -- is an operand": (["exec", "--", "a", "--"], ("exec", {}, ("a", "--"))),
     "-- and nothing": (["--"], ("login", {}, ())),
 }

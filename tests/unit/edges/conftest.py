@@ -1,4 +1,3 @@
-import itertools
 import os
 import time
 
@@ -13,12 +12,10 @@ def eventually():
 
     def wait(condition):
         deadline = time.monotonic() + SAFETY
-        for attempt in itertools.count():
-            result = condition()
-            if result:
-                return result
-            assert time.monotonic() < deadline, f"{attempt} attempts, and it never came to be"
+        while not (result := condition()):
+            assert time.monotonic() < deadline, "it never came to be"
             time.sleep(0.005)
+        return result
 
     return wait
 

@@ -4,6 +4,7 @@ import json
 import os
 
 import pytest
+from own_process import run
 
 from authgate_cli.edges.file_store import FileStore
 from authgate_cli.edges.locks import STALE, Waiting
@@ -132,9 +133,23 @@ def test_before_a_sign_in_a_good_file_is_left_as_it_is(place):
 
 @pytest.mark.parametrize("check", ["prepare", "check_writable"])
 def test_that_nothing_can_be_saved_is_found_out_before_a_sign_in(place, check):
-    place.path.mkdir()
-    with pytest.raises(StoreFailed, match="is not a regular file"):
-        getattr(place.store, check)()
+    place.write(json.dumps(OTHERS))
+    code = f"""
+        import resource, sys, time
+        from authgate_cli.edges.file_store import FileStore
+        from authgate_cli.edges.locks import Waiting
+        from authgate_cli.errors import StoreFailed
+
+        resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096))  # as good as a disk that is nearly full
+        waiting = Waiting(time.time, time.monotonic, time.sleep)
+        try:
+            FileStore(sys.argv[1], "client", "https://auth.example.com", waiting, print).{check}()
+        except StoreFailed as error:
+            print(error.message)
+    """
+    [message] = run(code, place.path)
+    assert "could not be written: File too large" in message
+    assert (place.document, place.files) == (OTHERS, ["tokens"])
 
 
 @pytest.mark.parametrize("action", ["prepare", "check_writable", "save", "forget"])

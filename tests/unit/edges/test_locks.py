@@ -91,26 +91,46 @@ def test_a_lock_that_somebody_keeps_renewing_is_an_error_and_stays(path, lock):
     assert lock.read_text() == "somebody"
 
 
-def test_a_lock_made_anew_during_a_takeover_is_left_alone(path, lock):
-    """Whoever is faster removes the old lock and makes one between our look and our act."""
-    made(lock, STALE + 10, "dead")
-    clock = Clock(at={3: lock.unlink})
-    seen = []
+@pytest.mark.parametrize("who", ["faster", "third"])
+def test_a_lock_made_anew_during_a_takeover_is_left_alone(path, lock, who):
+    """Whoever is faster removes the old lock and makes one between our look and our act.
 
-    def now():
-        if not seen:
-            lock.unlink()
-            made(lock, 0, "faster")
-        seen.append(clock.time)
-        return clock.time
+    The audit hook is that other process: it runs just before the first rename or removal. And it
+    is a third one, which finds no lock before we have put the new one back.
+    """
+    code = """
+        import os, sys, time
+        from authgate_cli.edges.locks import Waiting, file_lock
 
-    def sleep(seconds):
-        assert lock.read_text() == "faster"
-        clock.sleep(seconds)
+        path, lock, swapped = sys.argv[1], sys.argv[1] + ".lock", []
 
-    with file_lock(str(path), Waiting(now, clock.read, sleep)):
-        assert lock.read_text() == str(os.getpid())
-    assert len(clock.pauses) == 3
+        def make(text):
+            with open(lock, "x") as file:
+                file.write(text)
+
+        def be_faster(event, arguments):
+            if event in ("os.rename", "os.remove") and not swapped:
+                swapped.append(event)
+                os.unlink(lock)
+                make("faster")
+            elif event == "os.link" and sys.argv[2] == "third":
+                make("third")
+
+        def read():
+            with open(lock) as file:
+                return file.read()
+
+        def sleep(seconds):
+            print(read())
+            os.unlink(lock)
+
+        sys.addaudithook(be_faster)
+        with file_lock(path, Waiting(time.time, time.monotonic, sleep)):
+            print(read() == str(os.getpid()))
+    """
+    made(lock)
+    os.utime(lock, (0, 0))
+    assert run(code, path, who) == [who, "True"]
     assert os.listdir(path.parent) == []
 
 

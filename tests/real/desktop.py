@@ -1,0 +1,137 @@
+"""A desktop session of one's own: a D-Bus, gnome-keyring in it, a display, and a person who can type.
+
+Nothing is shared with the machine's own session, if it has one. Everything is ready when its
+`with` block begins, and gone when it ends.
+"""
+
+import os
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+VENV = ROOT / ".venv-keyring"
+PYTHON = VENV / "bin" / "python"
+PASSWORD = "the keyring's password"
+SAFETY = 30  # seconds; only a test that fails gets to feel it
+# gnome-keyring is started here and not by the bus; what the bus may start is its prompt's window.
+BUS_SETTINGS = """<busconfig>
+  <type>session</type><listen>unix:tmpdir=/tmp</listen><auth>EXTERNAL</auth>{services}
+  <policy context="default"><allow send_destination="*"/><allow own="*"/></policy>
+</busconfig>"""
+PROMPTER = "<servicedir>/usr/share/dbus-1/services</servicedir>"
+LOCK = "import secretstorage as s; collection = s.get_default_collection(s.dbus_init()); collection.lock()"
+
+
+def eventually(condition):
+    """Wait until a condition holds, and return what it returned; fail when it never does."""
+    deadline = time.monotonic() + SAFETY
+    while not (result := condition()):
+        assert time.monotonic() < deadline, "it never came to be"
+        time.sleep(0.02)
+    return result
+
+
+class Process:
+    """A program that runs as long as the `with` block."""
+
+    def __init__(self, command, environment, stdin=b"", **options):
+        self._popen = subprocess.Popen(
+            command,
+            env={"PATH": os.environ["PATH"], **environment},
+            stdin=subprocess.PIPE,
+            **{"stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL, **options},
+        )
+        self._popen.stdin.write(stdin)
+        self._popen.stdin.close()
+
+    def first_line(self) -> str:
+        """Wait for the line with which a program says that it is ready."""
+        line = self._popen.stdout.readline().decode().strip()
+        assert line, f"{self._popen.args[0]} did not start"
+        return line
+
+    def freeze(self) -> None:
+        """Let it hang, without its sockets being closed."""
+        self._popen.send_signal(signal.SIGSTOP)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        with self._popen:
+            self._popen.terminate()
+            self._popen.send_signal(signal.SIGCONT)  # for one that is frozen
+
+
+class Bus(Process):
+    """A D-Bus session bus with no service on it; with a display, one that can open prompts there."""
+
+    def __init__(self, home: Path, display: "dict[str, str] | None" = None):
+        settings = home / "bus.conf"
+        settings.write_text(BUS_SETTINGS.format(services=PROMPTER if display else ""))
+        desktop = {"HOME": str(home), "NO_AT_BRIDGE": "1", "GTK_A11Y": "none", **(display or {})}
+        super().__init__(["dbus-daemon", "--nofork", "--print-address", f"--config-file={settings}"], desktop)
+        self.environment = {**(display or {}), "DBUS_SESSION_BUS_ADDRESS": self.first_line()}
+
+
+class Keyring(Process):
+    """gnome-keyring on a bus. Its collection is made by the first unlocking; without, there is none."""
+
+    def __init__(self, home: Path, bus: Bus, unlocked: bool = True):
+        command = ["gnome-keyring-daemon", "--foreground", "--components=secrets"]
+        if unlocked:
+            command.append("--unlock")
+        self.environment = {**bus.environment, "HOME": str(home)}
+        super().__init__(command, self.environment, PASSWORD.encode() if unlocked else b"", stdout=subprocess.DEVNULL)
+        eventually(self._is_on_the_bus)
+
+    def _is_on_the_bus(self) -> bool:
+        asked = "--dest=org.freedesktop.DBus / org.freedesktop.DBus.NameHasOwner string:org.freedesktop.secrets"
+        answer = self.run("dbus-send", "--print-reply", *asked.split())
+        return "boolean true" in answer.stdout
+
+    def lock(self) -> None:
+        """Lock the collection; opening it again takes the password."""
+        self.run(str(PYTHON), "-c", LOCK).check_returncode()
+
+    def get(self, user: str) -> "str | None":
+        """Return what the keyring's own program finds."""
+        found = self.run(str(VENV / "bin" / "keyring"), "get", "authgate", user)
+        return found.stdout.removesuffix("\n") if found.returncode == 0 else None
+
+    def set(self, user: str, secret: str) -> None:
+        """Store something with the keyring's own program."""
+        self.run(str(VENV / "bin" / "keyring"), "set", "authgate", user, input=secret).check_returncode()
+
+    def run(self, *command: str, **options) -> subprocess.CompletedProcess:
+        """Run a program of this session."""
+        environment = {"PATH": os.environ["PATH"], **self.environment}
+        return subprocess.run(command, env=environment, text=True, capture_output=True, timeout=SAFETY, **options)
+
+
+class Display(Process):
+    """An X display without a screen."""
+
+    def __init__(self):
+        super().__init__(["Xvfb", "-displayfd", "1", "-nolisten", "tcp", "-screen", "0", "640x480x24"], {})
+        self.environment = {"DISPLAY": f":{self.first_line()}"}
+
+    def press(self, *keys: str) -> None:
+        """Press keys, as whoever sits before it."""
+        subprocess.run(["xdotool", "key", *keys], env={**os.environ, **self.environment}, check=True)
+
+    def answer_prompt(self, done, *, cancel: bool = False) -> None:
+        """Type the keyring's password, or cancel, until it is done: the first keys may come before the window."""
+        typed = ["Escape"] if cancel else ["ctrl+a", *map(_key, PASSWORD), "Return"]
+
+        def attempt():
+            self.press(*typed)
+            return done()
+
+        eventually(attempt)
+
+
+def _key(character: str) -> str:
+    return {" ": "space", "'": "apostrophe"}.get(character, character)

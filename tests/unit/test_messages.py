@@ -1,0 +1,41 @@
+"""The requests that are made, and what an answer looks like."""
+
+from __future__ import annotations
+
+import pytest
+from builders import answer
+
+from authgate_cli.protocol import messages
+
+
+def test_a_token_travels_in_the_header_alone():
+    request = messages.get_as("https://a.example/me", "tok")
+    assert request == ("GET", "https://a.example/me", {"Authorization": "Bearer tok"}, None)
+
+
+def test_a_plain_get_names_nobody():
+    assert messages.get("https://a.example") == ("GET", "https://a.example", {}, None)
+
+
+def test_a_form_is_posted_as_a_form():
+    request = messages.post_form("https://a.example/t", {"a": "1", "b": None}, {"X": "y"})
+    kind = {"Content-Type": "application/x-www-form-urlencoded"}
+    assert request == ("POST", "https://a.example/t", {**kind, "X": "y"}, "a=1")
+
+
+PAGES = {
+    "declared": answer(b"{}", content_type="text/html; charset=utf-8"),
+    "declared in capitals": answer(b"{}", content_type="Text/HTML"),
+    "XHTML": answer(b"", content_type="application/xhtml+xml"),
+    "not declared": answer(b" \n<!doctype html>"),
+}
+
+
+@pytest.mark.parametrize("response", PAGES.values(), ids=PAGES)
+def test_a_page_for_people_is_known_as_one(response):
+    assert response.is_html
+
+
+@pytest.mark.parametrize("response", [answer({}, content_type="application/json"), answer(b"")], ids=["JSON", "empty"])
+def test_data_is_no_page(response):
+    assert not response.is_html
