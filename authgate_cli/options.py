@@ -59,6 +59,9 @@ def parse(argv: list[str], options: tuple[Option, ...], commands: dict[str, Comm
         if not word.startswith("-") or word == "-":
             words.append(word)
             continue
+        if len(word) > 2 and word[1] != "-" and all(letter in shorts for letter in word[1:]):
+            rest[:0] = [f"-{letter}" for letter in word[1:]]
+            continue
         name, equals, value = word.partition("=")
         option = known.get(name[2:]) if name.startswith("--") else shorts.get(name[1:])
         if option is None:
@@ -85,7 +88,9 @@ def _arguments(
     name = words.pop(0) if words and words[0] != "--" else "login"
     command = commands.get(name)
     if command is None:
-        raise UsageError(f"there is no command {name!r}", _nearest(name, list(commands)) or "see authgate --help")
+        # What is long may be a token that somebody meant to inspect, and is not repeated.
+        shown = repr(name) if len(name) <= 20 else "like that"
+        raise UsageError(f"there is no command {shown}", _nearest(name, list(commands)) or "see authgate --help")
     general = {option.name for option in options}
     own = {option.name for option in command.options}
     for flag in flags:

@@ -38,7 +38,7 @@ def as_text(checked: Checked, now: float, show_tokens: bool) -> str:
         f"Token Type: {clean(token.token_type)}",
         f"Expires In: {'never' if token.expires_at is None else _seconds_left(token, now)}",
         f"Expires At: {'never' if token.expires_at is None else rfc3339(token.expires_at)}",
-        f"Scope: {clean(token.scope or '') or '(none)'}",
+        f"Scope: {clean(token.scope or '', 5000) or '(none)'}",
         f"ID Token: {shown(token.id_token)}",
         *_tokeninfo(checked.tokeninfo),
     ]

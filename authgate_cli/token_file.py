@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     Fields = dict[str, Any]
 
 PYTHON_SDK = {"access_token", "refresh_token", "token_type", "expires_at", "client_id"}
+_MAPS = ("data", "tokens")
 _NO_TIME = "0001-01-01T00:00:00Z"  # Go's zero time
 
 
@@ -38,7 +39,7 @@ def parse(data: bytes) -> Document:
         raise ValueError("nested too deeply") from None
     if not isinstance(document, dict):
         raise ValueError("not a JSON object")
-    if not all(isinstance(document.get(name, {}), dict) for name in ("data", "tokens")):
+    if not all(isinstance(_entries(document, name), dict) for name in _MAPS):
         raise ValueError("its maps are not JSON objects")
     return document
 
@@ -50,8 +51,8 @@ def serialise(document: Document) -> bytes:
 
 def get(document: Document, key: str) -> TokenSet | None:
     """Return the entry of this key in either map, or None when there is none that can be used."""
-    for name in ("data", "tokens"):
-        token = read_entry(document.get(name, {}).get(key))
+    for name in _MAPS:
+        token = read_entry(_entries(document, name).get(key))
         if token is not None:
             return token
     return None
@@ -59,16 +60,16 @@ def get(document: Document, key: str) -> TokenSet | None:
 
 def put(document: Document, key: str, token: TokenSet, now: float) -> Document:
     """Return the document with this entry written, in the dialect of the entry it replaces."""
-    name = "tokens" if key in document.get("tokens", {}) and key not in document.get("data", {}) else "data"
-    entries = document.get(name, {})
+    name = "tokens" if key in _entries(document, "tokens") and key not in _entries(document, "data") else "data"
+    entries = _entries(document, name)
     return {**document, name: {**entries, key: write_entry(token, now, entries.get(key))}}
 
 
 def remove(document: Document, key: str) -> Document:
     """Return the document without this key in either map."""
     kept: Document = {
-        name: {other: entry for other, entry in document[name].items() if other != key}
-        for name in ("data", "tokens")
+        name: {other: entry for other, entry in _entries(document, name).items() if other != key}
+        for name in _MAPS
         if name in document
     }
     return {**document, **kept}
@@ -113,6 +114,12 @@ def write_entry(token: TokenSet, now: float, old: object = None) -> str | Fields
     if isinstance(old, dict):
         return fields
     return json.dumps(fields, indent=2 if isinstance(old, str) and "\n" in old else None)
+
+
+def _entries(document: Document, name: str) -> Fields:
+    """Return one of the maps; Go writes an empty one as null."""
+    entries: Fields = document.get(name, {})
+    return {} if entries is None else entries
 
 
 def _fields(entry: object) -> Fields:

@@ -52,7 +52,7 @@ def find_browser(environ: Mapping[str, str], platform: str) -> tuple[str, ...] |
     """
     wanted = [_command(entry) for entry in environ.get("BROWSER", "").split(os.pathsep) if entry.strip()]
     for command in wanted or _BY_PLATFORM.get(platform, _BY_PLATFORM["linux"]):
-        program = shutil.which(command[0], path=environ.get("PATH")) if command else None
+        program = shutil.which(command[0], path=environ.get("PATH", os.defpath)) if command else None
         # Debian's www-browser and x-www-browser are links to whatever is installed.
         names = {os.path.basename(program), os.path.basename(os.path.realpath(program))} if program else set()
         if program and not names & TEXT_BROWSERS:

@@ -19,8 +19,9 @@ _LARGEST = 1024 * 1024
 def read_env_file(path: str, named: bool, warn: Callable[[str], None]) -> dict[str, str]:
     """Return our variables from a `.env`; nothing else of it is looked at.
 
-    A file that was `named` has to be there. One that just lies in the current directory is left
-    alone, with a warning, when it is no regular file or cannot be read. Raise UsageError.
+    A file that was `named` has to be there; raise UsageError when it is not. One that just lies in
+    the current directory is passed over when it is no regular file, or with a warning when it
+    cannot be read.
     """
     try:
         status = os.stat(path)

@@ -16,6 +16,7 @@ from contextlib import contextmanager
 
 from ..errors import StoreFailed, Unreachable
 from ..values import TYPE_CHECKING
+from .signals import uninterrupted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -49,14 +50,22 @@ class Waiting:
 @contextmanager
 def file_lock(path: str, waiting: Waiting) -> Iterator[None]:
     """Hold `<path>.lock` for a read-modify-write. Raise StoreFailed when it cannot be made."""
-    lock = path + ".lock"
-    # A little longer than a lock can live: only one that somebody keeps making anew lasts longer.
-    if not waiting.until(lambda: _make(lock, waiting.now), STALE + 5):
-        raise StoreFailed(f"the token file stays locked by another program ({lock})", "try again in a moment")
-    try:
-        yield
-    finally:
-        _unlink(lock)
+    lock, made = path + ".lock", False
+    with uninterrupted() as signals:  # they would leave the lock behind; but nobody waits for one in vain
+
+        def settled() -> bool:
+            nonlocal made
+            made = _make(lock, waiting.now)
+            return made or bool(signals)
+
+        # A little longer than a lock can live: only one that somebody keeps making anew lasts longer.
+        waiting.until(settled, STALE + 5)
+        if not made:
+            raise StoreFailed(f"the token file stays locked by another program ({lock})", "try again in a moment")
+        try:
+            yield
+        finally:
+            _unlink(lock)
 
 
 def _make(lock: str, now: Callable[[], float]) -> bool:
@@ -82,7 +91,7 @@ def _take_over(lock: str, now: Callable[[], float]) -> None:
     """Remove a lock that its owner cannot be holding any more."""
     try:
         before = os.lstat(lock)
-        if now() - before.st_mtime <= STALE:
+        if abs(now() - before.st_mtime) <= STALE:  # one from the future is as stale: a clock was set back
             return
         # Renamed first, and looked at again: between our look and our act another process may
         # have removed the old lock and made its own, which is not ours to break.

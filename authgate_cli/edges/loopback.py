@@ -114,7 +114,7 @@ class Listener:
         path, _, query = rest.partition(" ")[0].partition("?")
         hosts = [line[5:].strip().lower() for line in lines[1:] if line[:5].lower() == "host:"]
         status = 0
-        if hosts != [self._redirect.netloc.lower()]:
+        if [host.removesuffix(":80") for host in hosts] != [self._redirect.netloc.lower().removesuffix(":80")]:
             status = 421  # a page elsewhere whose name was made to point here (DNS rebinding)
         elif path != (self._redirect.path or "/"):
             status = 404

@@ -29,18 +29,17 @@ def find(get: Callable[[str], TokenSet | None], client_id: str, issuer: str) -> 
     """Look a client's token up; `get` returns what stands under a key."""
     shared = get(client_id)
     owner = _owner(shared) if shared else None
-    if shared and owner is None:
-        return Found(
-            client_id, shared, "the stored token does not say which server it is from; it is used all the same"
-        )
     if owner is not None and same_issuer(owner, issuer):
         return Found(client_id, shared)
     own_key = f"{client_id}@{issuer}"
     own = get(own_key)
     if own and same_issuer(_owner(own) or "", issuer):
         return Found(own_key, own)
-    if owner is None:
+    if shared is None:
         return Found(client_id)
+    if owner is None:
+        warning = "the stored token does not say which server it is from; it is used all the same"
+        return Found(client_id, shared, warning)
     return Found(own_key, None, f"the stored token of this client is from {clean(owner, 100)}, and is left alone")
 
 

@@ -51,7 +51,9 @@ def parse_authorization(response: Response) -> DeviceAuthorization:
     what = "the device sign-in cannot begin"
     if response.status != 200:
         error = read_error(response)
-        if error.code in _NOT_OFFERED or (response.status in (403, 404, 405, 501) and error.code != "invalid_client"):
+        if (error.code in _NOT_OFFERED and response.status < 500) or (
+            response.status in (403, 404, 405, 501) and error.code != "invalid_client"
+        ):
             reason = error if error.code else f"status {response.status}"
             raise FlowUnavailable(
                 f"the server does not offer the device sign-in to this client: {reason}",
@@ -126,9 +128,9 @@ def judge(response: Response, now: float) -> Pending | NotNow | None:
     `now` is the wall clock, for a Retry-After that is a date. Raise Denied, SignInNeeded
     (expired) or Refused when there is nothing to wait for any more.
     """
-    if response.status == 200 and _holds_data(response):
+    error = read_error(response)  # some servers send it with status 200
+    if response.status == 200 and not error.code and _holds_data(response):
         return None
-    error = read_error(response)
     if error.code == "authorization_pending":
         return Pending()
     if error.code == "slow_down":

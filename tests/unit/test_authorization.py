@@ -22,7 +22,7 @@ def begin(scope="openid profile"):
 
 
 def query(request, endpoint=ENDPOINT):
-    return {name: value for name, [value] in parse_qs(urlsplit(request.url(endpoint)).query).items()}
+    return {name: value for name, [value] in parse_qs(urlsplit(request.url(endpoint)).query, True).items()}
 
 
 def test_the_address_has_state_nonce_and_the_s256_challenge():

@@ -42,6 +42,11 @@ def test_a_token_of_this_issuer_is_used(ours):
     assert look_up({CLIENT: ours}) == (CLIENT, ours, None)
 
 
+def test_a_slash_that_only_the_configured_issuer_has_is_put_up_with():
+    ours = token(recorded=ISSUER)
+    assert find({CLIENT: ours}.get, CLIENT, ISSUER + "/").token == ours
+
+
 @pytest.mark.parametrize("theirs", THEIRS.values(), ids=THEIRS)
 def test_a_token_of_another_issuer_is_left_alone(theirs):
     found = look_up({CLIENT: theirs})
@@ -68,6 +73,11 @@ def test_our_token_stands_beside_that_of_another_issuer():
 def test_our_token_is_still_found_when_the_other_one_has_gone():
     ours = token(recorded=ISSUER)
     assert look_up({OWN_KEY: ours}) == (OWN_KEY, ours, None)
+
+
+def test_our_own_token_comes_before_one_that_names_no_issuer():
+    ours = token(recorded=ISSUER)
+    assert look_up({CLIENT: token(), OWN_KEY: ours}) == (OWN_KEY, ours, None)
 
 
 @pytest.mark.parametrize("misplaced", [token(recorded=OTHER), token()], ids=["another issuer's", "nobody's"])

@@ -93,8 +93,10 @@ def test_any_other_pasted_text_is_passed_over(text):
     assert read_pasted(text, REDIRECT, STATE) is None
 
 
-def test_a_callback_at_the_root_may_be_pasted_without_its_slash():
-    assert read_pasted(f"http://127.0.0.1?code=abc&state={STATE}", split("http://127.0.0.1/"), STATE)
+@pytest.mark.parametrize("redirect", ["http://127.0.0.1", "http://127.0.0.1/"])
+@pytest.mark.parametrize("pasted", ["http://127.0.0.1", "http://127.0.0.1/"])
+def test_a_callback_at_the_root_may_be_written_without_its_slash(pasted, redirect):
+    assert read_pasted(f"{pasted}?code=abc&state={STATE}", split(redirect), STATE)
 
 
 TRUSTED = {

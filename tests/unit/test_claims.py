@@ -10,7 +10,7 @@ from authgate_cli.protocol.claims import parse_tokeninfo, parse_userinfo
 
 
 def test_userinfo_returns_the_claims():
-    assert parse_userinfo(answer({"sub": "jane", "name": "Jane"})).claims == {"sub": "jane", "name": "Jane"}
+    assert parse_userinfo(answer({"sub": "jane", "name": "Jane"})) == ({"sub": "jane", "name": "Jane"}, "", True)
 
 
 NOT_AVAILABLE = {

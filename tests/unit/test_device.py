@@ -103,19 +103,19 @@ def test_an_answer_that_lacks_something_is_refused(name, value):
 
 
 NOT_OFFERED = {
-    "unauthorized client": answer({"error": "unauthorized_client"}, 400),
-    "unknown grant": answer({"error": "unsupported_grant_type"}, 400),
-    "invalid request": answer({"error": "invalid_request"}, 400),
-    "no such endpoint": answer(b"<html>", 404),
-    "no such method": answer(b"", 405),
-    "forbidden": answer(b"", 403),
-    "not implemented": answer(b"", 501),
+    "unauthorized client": (answer({"error": "unauthorized_client"}, 400), "unauthorized_client"),
+    "unknown grant": (answer({"error": "unsupported_grant_type"}, 400), "unsupported_grant_type"),
+    "invalid request": (answer({"error": "invalid_request"}, 400), "invalid_request"),
+    "no such endpoint": (answer(b"<html>", 404), "status 404"),
+    "no such method": (answer(b"", 405), "status 405"),
+    "forbidden": (answer(b"", 403), "status 403"),
+    "not implemented": (answer(b"", 501), "status 501"),
 }
 
 
-@pytest.mark.parametrize("response", NOT_OFFERED.values(), ids=NOT_OFFERED)
-def test_a_server_that_does_not_do_this_leaves_room_for_another_flow(response):
-    with pytest.raises(FlowUnavailable, match="does not offer"):
+@pytest.mark.parametrize(("response", "reason"), NOT_OFFERED.values(), ids=NOT_OFFERED)
+def test_a_server_that_does_not_do_this_leaves_room_for_another_flow(response, reason):
+    with pytest.raises(FlowUnavailable, match=f"does not offer .*: {reason}$"):
         parse_authorization(response)
 
 
@@ -144,6 +144,15 @@ def test_a_server_that_cannot_be_asked_now_is_not_a_refusal(response):
         parse_authorization(response)
 
 
+@pytest.mark.parametrize(
+    ("code", "hint"), [("invalid_client", "check CLIENT_ID and AUTHGATE_URL"), ("invalid_scope", None)]
+)
+def test_an_unknown_client_is_told_what_to_check(code, hint):
+    with pytest.raises(Refused) as caught:
+        parse_authorization(answer({"error": code}, 400))
+    assert caught.value.hint == hint
+
+
 def test_a_poll_sends_the_device_code():
     assert authorization().poll() == {
         "grant_type": "urn:ietf:params:oauth:grant-type:device_code",
@@ -156,6 +165,7 @@ def test_a_poll_sends_the_device_code():
 STILL_OPEN = {
     "pending": (answer({"error": "authorization_pending"}, 400), Pending()),
     "pending, of another status": (answer({"error": "authorization_pending"}, 428), Pending()),
+    "pending, with status 200": (answer({"error": "authorization_pending"}), Pending()),
     "slow down": (answer({"error": "slow_down"}, 400), Pending(True)),
     "slow down, with an interval": (answer({"error": "slow_down", "interval": 30}, 400), Pending(True, 30)),
     "slow down, with nonsense": (answer({"error": "slow_down", "interval": "x"}, 429), Pending(True)),

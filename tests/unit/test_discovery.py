@@ -195,8 +195,8 @@ def test_a_server_that_has_no_time_is_not_reachable_now(status):
 
 @pytest.mark.parametrize(
     "response",
-    [answer(b"<html>", 404), answer(b"<html>"), answer([]), answer(b"")],
-    ids=["not found", "page", "list", "empty"],
+    [answer(b"<html>", 404), answer(AUTHGATE, 404), answer(b"<html>"), answer([]), answer(b"")],
+    ids=["not found", "not found, whatever else it says", "page", "list", "empty"],
 )
 def test_where_there_is_no_document_the_url_is_doubted(response):
     with pytest.raises(Refused) as caught:

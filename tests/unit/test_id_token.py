@@ -134,3 +134,11 @@ def test_a_wrong_at_hash_is_refused(at_hash):
 
 def test_at_hash_may_be_missing():
     check(with_claims(), WITH_TOKEN)
+
+
+def test_at_hash_says_nothing_without_an_access_token():
+    check(with_claims(at_hash="whatever"), EXPECTED)
+
+
+def test_at_hash_of_an_algorithm_without_a_known_hash_is_passed_over():
+    check(jwt({**GOOD, "at_hash": "whatever"}, alg="EdDSA"), WITH_TOKEN)

@@ -274,10 +274,7 @@ def test_a_choice_that_would_be_a_guess_is_refused(entries, header, kind, messag
 @pytest.mark.parametrize(
     ("algorithm", "shown"),
     [
-        *(
-            (name, name)
-            for name in ("none", "None", "HS256", "RS384", "PS256", "ES384", "ES256K", "EdDSA", "rs256")
-        ),
+        *((name, name) for name in ("none", "None", "HS256", "RS384", "PS256", "ES384", "ES256K", "EdDSA", "rs256")),
         ("x" * 60, "x" * 39 + "…"),
         ("\x1b]0;RS256\a", "]0;RS256"),
         (None, "it names none (alg)"),
@@ -329,9 +326,7 @@ def test_an_unknown_key_is_a_refusal_for_whoever_cannot_fetch_again():
 
 
 def test_a_public_key_is_never_a_secret():
-    header, claims = (
-        base64url.encode(json.dumps(part).encode()) for part in ({"alg": "HS256"}, {"sub": "eve"})
-    )
+    header, claims = (base64url.encode(json.dumps(part).encode()) for part in ({"alg": "HS256"}, {"sub": "eve"}))
     for secret in (base64url.decode(RSA_JWK["n"]), RSA_JWK["n"].encode(), json.dumps(RSA_JWK).encode()):
         tag = hmac.new(secret, f"{header}.{claims}".encode(), hashlib.sha256).digest()
         token = jwt.decode(f"{header}.{claims}.{base64url.encode(tag)}")

@@ -43,6 +43,12 @@ def test_anything_else_is_no_jwt(token):
         decode(token)
 
 
+@pytest.mark.parametrize("token", ["opaque", "e30.e30", "e30.e30.e30.e30.e30"])
+def test_the_reason_for_most_is_the_number_of_parts(token):
+    with pytest.raises(ValueError, match="^it does not have three parts$"):
+        decode(token)
+
+
 @pytest.mark.parametrize("token", NO_JWTS.values(), ids=NO_JWTS)
 def test_what_is_no_jwt_claims_nothing(token):
     assert (claimed_issuer(token), claimed_subject(token)) == (None, None)

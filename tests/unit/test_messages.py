@@ -23,6 +23,10 @@ def test_a_form_is_posted_as_a_form():
     assert request == ("POST", "https://a.example/t", {**kind, "X": "y"}, "a=1")
 
 
+def test_a_form_needs_no_other_headers():
+    assert list(messages.post_form("https://a.example/t", {}).headers) == ["Content-Type"]
+
+
 PAGES = {
     "declared": answer(b"{}", content_type="text/html; charset=utf-8"),
     "declared in capitals": answer(b"{}", content_type="Text/HTML"),

@@ -65,6 +65,10 @@ def test_a_rate_limit_says_when_to_try_again(headers, hint, wait):
     assert (caught.value.hint, caught.value.retry_after) == (hint, wait)
 
 
+def test_data_is_let_through():
+    check_data(answer({"error": "invalid_grant"}, 400), "it fails")
+
+
 @pytest.mark.parametrize("status", [200, 302, 400, 403])
 def test_a_page_where_data_belongs_means_that_something_stands_in_between(status):
     with pytest.raises(Unreachable, match=f"web page.*{status}") as caught:

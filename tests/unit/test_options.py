@@ -7,7 +7,11 @@ import pytest
 from authgate_cli.errors import UsageError
 from authgate_cli.options import Command, Option, parse
 
-OPTIONS = (Option("url", "server", "URL"), Option("json", "print JSON"), Option("quiet", "say less", short="q"))
+OPTIONS = (
+    Option("url", "server", "URL"),
+    Option("json", "print JSON", short="j"),
+    Option("quiet", "say less", short="q"),
+)
 COMMANDS = {
     "login": Command("login", "sign in", options=(Option("force", "always"),)),
     "token": Command("token", "print it", options=(Option("format", "how", "FORM"),)),
@@ -24,6 +28,7 @@ READ = {
     "value with a dash": (["--url", "-1"], ("login", {"url": "-1"}, ())),
     "switch": (["--json", "token"], ("token", {"json": True}, ())),
     "short switch": (["-q"], ("login", {"quiet": True}, ())),
+    "short switches together": (["-qj"], ("login", {"quiet": True, "json": True}, ())),
     "command's own option": (["--format", "raw", "token"], ("token", {"format": "raw"}, ())),
     "twice, the last counts": (["--url", "a", "--url", "b"], ("login", {"url": "b"}, ())),
     "operands": (["exec", "ls", "-"], ("exec", {}, ("ls", "-"))),
@@ -44,9 +49,14 @@ def test_a_command_line_is_read(argv, arguments):
 REFUSED = {
     "unknown command": (["tokne"], "there is no command 'tokne'", "did you mean token?"),
     "command like no other": (["xyzzy"], "there is no command 'xyzzy'", "see authgate --help"),
+    "token that was to be inspected": (
+        ["eyJhbGciOiJIUzI1NiJ9.e30.c2ln"],
+        "there is no command like that",
+        "see authgate --help",
+    ),
     "unknown option": (["--jsn"], "there is no option --jsn", "did you mean --json?"),
     "option like no other": (["--xyzzy"], "there is no option --xyzzy", "see authgate --help"),
-    "short options together": (["-qq"], "there is no option -qq", "see authgate --help"),
+    "short options together, one unknown": (["-qx"], "there is no option -qx", "see authgate --help"),
     "no value": (["--url"], "--url needs a value", "for example --url URL"),
     "option as a value": (["--url", "--json"], "--url needs a value", "for example --url URL"),
     "switch with a value": (["--json=yes"], "--json takes no value", None),

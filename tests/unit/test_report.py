@@ -78,6 +78,7 @@ USERS = {
     "address": ({"email": "j@x"}, "User: j@x"),
     "nothing but the subject": ({}, "User: 42"),
     "empty name": ({"name": "", "preferred_username": "jane"}, "User: jane"),
+    "name that cannot be seen": ({"name": "\u200b", "preferred_username": "jane"}, "User: jane"),
     "name of another kind": ({"name": ["Jane"]}, "User: 42"),
     "hostile name": ({"name": "Jane\x1b[2J\nExpires In: 1"}, "User: Jane[2J Expires In: 1"),
 }
@@ -111,6 +112,10 @@ def test_tokens_are_shown_when_that_is_asked_for():
         "Refresh Token: dGhpcyBpcyBhIHJlZnJlc2g",
         "ID Token: eyJ0eXAiOiJKV1Qi",
     )
+
+
+def test_a_token_that_does_not_exist_cannot_be_shown():
+    assert "Refresh Token: (none)" in lines(show_tokens=True, token=TokenSet("a"))
 
 
 EXPIRIES = {
@@ -207,6 +212,11 @@ def test_what_does_not_exist_is_null():
         "expires_at": None,
         "scope": None,
     }
+
+
+def test_a_token_from_the_environment_may_have_no_client():
+    text = report.as_json(checked(), Settings(issuer=ISSUER), NOW, show_tokens=False)
+    assert json.loads(text)["client_id"] is None
 
 
 def test_the_json_document_shows_tokens_when_that_is_asked_for():

@@ -241,6 +241,7 @@ def test_the_switch_no_input_is_a_yes():
         ("/tmp/tokens.json", "/tmp/tokens.json"),
         ("tokens.json", "tokens.json"),
         ("tokens~.json", "tokens~.json"),
+        ("~no-such-user/tokens.json", ""),
     ],
 )
 def test_a_tilde_is_the_home_of_this_environment(written, path):

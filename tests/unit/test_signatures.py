@@ -58,11 +58,7 @@ VECTORS = RFC_VECTORS + GENERATED
 
 @pytest.mark.parametrize(("key", "signed", "signature"), VECTORS)
 def test_a_good_signature_is_good_under_its_own_algorithm_only(key, signed, signature):
-    good = [
-        name
-        for name in ("RS256", "ES256", "HS256", "RS384", "none", "")
-        if verify(name, key, signed, signature)
-    ]
+    good = [name for name in ("RS256", "ES256", "HS256", "RS384", "none", "") if verify(name, key, signed, signature)]
     assert good == [algorithm_of(key)]
 
 
@@ -325,9 +321,7 @@ def test_x_between_order_and_prime_wraps():
     assert verify("ES256", key, SIGNED, pair(r, r))
 
 
-@pytest.mark.parametrize(
-    "signature", [pair(R, S) + b"\0", b"\0" + pair(R, S), pair(R, S)[:63], b"", b"\0" * 64]
-)
+@pytest.mark.parametrize("signature", [pair(R, S) + b"\0", b"\0" + pair(R, S), pair(R, S)[:63], b"", b"\0" * 64])
 def test_a_signature_is_64_bytes(signature):
     assert not verify("ES256", EC, SIGNED, signature)
 
@@ -392,9 +386,7 @@ def test_a_key_on_another_curve_is_refused():
     """Shift b, and points of small order appear: the invalid-curve attack starts with such a key."""
     key = EcKey(2, 0)  # order 2 on y² = x³ - 3x - 2
     assert flaw(key)
-    assert not any(
-        verify("ES256", key, SIGNED, pair(r, s)) for r in (2, BASE_X % ORDER) for s in (1, E % ORDER)
-    )
+    assert not any(verify("ES256", key, SIGNED, pair(r, s)) for r in (2, BASE_X % ORDER) for s in (1, E % ORDER))
 
 
 def test_the_negative_of_the_key_is_another_key():

@@ -9,7 +9,7 @@ import json
 from pathlib import Path
 
 import pytest
-from builders import NOW
+from builders import CLIENT, NOW
 
 from authgate_cli import token_file
 from authgate_cli.tokens import TokenSet
@@ -77,6 +77,10 @@ def test_an_entry_of_the_old_map_may_be_text():
     assert token_file.get(document(tokens='{"access_token": "a"}'), KEY) == TokenSet("a")
 
 
+def test_the_type_of_a_token_is_read():
+    assert token_file.read_entry({"access_token": "a", "token_type": "bearer"}).token_type == "bearer"
+
+
 def test_the_present_map_comes_before_the_old_one():
     both = document(data='{"access_token": "present"}', tokens={"access_token": "old"})
     assert token_file.get(both, KEY).access_token == "present"
@@ -129,6 +133,14 @@ def test_a_field_that_says_nothing_is_none(name, value):
     assert getattr(token_file.read_entry({"access_token": "a", name: value}), name) is None
 
 
+def test_a_map_that_go_wrote_as_null_is_empty():
+    document = token_file.parse(b'{"data": null, "tokens": null}')
+    written = token_file.put(document, CLIENT, TokenSet("a-token"), NOW)
+    assert token_file.get(document, CLIENT) is None
+    assert token_file.get(written, CLIENT).access_token == "a-token"
+    assert token_file.get(token_file.remove(written, CLIENT), CLIENT) is None
+
+
 @pytest.mark.parametrize("data", [b"", b" \n", b"{}"], ids=repr)
 def test_an_empty_file_has_no_entries(data):
     assert token_file.parse(data) == {}
@@ -175,8 +187,25 @@ def test_a_new_entry_without_expiry_has_the_zero_time_of_go():
     assert (entry["expires_in"], entry["expires_at"]) == (0, "0001-01-01T00:00:00Z")
 
 
+@pytest.mark.parametrize("name", ["refresh_token", "scope", "id_token"])
+def test_what_a_new_entry_does_not_have_is_empty_text(name):
+    assert json.loads(token_file.write_entry(TokenSet("a"), NOW))[name] == ""
+
+
+def test_a_token_that_has_expired_has_no_seconds_left():
+    assert json.loads(token_file.write_entry(FRESH, NOW + 7200))["expires_in"] == 0
+
+
 def test_what_is_written_is_read_again():
-    assert token_file.read_entry(token_file.write_entry(FRESH, NOW)) == FRESH
+    token = FRESH._replace(id_token="fresh-id-token")
+    assert token_file.read_entry(token_file.write_entry(token, NOW)) == token
+
+
+def test_a_token_in_both_maps_is_rewritten_where_it_is_read_from():
+    both = document(data='{"access_token": "present"}', tokens={"access_token": "old"})
+    written = token_file.put(both, KEY, FRESH, NOW)
+    assert token_file.get(written, KEY).access_token == "fresh-access"
+    assert written["tokens"] == both["tokens"]
 
 
 @dialects
@@ -227,6 +256,10 @@ def test_an_unknown_expiry_is_written_as_the_dialect_does(dialect):
     assert repr(fields["expires_at"]) == repr(REWRITTEN_WITHOUT_TIME[dialect])
 
 
+def test_bash_cli_gets_its_kind_of_expiry_back_when_that_was_unknown():
+    assert json.loads(rewritten('{"access_token": "a", "expires_at": ""}'))["expires_at"] == "1800003600"
+
+
 def test_an_expiry_of_no_known_kind_is_written_as_rfc_3339():
     assert json.loads(rewritten('{"access_token": "a", "expires_at": true}'))["expires_at"] == "2027-01-15T09:00:00Z"
 
@@ -243,6 +276,16 @@ def test_an_entry_of_the_python_sdk_gets_no_sixth_field():
 def test_an_entry_of_the_go_sdk_gets_no_empty_fields():
     _, fields = fields_of(token_file.put(token_file.parse(SAMPLES["go-sdk"]), KEY, FRESH, NOW))
     assert "id_token" not in fields
+
+
+@pytest.mark.parametrize("name", ["scope", "issuer"])
+def test_an_entry_of_the_go_sdk_learns_more(name):
+    _, fields = fields_of(token_file.put(token_file.parse(SAMPLES["go-sdk"]), KEY, FRESH, NOW))
+    assert fields[name] == getattr(FRESH, name)
+
+
+def test_an_entry_of_the_go_sdk_stays_on_one_line():
+    assert "\n" not in token_file.put(token_file.parse(SAMPLES["go-sdk"]), KEY, FRESH, NOW)["data"][KEY]
 
 
 def test_an_entry_of_bash_cli_keeps_its_indent():
@@ -285,6 +328,10 @@ def test_removing_adds_no_map():
 def test_a_file_is_written_with_the_meaning_it_was_read_with(dialect):
     sample = token_file.parse(SAMPLES[dialect])
     assert json.loads(token_file.serialise(sample)) == sample
+
+
+def test_a_file_is_indented_as_others_do_it():
+    assert token_file.serialise({"data": {}}) == b'{\n  "data": {}\n}\n'
 
 
 def test_a_lone_surrogate_survives():

@@ -12,6 +12,10 @@ def test_a_url_is_taken_apart():
     assert url == ("https", "auth.example.com", 8443, "Auth.Example.com:8443", "/realms/one", "a=b&c=d", "#end")
 
 
+def test_parts_that_are_not_there_are_empty():
+    assert split("https://a.example") == ("https", "a.example", 443, "a.example", "", "", "")
+
+
 @pytest.mark.parametrize(
     ("url", "port"),
     [("https://a.example", 443), ("http://a.example", 80), ("HTTPS://a.example:1", 1), ("http://[::1]:65535", 65535)],

@@ -8,8 +8,8 @@ import time
 import warnings
 from email.utils import formatdate
 
+import certificates
 import pytest
-from certificates import Authority
 from raw_server import SAFETY, RawServer, answer, reset, say_nothing, trickle, tunnel_to
 
 from authgate_cli import __version__
@@ -355,19 +355,14 @@ def test_a_failure_is_logged_and_told_without_a_secret(client, script):
 # TLS
 
 
-@pytest.fixture(scope="module")
-def authority(tmp_path_factory):
-    return Authority(tmp_path_factory.mktemp("authority"))
-
-
-def tls_server(files):
+def tls_server(file):
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(*files)
+    context.load_cert_chain(file)
     return context
 
 
-def up_to_tls_1_1(files):
-    context = tls_server(files)
+def up_to_tls_1_1(file):
+    context = tls_server(file)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)
         context.minimum_version = ssl.TLSVersion.TLSv1
@@ -376,48 +371,47 @@ def up_to_tls_1_1(files):
     return context
 
 
-def trusting(authority):
-    return {"SSL_CERT_FILE": str(authority.certificate)}
+def trusting(authority=certificates.AUTHORITY):
+    return {"SSL_CERT_FILE": str(authority)}
 
 
-def test_a_private_authority_is_trusted_when_it_is_named(client, authority):
-    with RawServer([OK, OK], tls=tls_server(authority.issue("127.0.0.1"))) as server:
-        http = client(trusting(authority))
+def test_a_private_authority_is_trusted_when_it_is_named(client):
+    with RawServer([OK, OK], tls=tls_server(certificates.of("127.0.0.1"))) as server:
+        http = client(trusting())
         assert [http.send(get(server.url)).body for _ in range(2)] == [b"fine"] * 2
         http.close()
     assert server.connections == 1
 
 
 @pytest.mark.parametrize(
-    ("files", "message", "hint"),
+    ("file", "message", "hint"),
     [
-        (lambda authority: authority.issue("auth.example.com"), "cannot be trusted: IP address mismatch", "the host"),
-        (lambda authority: authority.issue("127.0.0.1", "20210101000000Z"), "has expired", "the clock"),
-        (lambda authority: authority.self_signed("127.0.0.1"), "self.signed certificate", "SSL_CERT_FILE"),
+        (certificates.of("auth.example.com"), "cannot be trusted: IP address mismatch", "the host"),
+        (certificates.EXPIRED, "has expired", "the clock"),
+        (certificates.SELF_SIGNED, "self.signed certificate", "SSL_CERT_FILE"),
     ],
     ids=["of another host", "expired", "self-signed"],
 )
 @pytest.mark.parametrize("make", [get, form])
-def test_a_certificate_that_is_not_good_is_refused_at_once(client, authority, make, files, message, hint):
-    context = tls_server(files(authority))
+def test_a_certificate_that_is_not_good_is_refused_at_once(client, make, file, message, hint):
+    context = tls_server(file)
     with RawServer(OK, OK, tls=context) as server:
         with pytest.raises(Unreachable, match=message) as caught:
-            client(trusting(authority)).send(make(server.url))
+            client(trusting()).send(make(server.url))
     assert hint in caught.value.hint
     assert (caught.value.sent, server.requests, client.pauses) == (False, [], [])
 
 
-def test_an_authority_that_was_not_named_is_not_trusted(client, authority, tmp_path):
-    other = Authority(tmp_path)
-    with RawServer(OK, tls=tls_server(authority.issue("127.0.0.1"))) as server:
+def test_an_authority_that_was_not_named_is_not_trusted(client):
+    with RawServer(OK, tls=tls_server(certificates.of("127.0.0.1"))) as server:
         with pytest.raises(Unreachable, match="cannot be trusted"):
-            client(trusting(other)).send(get(server.url))
+            client(trusting(certificates.OTHER_AUTHORITY)).send(get(server.url))
 
 
-def test_tls_1_1_is_too_old(client, authority):
-    with RawServer(OK, tls=up_to_tls_1_1(authority.issue("127.0.0.1"))) as server:
+def test_tls_1_1_is_too_old(client):
+    with RawServer(OK, tls=up_to_tls_1_1(certificates.of("127.0.0.1"))) as server:
         with pytest.raises(Unreachable, match="TLS with .* fails: .*version") as caught:
-            client(trusting(authority)).send(get(server.url))
+            client(trusting()).send(get(server.url))
     assert "1.2 or newer" in caught.value.hint
 
 
@@ -434,14 +428,14 @@ def test_silence_in_place_of_a_handshake_ends_at_the_deadline(client):
     assert (caught.value.sent, caught.value.timed_out) == (False, True)
 
 
-def test_a_failure_of_tls_after_the_form_was_sent_may_have_spent_it(client, authority):
+def test_a_failure_of_tls_after_the_form_was_sent_may_have_spent_it(client):
     def break_the_record(connection):
         with socket.socket(fileno=os.dup(connection.fileno())) as below_tls:
             below_tls.sendall(b"\x17\x03\x03\x00\x40" + b"x" * 64)
 
-    with RawServer(break_the_record, tls=tls_server(authority.issue("127.0.0.1"))) as server:
+    with RawServer(break_the_record, tls=tls_server(certificates.of("127.0.0.1"))) as server:
         with pytest.raises(Unreachable, match="TLS with .* fails") as caught:
-            client(trusting(authority)).send(form(server.url))
+            client(trusting()).send(form(server.url))
     assert (caught.value.sent, client.pauses) == (True, [])
 
 
@@ -458,9 +452,9 @@ def test_a_file_of_authorities_that_is_no_good_is_an_error(client, tmp_path, con
             client({"SSL_CERT_FILE": str(path)}).send(get(server.url.replace("http:", "https:")))
 
 
-def test_a_directory_of_authorities_is_honoured(client, authority, tmp_path):
-    authority.make_directory(tmp_path)
-    with RawServer(OK, tls=tls_server(authority.issue("127.0.0.1"))) as server:
+def test_a_directory_of_authorities_is_honoured(client, tmp_path):
+    certificates.fill_directory(tmp_path)
+    with RawServer(OK, tls=tls_server(certificates.of("127.0.0.1"))) as server:
         assert client({"SSL_CERT_DIR": str(tmp_path)}).send(get(server.url)).body == b"fine"
 
 
@@ -468,28 +462,28 @@ def test_a_directory_of_authorities_is_honoured(client, authority, tmp_path):
 
 
 @pytest.fixture
-def target(authority):
+def target():
     """An https server for auth.example.com that no name leads to: only a tunnel does."""
-    with RawServer(OK, OK, tls=tls_server(authority.issue("auth.example.com"))) as server:
+    with RawServer(OK, OK, tls=tls_server(certificates.of("auth.example.com"))) as server:
         yield server
 
 
-def through(proxy, authority, credentials="", **more):
-    return {"HTTPS_PROXY": f"http://{credentials}127.0.0.1:{proxy.port}", **trusting(authority), **more}
+def through(proxy, credentials="", **more):
+    return {"HTTPS_PROXY": f"http://{credentials}127.0.0.1:{proxy.port}", **trusting(), **more}
 
 
-def test_a_proxy_is_asked_for_a_tunnel(client, authority, target):
+def test_a_proxy_is_asked_for_a_tunnel(client, target):
     with RawServer(tunnel_to(target.port)) as proxy:
-        response = client(through(proxy, authority)).send(get_as("https://auth.example.com/userinfo", "secret"))
+        response = client(through(proxy)).send(get_as("https://auth.example.com/userinfo", "secret"))
         client.close()
     assert response.body == b"fine"
     assert proxy.requests == [b"CONNECT auth.example.com:443 HTTP/1.1\r\nHost: auth.example.com:443\r\n\r\n"]
     assert b"Bearer secret" in target.requests[0]
 
 
-def test_the_proxys_password_goes_to_the_proxy_alone(client, authority, target):
+def test_the_proxys_password_goes_to_the_proxy_alone(client, target):
     with RawServer(tunnel_to(target.port)) as proxy:
-        client(through(proxy, authority, "jane:p%40ss@")).send(get("https://auth.example.com:8443/"))
+        client(through(proxy, "jane:p%40ss@")).send(get("https://auth.example.com:8443/"))
         client.close()
     [asked], [request] = proxy.requests, target.requests
     assert asked.startswith(b"CONNECT auth.example.com:8443 ")
@@ -497,9 +491,9 @@ def test_the_proxys_password_goes_to_the_proxy_alone(client, authority, target):
     assert b"Proxy-Authorization" not in request
 
 
-def test_the_certificate_behind_a_proxy_is_checked_all_the_same(client, authority, target):
+def test_the_certificate_behind_a_proxy_is_checked_all_the_same(client, target):
     with RawServer(tunnel_to(target.port)) as proxy, pytest.raises(Unreachable, match="Hostname mismatch"):
-        client(through(proxy, authority)).send(get("https://other.example.com/"))
+        client(through(proxy)).send(get("https://other.example.com/"))
 
 
 @pytest.mark.parametrize(
@@ -510,18 +504,18 @@ def test_the_certificate_behind_a_proxy_is_checked_all_the_same(client, authorit
         (b"SSH-2.0-OpenSSH_9.6\r\n", "does not speak HTTP", "HTTPS_PROXY"),
     ],
 )
-def test_a_proxy_that_gives_no_tunnel_is_an_error(client, authority, script, message, hint):
+def test_a_proxy_that_gives_no_tunnel_is_an_error(client, script, message, hint):
     with RawServer(script, script, script) as proxy, pytest.raises(Unreachable, match=message) as caught:
-        client(through(proxy, authority, "jane:hunter2@")).send(form("https://auth.example.com/"))
+        client(through(proxy, "jane:hunter2@")).send(form("https://auth.example.com/"))
     assert hint in caught.value.hint
     assert caught.value.sent is False
     assert "hunter2" not in caught.value.message + "".join(client.log)
 
 
-def test_a_proxy_that_trickles_ends_at_the_deadline(client, authority):
+def test_a_proxy_that_trickles_ends_at_the_deadline(client):
     with RawServer(trickle(b"HTTP/1.1 200 OK\r\nX: " + b"x" * 1000)) as proxy:
         with pytest.raises(Unreachable, match="no answer"):
-            client(through(proxy, authority), timeout=0.2).send(get("https://auth.example.com/"))
+            client(through(proxy), timeout=0.2).send(get("https://auth.example.com/"))
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "proxy..example.com"])
@@ -534,9 +528,9 @@ def test_a_proxy_that_is_not_there_is_told_apart_from_the_server(client, host):
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])
-def test_loopback_is_never_proxied(client, authority, host):
-    with RawServer(OK) as proxy, RawServer(OK, tls=tls_server(authority.issue(host))) as server:
-        http = client(through(proxy, authority, HTTP_PROXY=proxy.url, http_proxy=proxy.url))
+def test_loopback_is_never_proxied(client, host):
+    with RawServer(OK) as proxy, RawServer(OK, tls=tls_server(certificates.of(host))) as server:
+        http = client(through(proxy, HTTP_PROXY=proxy.url, http_proxy=proxy.url))
         assert http.send(get(f"https://{host}:{server.port}/")).body == b"fine"
         http.close()
     assert proxy.requests == []
