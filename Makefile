@@ -15,7 +15,7 @@ test: $(VENV)/test  ## run the tests (one: make test T=name)
 	@$(VENV)/bin/python -m pytest $(if $(T),-k '$(T)')
 
 test-real: $(VENV)/test build  ## run the archive against real counterparts (installs what is missing)
-	@tests/real/install
+	@PYTHON=$(PYTHON) tests/real/install
 	@$(VENV)/bin/python -m pytest tests/real $(if $(T),-k '$(T)')
 
 lint: $(VENV)/lint  ## ruff and mypy
@@ -35,7 +35,7 @@ check: lint test  ## lint, tests, and two builds with equal bytes
 	@rm dist/first.pyz* dist/second.pyz*
 
 clean:  ## remove what the targets made
-	rm -rf dist $(VENV) .pytest_cache .mypy_cache .ruff_cache tests/real/oidc_provider/node_modules
+	rm -rf dist $(VENV) .venv-* .pytest_cache .mypy_cache .ruff_cache tests/real/oidc_provider/node_modules
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(VENV)/python:

@@ -20,12 +20,13 @@ if __name__ == "__main__":
 
         sys.exit(main())
     except ImportError as error:
-        if not error.name or error.name.startswith("authgate_cli"):
+        missing = error.name or str(error)
+        if missing.startswith("authgate_cli"):
             raise
         # Debian's python3-minimal leaves most modules to libpython3-stdlib, which python3 brings.
         _stop(  # type: ignore[no-untyped-call]
             "this Python lacks the standard module %s; on Debian and Ubuntu the package libpython3-stdlib brings it"
-            " (apt-get install python3)" % error.name
+            " (apt-get install python3)" % missing
         )
     except KeyboardInterrupt:
         sys.stderr.write("authgate: error: interrupted\n")

@@ -9,7 +9,7 @@ the answer is on disk, signals wait. A refresh that may have reached the server 
 from __future__ import annotations
 
 from .edges.locks import refresh_lock
-from .errors import Refused, SignInNeeded, StoreFailed
+from .errors import Refused, SignInNeeded, StoreFailed, Unreachable
 from .flows.keys import KeySet
 from .held import Held
 from .protocol import id_token, token_response
@@ -58,7 +58,7 @@ class Refresher(Value):
             if current.access_token != stored.token.access_token and self._left(current) >= min_ttl:
                 return Held(current, "stored", place.label)
             if current.refresh_token is None:
-                raise SignInNeeded("the token has expired, and came without a refresh token", _SIGN_IN)
+                raise SignInNeeded("the token cannot be renewed: it came without a refresh token", _SIGN_IN)
             keys = KeySet(self.edges.send, self.metadata().jwks_uri)
             if current.id_token:
                 keys.load()  # a new ID token is likely to come
@@ -71,7 +71,7 @@ class Refresher(Value):
                 again = place.find().token
                 if again and again.access_token != current.access_token and self._left(again) >= STILL_USABLE:
                     return Held(again, "stored", place.label)
-                message = "the token has expired, and the server does not renew it (invalid_grant)"
+                message = "the server does not renew the token any more (invalid_grant)"
                 raise SignInNeeded(message, _SIGN_IN) from error
 
     def _spend(self, current: TokenSet, place: Place, keys: KeySet) -> Held:
@@ -83,7 +83,13 @@ class Refresher(Value):
             response = edges.send(request)
             answer = token_response.parse(response, "the token could not be refreshed", edges.now(), current.scope)
             if answer.id_token:
-                keys.verify_direct(id_token.check(answer.id_token, self._expected(current, answer)))
+                checked = id_token.check(answer.id_token, self._expected(current, answer))
+                try:
+                    keys.verify_direct(checked)
+                except Unreachable as failure:
+                    # The old refresh token is spent: the new one is not dropped over a side dish.
+                    edges.terminal.warn(f"{failure.message}; the new ID token is not kept")
+                    answer = answer._replace(id_token=None)
             # What the answer leaves out stays as it was.
             token = answer._replace(
                 refresh_token=answer.refresh_token or current.refresh_token,

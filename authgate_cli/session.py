@@ -24,7 +24,7 @@ from .tokens import EARLY, STILL_USABLE, TokenSet
 from .values import TYPE_CHECKING, Value
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from .edges.locks import Waiting
     from .edges.record import Edges
@@ -58,15 +58,18 @@ class Session:
 
     def log_in(self, force: bool = False) -> Checked:
         """Return a checked token: the stored one, refreshed if need be, or one of a new sign-in."""
-        held = None if force else self._usable()
-        if held is not None:
+        for obtain in () if force else (self.present, self._renewed):
+            held = self._usable(obtain)
+            if held is None:
+                break
             try:
                 return self.check(held)
             except TokenRefused:
                 if held.source == "environment":
                     raise
                 self._edges.terminal.tell("The server does not accept the stored token any more.")
-                self._store.forget()
+            if held.source != "stored":
+                break
         held = self.sign_in()
         try:
             return self.check(held)
@@ -153,10 +156,15 @@ class Session:
             raise _Mismatch("UserInfo is about somebody else than the ID token (sub)", "tell whoever runs the server")
         return Checked(held, userinfo, tokeninfo)
 
-    def _usable(self) -> Held | None:
+    def _renewed(self) -> Held | None:
+        """Refresh a token that the clock here calls good and the server does not."""
+        stored = self._store.load()
+        return self._refresher.refresh(stored, EARLY) if stored else None
+
+    def _usable(self, obtain: Callable[[], Held | None]) -> Held | None:
         """Return the token that is there; None when a sign-in has to bring one."""
         try:
-            return self.present()
+            return obtain()
         except SignInNeeded as error:
             self._edges.terminal.tell(f"{error.sentence}.")
         except StoreFailed:

@@ -55,6 +55,9 @@ class Store:
     def load_all(self) -> list[Stored]:
         """Return the tokens of all places."""
         founds = [(self._tolerant(place, place.find), place) for place in self.places]
+        for found, _ in founds:
+            if found and found.warning:
+                self._warn_once(found.warning)
         return [Stored(found.token, place) for found, place in founds if found and found.token]
 
     def lock_paths(self) -> list[str]:

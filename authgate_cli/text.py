@@ -19,6 +19,11 @@ def clean(text: object, limit: int = 500) -> str:
     return visible if len(visible) <= limit else visible[: limit - 1] + "…"
 
 
+def escape(text: str) -> str:
+    """Return `text` with escapes for what cannot be seen: for words and file names of the person's own."""
+    return re.sub(_INVISIBLE, lambda match: ascii(match[0])[1:-1], text)
+
+
 def listing(words: list[str]) -> str:
     """Join words as a sentence does: a; a and b; a, b and c."""
     return " and ".join([", ".join(words[:-1]), words[-1]] if len(words) > 1 else words)

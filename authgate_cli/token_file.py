@@ -84,8 +84,8 @@ def read_entry(entry: object) -> TokenSet | None:
         access_token=fields["access_token"],
         token_type=_text(fields, "token_type") or "Bearer",
         expires_at=_expires_at(fields.get("expires_at")),
-        refresh_token=_text(fields, "refresh_token"),
-        id_token=_text(fields, "id_token"),
+        refresh_token=_token(fields, "refresh_token"),
+        id_token=_token(fields, "id_token"),
         scope=_text(fields, "scope"),
         issuer=_text(fields, "issuer"),
         client_id=_text(fields, "client_id"),
@@ -134,6 +134,10 @@ def _fields(entry: object) -> Fields:
 def _text(fields: Fields, name: str) -> str | None:
     value = fields.get(name)
     return value if isinstance(value, str) and value else None
+
+
+def _token(fields: Fields, name: str) -> str | None:
+    return fields[name] if is_token(fields.get(name)) else None
 
 
 def _expires_at(value: object) -> float | None:

@@ -23,6 +23,7 @@ from .values import TYPE_CHECKING, Value
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from .edges.surroundings import Surroundings
     from .edges.terminal import Terminal
     from .options import Arguments
     from .settings import Settings
@@ -64,7 +65,7 @@ def _edges(settings: Settings, terminal: Terminal, environ: Mapping[str, str], n
         send=http.send,
         listen=lambda redirect: Listener(redirect, time.monotonic),
         open_browser=lambda url: open_browser(here.browser, url, environ) if here.browser else None,
-        uninterrupted=lambda: uninterrupted(lambda: terminal.tell("One moment: a token is just being saved.")),
+        uninterrupted=lambda: uninterrupted(lambda: terminal.tell("Stopping as soon as the server has answered.")),
         terminal=terminal,
         surroundings=here,
         close=http.close,
@@ -79,6 +80,11 @@ def _places(
     if settings.store == "file" or (settings.store == "auto" and not is_importable("keyring")):
         return (file,)
     default = next(option.default for option in SETTINGS if option.name == "token-file")
-    attended = terminal.is_terminal or edges.surroundings.display
+    attended = _is_attended(settings.no_input, edges.surroundings)
     keyring = KeyringStore(*client, edges.now, attended, terminal.tell, expand_home(default, environ))
     return (keyring,) if settings.store == "keyring" else (keyring, file)
+
+
+def _is_attended(no_input: bool, here: Surroundings) -> bool:
+    """Tell whether somebody may be typing the keyring's password, so that waiting for it makes sense."""
+    return not no_input and (here.terminal or (here.display and not here.ci))

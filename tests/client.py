@@ -1,5 +1,7 @@
 """The built archive, as somebody runs it in an empty home."""
 
+import base64
+import json
 import os
 import re
 import subprocess
@@ -37,6 +39,22 @@ class Client:
 
     def command(self, *arguments: str) -> list[str]:
         return [self.python, str(self.archive), *arguments]
+
+    def store(self, *given: dict, left: float = -60) -> None:
+        """Write a new token file with tokens as a server has given them; each client's expires in `left` seconds."""
+        data = {}
+        for token in given:
+            payload = token["access_token"].split(".")[1]
+            claims = json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
+            fields = {**token, "expires_at": int(time.time() + left), "issuer": claims["iss"]}
+            data[claims["client_id"]] = json.dumps(fields)
+        self.token_file.write_text(json.dumps({"data": data}))
+        self.token_file.chmod(0o600)
+
+    def stored(self, client_id: "str | None" = None) -> dict:
+        """Return what the token file holds of a client."""
+        entries = json.loads(self.token_file.read_text())["data"]
+        return json.loads(entries[client_id or self.environment["CLIENT_ID"]])
 
     def environ(self, **environment: "str | None") -> dict[str, str]:
         """Return the environment with changes; None takes a variable away."""

@@ -8,12 +8,13 @@ import ssl
 import stat
 from email.utils import parsedate_to_datetime
 
-from ..edges.keyring_store import KeyringStore
+from ..edges.keyring_store import KeyringStore, NoKeyring
 from ..edges.proxy import proxy_for
 from ..edges.sockets import tls_context
-from ..errors import AuthGateError, FlowUnavailable, StoreFailed
+from ..errors import AuthGateError, FlowUnavailable, StoreFailed, Unreachable, UsageError
 from ..flows.choose import choose
-from ..protocol import device, discovery, token_response
+from ..flows.discover import discover
+from ..protocol import device, token_response
 from ..protocol.authorization import new_request
 from ..protocol.messages import get
 from ..settings import SECRET_VARIABLES, SETTINGS
@@ -25,7 +26,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from ..app import App
+    from ..protocol.messages import Request, Response
 
+_ANOTHER_PORT = "end the program that has the port, or name another registered callback with --redirect-uri"
 _SKEW = 60  # seconds of difference between the clocks that are worth a word
 
 
@@ -56,6 +59,11 @@ def warning(name: str, text: str, remedy: str = "") -> Check:
 def failed(name: str, text: str, remedy: str, exit_status: int = 1) -> Check:
     """Return a check that found why signing in cannot work."""
     return Check(name, "failed", text, remedy, exit_status)
+
+
+def _bad(name: str, text: str, remedy: str, grave: bool, exit_status: int = 1) -> Check:
+    """Return a failure where nothing else can be tried instead, and a warning elsewhere."""
+    return failed(name, text, remedy, exit_status) if grave else warning(name, text, remedy)
 
 
 def python(app: App) -> Iterator[Check]:
@@ -108,16 +116,31 @@ def _origin(source: str) -> str:
 def server(app: App) -> Iterator[Check]:
     if not app.settings.issuer:
         return
-    response = app.edges.send(get(discovery.discovery_url(app.settings.issuer)))
+    answers: list[Response] = []
+
+    def send(request: Request) -> Response:
+        answers.append(app.edges.send(request))
+        return answers[-1]
+
+    problem = None
+    try:
+        discover(send, app.settings.issuer)
+    except AuthGateError as error:
+        problem = error
+    if answers:
+        yield from _clock(app, answers[0].headers.get("date", ""))
+    if problem and (isinstance(problem, Unreachable) or not answers):
+        raise problem
     yield ok("server", f"{app.settings.issuer} answers")
-    yield from _clock(app, response.headers.get("date", ""))
-    discovery.parse(response, app.settings.issuer)
-    yield ok("issuer", "the discovery document is this server's own")
+    if problem:
+        yield failed("issuer", problem.message, problem.hint or "", problem.exit_status)
+    else:
+        yield ok("issuer", "the discovery document is this server's own")
 
 
 def _clock(app: App, date: str) -> Iterator[Check]:
     try:
-        skew = app.edges.now() - parsedate_to_datetime(date).timestamp()
+        skew = app.now() - parsedate_to_datetime(date).timestamp()
     except (TypeError, ValueError, OverflowError):
         return
     if abs(skew) <= _SKEW:
@@ -133,40 +156,60 @@ def flow(app: App) -> Iterator[Check]:
 
 
 def callback(app: App) -> Iterator[Check]:
-    for uri in app.settings.redirect_uris:
+    uris, taken = app.settings.redirect_uris, {}
+    for uri in uris:
         try:
             app.edges.listen(split(uri)).close()
             yield ok("callback", f"{uri} is free")
         except AuthGateError as error:
-            yield warning("callback", f"{uri}: {error.message}", error.hint or "")
+            taken[uri] = error
+    grave = app.settings.flow == "browser" and len(taken) == len(uris)
+    for uri, why in taken.items():
+        yield _bad("callback", f"{uri}: {why.message}", why.hint or _ANOTHER_PORT, grave, why.exit_status)
 
 
 def client(app: App) -> Iterator[Check]:
     """Ask the server, as far as that is possible without signing in, whether it knows the client."""
-    if not (app.settings.issuer and app.settings.client_id):
+    settings = app.settings
+    if not (settings.issuer and settings.client_id):
         return
-    metadata, client_id, secret = app.session.metadata, app.settings.client_id, app.settings.client_secret
+    if settings.flow == "client-credentials":
+        if not settings.client_secret:
+            raise UsageError("client credentials need a secret", "set CLIENT_SECRET in the environment or in .env")
+        yield ok("client", "has a secret; authgate.pyz token shows whether the server accepts it")
+        return
+    yield _device_flow(app)
+    yield from _browser_flow(app)
+
+
+def _device_flow(app: App) -> Check:
+    metadata, settings = app.session.metadata, app.settings
     request = token_response.authenticated(
         metadata.device_authorization_endpoint,
-        {"scope": app.settings.scope or None},
-        client_id,
-        secret,
+        {"scope": settings.scope or None},
+        settings.client_id,
+        settings.client_secret,
         metadata.auth_methods,
     )
     try:
         device.parse_authorization(app.edges.send(request))
-        yield ok("device flow", "the server offers it to this client")
     except FlowUnavailable as error:
-        yield warning("device flow", error.message, error.hint or "")
-    if metadata.authorization_endpoint is None:
-        yield warning("browser flow", "the server does not offer it")
+        return _bad("device flow", error.message, error.hint or "", settings.flow == "device")
+    return ok("device flow", "the server offers it to this client")
+
+
+def _browser_flow(app: App) -> Iterator[Check]:
+    settings, endpoint = app.settings, app.session.metadata.authorization_endpoint
+    grave = settings.flow == "browser"
+    if endpoint is None:
+        yield _bad("browser flow", "the server does not offer it", "use --flow device", grave)
         return
-    for uri in app.settings.redirect_uris:
-        attempt = new_request(client_id, uri, app.settings.scope, app.edges.random_bytes)
-        response = app.edges.send(get(attempt.url(metadata.authorization_endpoint)))
-        if response.status in (400, 401, 403, 404):
+    for uri in settings.redirect_uris:
+        attempt = new_request(settings.client_id, uri, settings.scope, app.edges.random_bytes)
+        status = app.edges.send(get(attempt.url(endpoint))).status
+        if status in (400, 401, 403, 404):
             remedy = f"register {uri}, byte for byte, for this client at the server, or see --redirect-uri"
-            yield warning("browser flow", f"the server refuses client or callback (status {response.status})", remedy)
+            yield _bad("browser flow", f"the server refuses client or callback (status {status})", remedy, grave)
         else:
             yield ok("browser flow", f"the server has nothing to say against {uri} so far")
 
@@ -175,15 +218,19 @@ def keyring(app: App) -> Iterator[Check]:
     if app.settings.store == "file":
         yield ok("keyring", "not used (--store file)")
         return
-    here = app.edges.surroundings
-    place = KeyringStore("doctor", "", app.edges.now, here.terminal or here.display, app.terminal.tell, "")
+    place = next((place for place in app.store.places if isinstance(place, KeyringStore)), None)
+    if place is None:
+        yield ok("keyring", "the Python package keyring is not installed; the token file is used")
+        return
     try:
-        yield ok("keyring", place.describe())
+        name = place.describe()
         place.find()
+        yield ok("keyring", name)
     except StoreFailed as error:
         if app.settings.store == "keyring":
             raise
-        yield ok("keyring", f"{error.message}; the token file is used")
+        told = f"{error.message}; the token file is used"
+        yield ok("keyring", told) if isinstance(error, NoKeyring) else warning("keyring", told, error.hint or "")
 
 
 def token_file(app: App) -> Iterator[Check]:
@@ -195,9 +242,23 @@ def token_file(app: App) -> Iterator[Check]:
             mode = stat.S_IMODE(os.lstat(path).st_mode) if os.path.lexists(path) else None
             place.check_writable()
             place.find()
-            yield ok("token file", f"{clean(path)}, " + ("not there yet" if mode is None else f"mode {mode:04o}"))
+            if mode is not None and mode & 0o077 and os.name == "posix":
+                remedy = "if somebody may have read it: authgate.pyz logout, and sign in again"
+                yield warning("token file", f"{clean(path)} had mode {mode:04o}, and has 0600 now", remedy)
+            else:
+                yield ok("token file", f"{clean(path)}, " + ("not there yet" if mode is None else f"mode {mode:04o}"))
 
 
-GROUPS: tuple[Group, ...] = (
-    python, tls, proxy, settings, server, client, flow, callback, keyring, token_file,
-)  # fmt: skip
+# Each by the name of the check that stands for it when it cannot go on.
+GROUPS: dict[str, Group] = {
+    "Python": python,
+    "TLS": tls,
+    "proxy": proxy,
+    "settings": settings,
+    "server": server,
+    "client": client,
+    "sign-in": flow,
+    "callback": callback,
+    "keyring": keyring,
+    "token file": token_file,
+}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from .. import report
 from ..errors import UsageError
 from ..options import Option
 from ..settings import SETTINGS, SWITCHES
@@ -21,7 +22,10 @@ def run(app: App) -> int:
     if len(app.arguments.operands) != 1 or app.arguments.operands[0] not in SHELLS:
         raise UsageError(f"completion needs a shell: {', '.join(SHELLS)}", "authgate.pyz completion bash")
     writer = {"bash": _bash, "zsh": _zsh, "fish": _fish}[app.arguments.operands[0]]
-    app.terminal.result(writer())
+    shell, script = app.arguments.operands[0], writer()
+    if "json" in app.arguments.flags:
+        script = report.document({"shell": shell, "script": script})
+    app.terminal.result(script)
     return 0
 
 
@@ -40,13 +44,18 @@ def _bash() -> str:
 _authgate() {{
     local current="${{COMP_WORDS[COMP_CWORD]}}" previous="${{COMP_WORDS[COMP_CWORD-1]}}" word command='' words=''
     COMPREPLY=()
+    if [[ "$current" == "=" ]]; then current=''; fi  # bash takes --flow=x for three words
+    if [[ "$previous" == "=" ]]; then previous="${{COMP_WORDS[COMP_CWORD-2]}}"; fi
     case "$previous" in
 {choices}
         {files}) compopt -o filenames; COMPREPLY=($(compgen -f -- "$current")); return ;;
         completion) COMPREPLY=($(compgen -W '{" ".join(SHELLS)}' -- "$current")); return ;;
     esac
     for word in "${{COMP_WORDS[@]:1:COMP_CWORD-1}}"; do
-        case "$word" in {"|".join(COMMANDS)}) command="$word"; break ;; esac
+        case "$word" in
+            {"|".join(COMMANDS)}) command="${{command:-$word}}" ;;
+            --) COMPREPLY=($(compgen -c -f -- "$current")); return ;;
+        esac
     done
     if [[ "$current" == -* ]]; then
         case "$command" in
@@ -65,26 +74,39 @@ complete -F _authgate {PROGRAM} authgate
 def _zsh() -> str:
     commands = "\n".join(f"        '{name}:{_quoted(command.summary)}'" for name, command in COMMANDS.items())
     own = "\n".join(
-        f"        {name}) options+=({' '.join(_zsh_option(option) for option in command.options)}) ;;"
+        f"        {name}) flags+=({' '.join(_zsh_option(option) for option in command.options)}) ;;"
         for name, command in COMMANDS.items()
         if command.options
     )
     general = "\n".join(f"        {_zsh_option(option)}" for option in _GENERAL)
     return f"""#compdef {PROGRAM} authgate
 _authgate() {{
-    local -a commands options
-    commands=(
+    local -a names flags rest  # zsh has a use of its own for `commands` and `options`
+    integer dashes=${{words[(i)--]}}
+    if (( dashes < CURRENT )); then  # behind them it is another program's turn
+        shift $dashes words
+        (( CURRENT -= dashes ))
+        _normal
+        return
+    fi
+    names=(
 {commands}
     )
-    options=(
+    flags=(
 {general}
     )
+    rest=('*: :_default')
     case "${{words[(r)({"|".join(COMMANDS)})]:-login}}" in
 {own}
+        completion) rest=('2:shell:({" ".join(SHELLS)})') ;;
     esac
-    _arguments -s $options '1:command:{{_describe command commands}}' '*:: :_default'
+    _arguments -s $flags '1:command:{{_describe command names}}' $rest
 }}
-compdef _authgate {PROGRAM} authgate
+if [[ "$funcstack[1]" == _authgate ]]; then  # loaded from a file of that name in $fpath, for a first use
+    _authgate "$@"
+else
+    compdef _authgate {PROGRAM} authgate
+fi
 """
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import signal
 import subprocess
 
@@ -61,6 +60,8 @@ def _become(command: tuple[str, ...], environment: dict[str, str]) -> NoReturn:
 
 
 def _failure(program: str, error: OSError | ValueError, environment: dict[str, str]) -> AuthGateError:
+    import shutil
+
     shown = clean(program) or "of an empty name"
     missing = isinstance(error, (FileNotFoundError, NotADirectoryError))
     if missing and shutil.which(program, path=environment.get("PATH")):

@@ -6,11 +6,12 @@ from .. import token_file
 from ..errors import StoreFailed
 from ..protocol import binding
 from ..values import TYPE_CHECKING
-from .files import check_replaceable, move_aside, read_private, replace_private
+from .files import check_replaceable, move_aside, read_private, refuse_strangers, replace_private
 from .locks import file_lock
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from contextlib import AbstractContextManager
 
     from ..protocol.binding import Found
     from ..tokens import TokenSet
@@ -36,12 +37,12 @@ class FileStore:
 
     def check_writable(self) -> None:
         """Make sure that a token could be saved now: the lock is free and the disk takes it."""
-        with file_lock(self.path, self._waiting):
+        with self._locked():
             check_replaceable(self.path, len(read_private(self.path, self._warn)) + _RESERVE)
 
     def prepare(self) -> str:
         """Make ready for a new sign-in: a corrupt file, never overwritten, is moved out of its way."""
-        with file_lock(self.path, self._waiting):
+        with self._locked():
             data = read_private(self.path, self._warn)
             try:
                 token_file.parse(data)
@@ -53,7 +54,7 @@ class FileStore:
 
     def save(self, token: TokenSet) -> str:
         """Write the token to its place, leaving everything else in the file as it is; return the label."""
-        with file_lock(self.path, self._waiting):
+        with self._locked():
             document = self._read()
             key = self._find(document).key
             replace_private(self.path, token_file.serialise(token_file.put(document, key, token, self._waiting.now())))
@@ -63,11 +64,15 @@ class FileStore:
         """Remove the token; tell whether there was one."""
         if self.find().token is None:
             return False
-        with file_lock(self.path, self._waiting):
+        with self._locked():
             document = self._read()
             found = self._find(document)
             replace_private(self.path, token_file.serialise(token_file.remove(document, found.key)))
         return found.token is not None
+
+    def _locked(self) -> AbstractContextManager[None]:
+        refuse_strangers(self.path)  # before a lock is put where no file of ours can be
+        return file_lock(self.path, self._waiting)
 
     def _read(self) -> token_file.Document:
         data = read_private(self.path, self._warn)

@@ -22,7 +22,7 @@ _FLAGS = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0) | getattr(os
 
 def read_private(path: str, warn: Callable[[str], None]) -> bytes:
     """Return a private file's bytes, b"" when there is none. A mode too loose is tightened."""
-    _refuse_strangers(path)
+    refuse_strangers(path)
     try:
         # Without O_NONBLOCK a FIFO that appears here between two calls would hang us.
         descriptor = os.open(path, os.O_RDONLY | _FLAGS | getattr(os, "O_NONBLOCK", 0))
@@ -42,7 +42,7 @@ def read_private(path: str, warn: Callable[[str], None]) -> bytes:
 
 def replace_private(path: str, data: bytes) -> None:
     """Replace a private file's content at once and for good, or leave it as it was."""
-    _refuse_strangers(path)
+    refuse_strangers(path)
     temporary = f"{path}.{os.getpid()}-{os.urandom(4).hex()}.tmp"
     try:
         _write_new(temporary, data)
@@ -60,7 +60,7 @@ def check_replaceable(path: str, size: int) -> None:
     Really writes them, to a file beside it: permissions, quotas, file size limits and full disks
     tell the truth only when asked this way.
     """
-    _refuse_strangers(path)
+    refuse_strangers(path)
     temporary = f"{path}.{os.getpid()}-{os.urandom(4).hex()}.tmp"
     try:
         _write_new(temporary, b" " * size)
@@ -83,7 +83,8 @@ def move_aside(path: str) -> str:
     return aside
 
 
-def _refuse_strangers(path: str) -> None:
+def refuse_strangers(path: str) -> None:
+    """Raise StoreFailed unless a private file of ours is there, or could be."""
     if not path:
         raise StoreFailed("there is no home directory to keep the token in", "set HOME, or name a --token-file")
     try:

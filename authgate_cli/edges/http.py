@@ -20,7 +20,7 @@ from ..protocol.messages import Response
 from ..protocol.retry_after import retry_after
 from ..urls import split
 from ..values import TYPE_CHECKING
-from .sockets import TimedSocket, connect, tls_context
+from .sockets import LONGEST_BODY, LONGEST_HEAD, TimedSocket, connect, tls_context
 
 if TYPE_CHECKING:
     import ssl
@@ -117,10 +117,12 @@ class Http:
         try:
             connection = HTTPConnection(url.host, url.port)
             connection.sock = timed
+            timed.allowance = LONGEST_HEAD
             headers = {"Host": url.netloc, "User-Agent": _AGENT, "Accept": "application/json", **request.headers}
             body = request.body.encode() if request.body is not None else None
             connection.request(request.method, url.target, body, headers)
             raw = connection.getresponse()
+            timed.allowance = LONGEST_BODY
             response = Response(raw.status, {name.lower(): value for name, value in raw.getheaders()}, _body(raw, url))
             keep = not raw.will_close
             return response

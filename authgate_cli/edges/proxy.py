@@ -48,7 +48,9 @@ def _parse(address: str) -> Proxy:
         raise UsageError(f"HTTPS_PROXY names a proxy of kind {scheme!r}", "only http:// proxies are understood")
     credentials, _, place = rest.rstrip("/").rpartition("@")
     host, _, port = place.rpartition(":") if ":" in place.rpartition("]")[2] else (place, "", "80")
-    if not host or not port.isdecimal() or not 0 < int(port) < 65536:
+    # Bytes that are no text stand in the environment as lone surrogates, which cannot be sent on.
+    sound = host and rest.isascii() and rest.isprintable() and port.isdecimal() and len(port) < 6
+    if not sound or not 0 < int(port) < 65536:
         raise UsageError("HTTPS_PROXY is not a proxy's address", "for example http://proxy.example.com:3128")
     return Proxy(host.strip("[]"), int(port), percent.basic(*_login(credentials)) if credentials else "")
 

@@ -26,7 +26,7 @@ class Edges(Value):
     send: Callable[[Request], Response]
     listen: Callable[[Url], Listener]
     open_browser: Callable[[str], Opened | None]
-    uninterrupted: Callable[[], AbstractContextManager[None]]
+    uninterrupted: Callable[[], AbstractContextManager[object]]
     terminal: Terminal
     surroundings: Surroundings
     close: Callable[[], None]

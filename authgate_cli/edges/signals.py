@@ -25,25 +25,40 @@ def ending_cleanly() -> Iterator[None]:
         yield
 
 
-@contextmanager
-def uninterrupted(notice: Callable[[], None]) -> Iterator[None]:
-    """Make SIGINT, SIGTERM and SIGHUP wait until the block is done; `notice` tells the person so."""
-    waiting: list[int] = []
+class _Later:
+    """A handler that keeps signals for later; the first one is noticed."""
 
-    def note(signum: int, frame: object) -> None:
-        waiting.append(signum)
-        if len(waiting) == 1:
+    def __init__(self, notice: Callable[[], None]):
+        self.signals: list[int] = []
+        self._notice = notice
+
+    def __call__(self, signum: int, frame: object) -> None:
+        self.signals.append(signum)
+        if len(self.signals) == 1:
             try:
-                notice()
+                self._notice()
             except RuntimeError:
                 pass  # the signal came amid a write to the same stream, which cannot be entered twice
 
+
+@contextmanager
+def uninterrupted(notice: Callable[[], None] = lambda: None) -> Iterator[list[int]]:
+    """Make SIGINT, SIGTERM and SIGHUP wait until the block is done; `notice` tells the person so.
+
+    What the block gets is the list of those that wait: it may end early for them. Within another
+    such block they wait for the end of that one, and the list stays empty.
+    """
+    signals = [signal.SIGINT, *_ENDING]
+    if any(isinstance(signal.getsignal(one), _Later) for one in signals):
+        yield []
+        return
+    later = _Later(notice)
     try:
-        with _handlers([signal.SIGINT, *_ENDING], note):
-            yield
+        with _handlers(signals, later):
+            yield later.signals
     finally:
-        if waiting:
-            raise KeyboardInterrupt if waiting[0] == signal.SIGINT else Terminated(waiting[0])
+        if later.signals:
+            raise KeyboardInterrupt if later.signals[0] == signal.SIGINT else Terminated(later.signals[0])
 
 
 @contextmanager

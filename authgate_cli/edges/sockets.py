@@ -21,11 +21,21 @@ if TYPE_CHECKING:
     from .proxy import Proxy
 
 
+# http.client bounds a line of the head, and how many lines it has, but takes bare CRs in it for lines,
+# too, reads everything there is for a chunk of -1 bytes, and any number of interim answers and trailers.
+LONGEST_HEAD = 256 * 1024
+LONGEST_BODY = 8 * 1024 * 1024  # with its framing: 1 MiB in chunks of a byte each takes 6
+
+
 class TimedSocket:
-    """What http.client needs of a socket, each operation limited to what is left of a deadline."""
+    """What http.client needs of a socket, each operation limited to what is left of a deadline.
+
+    `allowance` is how many bytes may still arrive.
+    """
 
     def __init__(self, raw: socket.socket, monotonic: Callable[[], float], deadline: float):
         self.raw, self.monotonic, self.deadline = raw, monotonic, deadline
+        self.allowance = LONGEST_HEAD
 
     def left(self) -> float:
         """Return the seconds left. Raise TimeoutError when there are none."""
@@ -58,8 +68,13 @@ class _TimedReader(io.RawIOBase):
         return True
 
     def readinto(self, buffer) -> int:  # type: ignore[no-untyped-def]
-        self._timed.raw.settimeout(self._timed.left())
-        return self._timed.raw.recv_into(buffer)
+        timed = self._timed
+        timed.raw.settimeout(timed.left())
+        size = timed.raw.recv_into(buffer)
+        timed.allowance -= size
+        if timed.allowance < 0:
+            raise HTTPException("more bytes than any answer has")
+        return size
 
 
 def remaining(deadline: float, monotonic: Callable[[], float]) -> float:
@@ -98,9 +113,7 @@ def connect(
         if proxy:
             _ask_proxy(timed, proxy, url)
         if url.scheme == "https":
-            context = tls()
-            timed.raw.settimeout(timed.left())
-            timed.raw = context.wrap_socket(timed.raw, server_hostname=url.host)
+            _secure(timed, tls(), url.host)
     except BaseException:
         timed.shut()
         raise
@@ -132,7 +145,7 @@ def _look_up(host: str, port: int, seconds: float) -> list:  # type: ignore[type
         try:
             return socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
         except UnicodeError as error:  # a label that is empty or longer than 63 characters
-            raise socket.gaierror(socket.EAI_NONAME, "no name has such a form") from error
+            raise _no_such_name() from error
 
     if host == "localhost" or ":" in host or host.replace(".", "").isdecimal():
         return look_up()  # nothing to wait for
@@ -158,6 +171,21 @@ def _ask_proxy(timed: TimedSocket, proxy: Proxy, url: Url) -> None:
     if status != 200:
         hint = "put user and password into HTTPS_PROXY" if status == 407 else "see HTTPS_PROXY and NO_PROXY"
         raise Unreachable(f"the proxy {proxy.host} refuses the connection (status {status})", hint, sent=False)
+
+
+def _secure(timed: TimedSocket, context: ssl.SSLContext, host: str) -> None:
+    timed.raw.settimeout(timed.left())
+    try:
+        timed.raw = context.wrap_socket(timed.raw, server_hostname=host)
+    except ValueError as error:
+        if isinstance(error, OSError):  # a certificate that is not good is both
+            raise
+        # Only a proxy gets us here: no look-up of our own has refused the name before.
+        raise _no_such_name() from error
+
+
+def _no_such_name() -> socket.gaierror:
+    return socket.gaierror(socket.EAI_NONAME, "no name has such a form")
 
 
 def tls_context(environ: Mapping[str, str]) -> ssl.SSLContext:

@@ -13,6 +13,7 @@ import select
 from io import TextIOWrapper
 
 from ..errors import OutputFailed, UsageError
+from ..text import escape
 from ..values import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -84,23 +85,23 @@ class Terminal:
     def tell(self, text: str) -> None:
         """Report progress."""
         if not self.quiet:
-            self._write(text)
+            self._line(text)
 
     def warn(self, text: str) -> None:
         """Warn."""
         if not self.quiet:
-            self._write(f"authgate: warning: {text}")
+            self._line(f"authgate: warning: {text}")
 
     def explain(self, text: str) -> None:
         """Say what happens inside, for --verbose."""
         if self.verbose:
-            self._write(f"authgate: {text}")
+            self._line(f"authgate: {text}")
 
     def error(self, message: str, hint: str | None = None) -> None:
         """Print an error, and the next step under it."""
-        self._write(f"authgate: error: {message}")
+        self._line(f"authgate: error: {message}")
         if hint:
-            self._write(f"authgate: hint: {hint}")
+            self._line(f"authgate: hint: {hint}")
 
     def update(self, text: str) -> None:
         """Show progress that replaces itself, on a terminal that can do so."""
@@ -162,6 +163,10 @@ class Terminal:
         except OSError:
             return None
         return data.decode("utf-8", "replace") if data else None
+
+    def _line(self, text: str) -> None:
+        """Write one line, whatever the words of a command line or the name of a file hold."""
+        self._write(escape(text))
 
     def _write(self, text: str) -> None:
         self.end_update()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from ..errors import Denied, FlowUnavailable, Refused, SignInNeeded, Unreachable
 from ..text import clean
+from ..tokens import is_token
 from ..urls import split
 from ..values import TYPE_CHECKING, Value
 from .oauth_error import check_data, read_error, refused
@@ -68,7 +69,7 @@ def parse_authorization(response: Response) -> DeviceAuthorization:
     except ValueError as error:
         raise Refused(f"{what}: the server's answer cannot be used: {error}") from None
     return DeviceAuthorization(
-        device_code=_need(document, "device_code"),
+        device_code=_code(document),
         user_code=clean(_need(document, "user_code"), 60),
         verification_uri=_address(_need(document, "verification_uri", "verification_url")),
         complete_uri=_complete(document.get("verification_uri_complete")),
@@ -174,6 +175,13 @@ def _need(document: Json, *names: str) -> str:
         if isinstance(value, str) and value:
             return value
     raise Refused(f"the device sign-in cannot begin: the server's answer has no {names[0]}")
+
+
+def _code(document: Json) -> str:
+    code = _need(document, "device_code")
+    if not is_token(code):  # a lone surrogate, for one, could not be sent back
+        raise Refused("the device sign-in cannot begin: the server's answer has a device_code that cannot be used")
+    return code
 
 
 def _address(url: str) -> str:

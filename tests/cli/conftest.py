@@ -1,5 +1,12 @@
 """The built archive as a subprocess, against an AuthGate server on loopback."""
 
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
 import pytest
 from authgate_server import AuthGateServer
 from client import Client, build_archive
@@ -28,3 +35,53 @@ def signed_in(client):
     done = client.run("login", "--flow", "device")
     assert done.returncode == 0, done.stderr
     return client
+
+
+@pytest.fixture
+def expired(client, server):
+    """The same, with a token stored that has expired; `expired.given` is what the server gave."""
+    client.given = server.issue()
+    client.store(client.given)
+    return client
+
+
+SOMEBODY = 1000  # a user like any other
+
+
+def python_for(user: int) -> str:
+    """Return a Python that this user may run; root's own may be closed to others."""
+    for python in (sys.executable, shutil.which("python3", path="/usr/local/bin:/usr/bin")):
+        try:
+            subprocess.run([python, "-c", "import sys; assert sys.version_info >= (3, 10)"], user=user, check=True)
+        except (OSError, TypeError, subprocess.CalledProcessError):
+            continue
+        return python
+    pytest.skip(f"there is no Python that user {user} may run")
+
+
+@pytest.fixture
+def somebody(archive, server):
+    """The archive as a user whom permissions stop, which root is not, with an expired token stored.
+
+    Not in pytest's temporary folder, which is closed to other users.
+    """
+    is_root = os.geteuid() == 0
+    with tempfile.TemporaryDirectory(prefix="authgate-") as place:
+        os.chmod(place, 0o755)
+        home = Path(place, "home")
+        home.mkdir()
+        somebody = Client(
+            Path(shutil.copy(archive, place)),
+            home,
+            python_for(SOMEBODY) if is_root else sys.executable,
+            AUTHGATE_URL=server.issuer,
+            CLIENT_ID=server.client_id,
+        )
+        somebody.identity = {"user": SOMEBODY} if is_root else {}
+        somebody.given = server.issue()
+        somebody.store(somebody.given)
+        if is_root:
+            os.chown(somebody.token_file, SOMEBODY, -1)
+            os.chown(home, SOMEBODY, -1)
+        yield somebody
+        home.chmod(0o755)

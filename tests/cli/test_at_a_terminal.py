@@ -94,7 +94,12 @@ def test_device_prompt_shows_address_code_qr_and_a_countdown(screen, server):
 
 @pytest.mark.parametrize(
     ("arguments", "how"),
-    [(["--no-qr"], {}), ([], {"columns": 30}), ([], {"env": {"TERM": "dumb"}}), ([], {"env": {"PYTHONIOENCODING": "ascii"}})],
+    [
+        (["--no-qr"], {}),
+        ([], {"columns": 30}),
+        ([], {"env": {"TERM": "dumb"}}),
+        ([], {"env": {"PYTHONIOENCODING": "ascii"}}),
+    ],
     ids=["not wanted", "too narrow", "dumb", "without blocks"],
 )
 def test_qr_is_left_out(screen, server, arguments, how):

@@ -119,10 +119,11 @@ def test_a_check_that_fails_prints_no_report_and_keeps_the_token(authgate, serve
     assert token_file.read_bytes() == before
 
 
-def test_refused_token_is_forgotten_and_signed_in_again(authgate, server, token_file):
+def test_refused_token_is_replaced_by_a_new_sign_in(authgate, server, token_file):
     authgate("--flow", "device")
     before = token_file.read_text()
-    server.misbehave("/oauth/userinfo", status=401, body={"error": "invalid_token"})
+    for refresh_token in list(server.families):
+        server.revoke_family(refresh_token)
 
     told = authgate("--flow", "device", "--json")
 

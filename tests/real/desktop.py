@@ -18,7 +18,7 @@ SAFETY = 30  # seconds; only a test that fails gets to feel it
 # gnome-keyring is started here and not by the bus; what the bus may start is its prompt's window.
 BUS_SETTINGS = """<busconfig>
   <type>session</type><listen>unix:tmpdir=/tmp</listen><auth>EXTERNAL</auth>{services}
-  <policy context="default"><allow send_destination="*"/><allow own="*"/></policy>
+  <policy context="default"><allow send_destination="*"/><allow receive_sender="*"/><allow own="*"/></policy>
 </busconfig>"""
 PROMPTER = "<servicedir>/usr/share/dbus-1/services</servicedir>"
 LOCK = "import secretstorage as s; collection = s.get_default_collection(s.dbus_init()); collection.lock()"
@@ -52,11 +52,19 @@ class Process:
         assert line, f"{self._popen.args[0]} did not start"
         return line
 
+    def await_ready(self) -> None:
+        """Wait until it can be used."""
+
     def freeze(self) -> None:
         """Let it hang, without its sockets being closed."""
         self._popen.send_signal(signal.SIGSTOP)
 
     def __enter__(self):
+        try:
+            self.await_ready()
+        except BaseException:
+            self.__exit__()
+            raise
         return self
 
     def __exit__(self, *_):
@@ -73,7 +81,11 @@ class Bus(Process):
         settings.write_text(BUS_SETTINGS.format(services=PROMPTER if display else ""))
         desktop = {"HOME": str(home), "NO_AT_BRIDGE": "1", "GTK_A11Y": "none", **(display or {})}
         super().__init__(["dbus-daemon", "--nofork", "--print-address", f"--config-file={settings}"], desktop)
-        self.environment = {**(display or {}), "DBUS_SESSION_BUS_ADDRESS": self.first_line()}
+        self.environment = dict(display or {})
+
+    def await_ready(self) -> None:
+        """Learn the address."""
+        self.environment["DBUS_SESSION_BUS_ADDRESS"] = self.first_line()
 
 
 class Keyring(Process):
@@ -85,6 +97,9 @@ class Keyring(Process):
             command.append("--unlock")
         self.environment = {**bus.environment, "HOME": str(home)}
         super().__init__(command, self.environment, PASSWORD.encode() if unlocked else b"", stdout=subprocess.DEVNULL)
+
+    def await_ready(self) -> None:
+        """Wait until it has its name on the bus."""
         eventually(self._is_on_the_bus)
 
     def _is_on_the_bus(self) -> bool:
@@ -116,22 +131,26 @@ class Display(Process):
 
     def __init__(self):
         super().__init__(["Xvfb", "-displayfd", "1", "-nolisten", "tcp", "-screen", "0", "640x480x24"], {})
-        self.environment = {"DISPLAY": f":{self.first_line()}"}
+        self.environment = {}
 
-    def press(self, *keys: str) -> None:
-        """Press keys, as whoever sits before it."""
-        subprocess.run(["xdotool", "key", *keys], env={**os.environ, **self.environment}, check=True)
+    def await_ready(self) -> None:
+        """Learn the number."""
+        self.environment["DISPLAY"] = f":{self.first_line()}"
 
-    def answer_prompt(self, done, *, cancel: bool = False) -> None:
-        """Type the keyring's password, or cancel, until it is done: the first keys may come before the window."""
-        typed = ["Escape"] if cancel else ["ctrl+a", *map(_key, PASSWORD), "Return"]
+    def answer_prompt(self) -> None:
+        """Type the keyring's password, as whoever sits before it, when it is asked for."""
+        self._await_prompt()
+        self._xdotool("type", PASSWORD)
+        self._xdotool("key", "Return")
 
-        def attempt():
-            self.press(*typed)
-            return done()
+    def cancel_prompt(self) -> None:
+        """Do not."""
+        self._await_prompt()
+        self._xdotool("key", "Escape")
 
-        eventually(attempt)
+    def _await_prompt(self) -> None:
+        self._xdotool("search", "--sync", "--onlyvisible", "--class", "prompter")
 
-
-def _key(character: str) -> str:
-    return {" ": "space", "'": "apostrophe"}.get(character, character)
+    def _xdotool(self, *command: str) -> None:
+        environment = {"PATH": os.environ["PATH"], **self.environment}
+        subprocess.run(["xdotool", *command], env=environment, check=True, capture_output=True, timeout=SAFETY)

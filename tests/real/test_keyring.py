@@ -10,10 +10,11 @@ import socket
 import tempfile
 from contextlib import ExitStack
 from pathlib import Path
+from subprocess import CompletedProcess
 
 import pytest
-from client import Client
-from desktop import PYTHON, VENV, Bus, Display, Keyring, eventually
+from client import COMMAND_TIMEOUT, Client
+from desktop import PYTHON, VENV, Bus, Display, Keyring
 
 GO_AUTHGATE = VENV.with_name(".venv-go-authgate") / "bin" / "python"
 SMALL = """
@@ -47,6 +48,7 @@ class Keyring(KeyringBackend):
             raise PasswordDeleteError("not there")
         self.file.write_text(json.dumps({key: value for key, value in self._kept().items() if key != username}))
 """
+LATE = 30  # seconds; with so many left a token is refreshed
 BY_THE_SDK = """
 import sys, time
 from authgate.credstore import StoredToken, token_keyring_store
@@ -110,7 +112,7 @@ def test_next_run_uses_it(client, keyring):
 
 
 def test_refreshed_token_goes_back_to_the_keyring(client, keyring, authgate):
-    authgate.access_ttl = 0
+    authgate.access_ttl = LATE
     before = report(client.run("--json", "--show-tokens"))["token"]
     authgate.access_ttl = 3600
 
@@ -145,7 +147,7 @@ def test_token_of_100_kb_survives(client, keyring, authgate):
         return {**answer, "refresh_token": family.refresh_token}
 
     authgate.misbehave("/oauth/token", edit=enlarge, times=None)
-    authgate.access_ttl = 0
+    authgate.access_ttl = LATE
     assert report(client.run("--json"))["store"] == "keyring"
     authgate.access_ttl = 3600
 
@@ -377,6 +379,13 @@ def locked(client, tmp_path):
         yield keyring, display
 
 
+def test_no_input_means_that_nobody_types_a_password_either(client, locked):
+    finished = client.run("token", "--no-input")
+
+    assert finished.returncode == 4
+    assert "the keyring did not answer within 3 s" in finished.stderr
+
+
 @pytest.fixture
 def waiting(client, locked):
     """A sign-in that has said that it waits for the keyring."""
@@ -389,28 +398,34 @@ def waiting(client, locked):
         process.communicate()
 
 
+def ended(process) -> CompletedProcess:
+    output, errors = process.communicate(timeout=COMMAND_TIMEOUT)
+    return CompletedProcess(process.args, process.returncode, output, errors)
+
+
 def test_person_types_the_keyrings_password(locked, waiting, authgate):
     keyring, display = locked
-    display.answer_prompt(lambda: waiting.poll() is not None)
+    display.answer_prompt()
 
-    assert json.loads(waiting.stdout.read())["store"] == "keyring"
+    assert report(ended(waiting))["store"] == "keyring"
     assert "access_token" in entry(keyring, authgate.client_id)
 
 
 def test_person_cancels_the_prompt(client, locked, waiting):
     _, display = locked
-    display.answer_prompt(lambda: waiting.poll() is not None, cancel=True)
+    display.cancel_prompt()
 
-    assert json.loads(waiting.stdout.read())["store"] == str(client.token_file)
-    assert waiting.stderr.read().count("authgate: warning: the keyring cannot be used (KeyringLocked)") == 1
+    finished = ended(waiting)
+    assert report(finished)["store"] == str(client.token_file)
+    assert finished.stderr.count("authgate: warning: the keyring cannot be used (KeyringLocked)") == 1
 
 
 def test_person_loses_patience(waiting, authgate):
     waiting.send_signal(signal.SIGINT)
 
-    eventually(lambda: waiting.poll() is not None)
-    assert waiting.returncode == 130
-    assert waiting.stderr.read() == "authgate: error: interrupted\n"
+    finished = ended(waiting)
+    assert (finished.returncode, finished.stdout) == (130, "")
+    assert finished.stderr == "authgate: error: interrupted\n"
     assert authgate.count("POST", "/oauth/device/code") == 0
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from functools import reduce
 
 import pytest
 
@@ -16,6 +17,8 @@ READ = {
     "text": ('{"a": "é"}', {"a": "é"}),
     "same key at two levels": (b'{"a": {"a": 1}}', {"a": {"a": 1}}),
     "lone surrogate": (b'{"a": "\\ud800"}', {"a": "\ud800"}),
+    "lists 64 deep": (b'{"a":[' + b"[" * 62 + b"]" * 62 + b"]}", {"a": [reduce(lambda inner, _: [inner], range(61), [])]}),
+    "many values": (b'{"a": [' + b"0," * 49_999 + b"0]}", {"a": [0] * 50_000}),
     "unknown members": (b'{"_links": {}, "x": []}', {"_links": {}, "x": []}),
 }
 
@@ -43,6 +46,8 @@ REFUSED = {
     "endless number": (b'{"a": ' + b"9" * 5_000 + b"}", "it holds a number that is too long"),
     "nested lists": (b"[" * 100_000, "it is nested too deeply"),
     "nested objects": (b'{"a":' * 100_000, "it is nested too deeply"),
+    "lists 65 deep": (b'{"a":' + b"[" * 64 + b"]" * 64 + b"}", "it is nested too deeply"),
+    "a megabyte of values": (b'{"a": [' + b"0," * 500_000 + b"0]}", "it holds too much"),
     "Latin-1": (b'{"a": "\xe9"}', "it is not UTF-8"),
     "UTF-16": ('{"a": 1}'.encode("utf-16"), "it is not UTF-8"),
     "surrogate in UTF-8": (b'{"a": "\xed\xa0\x80"}', "it is not UTF-8"),

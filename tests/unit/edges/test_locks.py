@@ -1,11 +1,13 @@
 """Both locks of a token file: the SDKs' `<file>.lock`, and the kernel's on `<file>.refresh`."""
 
 import os
+import signal
 
 import pytest
 from own_process import run, start
 
 from authgate_cli.edges.locks import STALE, Waiting, file_lock, refresh_lock
+from authgate_cli.edges.signals import uninterrupted
 from authgate_cli.errors import StoreFailed, Unreachable
 
 NOW = 1_800_000_000.0
@@ -89,6 +91,26 @@ def test_a_lock_that_somebody_keeps_renewing_is_an_error_and_stays(path, lock):
     with pytest.raises(StoreFailed, match="stays locked by another program"), file_lock(str(path), Renewed().waiting):
         pytest.fail("the lock is not ours")
     assert lock.read_text() == "somebody"
+
+
+@pytest.mark.skipif(os.name != "posix", reason="Windows has only Ctrl-C")
+def test_nobody_waits_in_vain_for_a_lock(path, lock):
+    made(lock)
+    clock = Clock(at={3: lambda: signal.raise_signal(signal.SIGINT)})
+    with pytest.raises(KeyboardInterrupt), file_lock(str(path), clock.waiting):
+        pytest.fail("the lock is not ours")
+    assert (len(clock.pauses), lock.read_text()) == (3, "somebody")
+
+
+@pytest.mark.skipif(os.name != "posix", reason="Windows has only Ctrl-C")
+def test_with_a_token_in_hand_the_lock_is_waited_for_all_the_same(path, lock):
+    made(lock)
+    clock = Clock(at={3: lambda: signal.raise_signal(signal.SIGINT), 6: lock.unlink})
+    saved = []
+    with pytest.raises(KeyboardInterrupt), uninterrupted():
+        with file_lock(str(path), clock.waiting):
+            saved.append(len(clock.pauses))
+    assert (saved, lock.exists()) == ([6], False)
 
 
 @pytest.mark.parametrize("who", ["faster", "third"])

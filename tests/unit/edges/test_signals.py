@@ -55,6 +55,35 @@ def test_signals_wait_and_the_first_is_delivered_afterwards(names, told):
     assert play(UNINTERRUPTED, *names) == ["noticed", "saved", told]
 
 
+@pytest.mark.parametrize("name", ["SIGINT", "SIGTERM"])
+def test_a_block_within_another_delivers_nothing_before_the_outer_one_is_done(name):
+    code = """
+def save():
+    with uninterrupted(lambda: say("noticed")):
+        with uninterrupted(lambda: say("noticed twice")) as signals:
+            signal.raise_signal(numbers[0])
+        say(f"saved, {signals}")
+
+attempt(save)
+"""
+    told = {"SIGINT": "KeyboardInterrupt()", "SIGTERM": f"Terminated({int(signal.SIGTERM)})"}[name]
+    assert play(code, name) == ["noticed", "saved, []", told]
+
+
+def test_the_block_may_end_early_for_a_signal():
+    code = """
+def wait():
+    with uninterrupted(lambda: say("noticed")) as signals:
+        while not signals:
+            signal.raise_signal(signal.SIGTERM)
+        say(*signals)
+
+attempt(wait)
+"""
+    number = int(signal.SIGTERM)
+    assert play(code) == ["noticed", f"{number}", f"Terminated({number})"]
+
+
 def test_without_a_signal_nothing_is_noticed():
     assert play(UNINTERRUPTED) == ["saved", "not reached after a signal"]
 

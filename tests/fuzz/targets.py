@@ -1,0 +1,266 @@
+"""What is fuzzed: a target makes an input and tries it. Success or our own error, and nothing else.
+
+`make(mutator)` returns an input; `check(input)` raises for what must not happen. Inputs that once
+made it raise are kept in found.py.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import socket
+import threading
+import time
+import unicodedata
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import program
+import samples
+from authgate_keys import b64url
+from program import answer, good, shows
+from samples import ANSWERS, CALLBACK, CLIENT, ISSUER, NOW, STATE
+
+from authgate_cli import cli, dotenv, report, token_file, urls
+from authgate_cli.commands import COMMANDS
+from authgate_cli.edges.http import Http
+from authgate_cli.edges.loopback import Listener
+from authgate_cli.edges.proxy import proxy_for
+from authgate_cli.edges.surroundings import look_around
+from authgate_cli.edges.terminal import Terminal
+from authgate_cli.errors import AuthGateError
+from authgate_cli.flows.discover import discover
+from authgate_cli.flows.keys import KeySet
+from authgate_cli.held import Held
+from authgate_cli.options import parse as parse_options
+from authgate_cli.protocol import callback, claims, device, id_token, jwt, qr, token_response
+from authgate_cli.protocol.messages import Request, Response
+from authgate_cli.protocol.retry_after import retry_after
+from authgate_cli.session import Checked
+from authgate_cli.settings import SETTINGS, SWITCHES, Settings, resolve
+from authgate_cli.tokens import TokenSet
+
+METADATA = discover(lambda _: Response(200, {}, json.dumps(ANSWERS[samples.DISCOVERY]).encode()), ISSUER)
+
+TOKEN = TokenSet(samples.ACCESS, expires_at=NOW + 60, refresh_token=samples.REFRESH, id_token=samples.JWTS["RS256"])
+DATES = ("120", samples.HEADERS["retry-after"], samples.HEADERS["date"])
+
+
+class Target(NamedTuple):
+    make: Callable[[Any], Any]
+    check: Callable[[Any], None]
+
+
+def refusal(function, *arguments):
+    """Return what a function returns, None when it raises an error of ours."""
+    try:
+        return function(*arguments)
+    except AuthGateError as error:
+        shows(error.message, error.hint or "")
+
+
+def check_discovery(response):
+    refusal(discover, lambda _: response, ISSUER)
+
+
+def check_device(response):
+    authorization = refusal(device.parse_authorization, response)
+    if authorization:
+        shows(authorization.user_code, authorization.verification_uri, authorization.complete_uri or "")
+        token_response.token_request(METADATA, authorization.poll(), CLIENT, None)
+        if len(authorization.verification_uri) < 80:  # slow, as it has to be
+            qr.encode(authorization.verification_uri)
+
+
+def check_poll(response):
+    verdict = refusal(device.judge, response, NOW)
+    if verdict:
+        poller = device.new_poller(device.parse_authorization(good("/oauth/device/code")), 0.0)
+        assert poller.advance(verdict, 0.0).due > 0
+        shows(getattr(verdict, "why", ""))
+    check_token(response)
+
+
+def check_token(response):
+    token = refusal(token_response.parse, response, "it failed", NOW, "openid")
+    if token:
+        token_response.token_request(METADATA, {"refresh_token": token.refresh_token}, CLIENT, None)
+        if token.id_token:
+            expected = id_token.Expected(ISSUER, CLIENT, NOW, "n", token.access_token, "user-1")
+            refusal(id_token.check, token.id_token, expected)
+        check_report((token, good("/oauth/userinfo"), good("/oauth/tokeninfo")))
+
+
+def check_report(answers):
+    token, userinfo, tokeninfo = answers
+    user, info = refusal(claims.parse_userinfo, userinfo), claims.parse_tokeninfo(tokeninfo)
+    if user:
+        checked = Checked(Held(token, "device"), user, info)
+        shows(*report.as_text(checked, NOW, False).split("\n"))
+        json.loads(report.as_json(checked, Settings(ISSUER, CLIENT), NOW, False))
+
+
+def make_jwt(m):
+    if m.random() < 0.5:
+        return m.text(m.choice(list(samples.JWTS.values()))), answer(m, samples.JWKS)
+    parts = [m.document(samples.HEADER), m.document(samples.CLAIMS), m.bytes(b"x" * 64)]
+    return ".".join(map(b64url, parts)), answer(m, samples.JWKS)
+
+
+def check_jwt(pair):
+    text, response = pair
+    jwt.claimed_expiry(text), jwt.claimed_issuer(text), jwt.claimed_subject(text)
+    out, err = io.StringIO(), io.StringIO()
+    status = cli.run(["inspect", "--", text], {}, Terminal(None, out, err, {}))
+    assert status in (0, 1)
+    shows(*out.getvalue().split("\n"), *err.getvalue().split("\n"))
+    token = refusal(id_token.check, text, id_token.Expected(ISSUER, CLIENT, NOW, "n", samples.ACCESS))
+    if token:
+        refusal(KeySet(lambda _: response, ISSUER + samples.JWKS).verify_direct, token)
+
+
+def check_callback(words):
+    query, pasted = words
+    found = [callback.read_query(query, STATE), callback.read_pasted(pasted, urls.split(CALLBACK), STATE)]
+    for one in filter(None, found):
+        shows(one.error, one.description, callback.iss_problem(one, ISSUER, True) or "")
+
+
+class Neighbour:
+    """Send the bytes of a request to the open callback port."""
+
+    def __init__(self):
+        self.listener = None
+
+    def __call__(self, request: bytes) -> None:
+        if self.listener is None:
+            with socket.create_server(("127.0.0.1", 0)) as probe:
+                self.place = probe.getsockname()
+            self.listener = Listener(urls.split(CALLBACK)._replace(port=self.place[1]), time.monotonic)
+        with socket.create_connection(self.place, 10) as connection:
+            connection.sendall(request[:30_000])
+            connection.shutdown(socket.SHUT_WR)
+            for _ in range(14):  # once to accept it, and once for every 4 KiB
+                for delivery in self.listener.wait(0):
+                    callback.read_query(delivery.query, STATE)
+                    delivery.answer(400, "no", {})
+
+
+class RawAnswers:
+    """Answer one request after another with the bytes of the moment."""
+
+    def __init__(self):
+        self.listening = None
+
+    def __call__(self, data: bytes) -> None:
+        if self.listening is None:
+            self.listening = socket.create_server(("127.0.0.1", 0))
+            threading.Thread(target=self._serve, daemon=True).start()
+        self.data = data
+        http = Http(10.0, {}, lambda: NOW, time.monotonic, lambda _: None, shows)
+        response = refusal(http.send, Request("POST", f"http://127.0.0.1:{self.listening.getsockname()[1]}/", {}, "x"))
+        if response:
+            retry_after(response.headers, NOW)
+        http.close()
+
+    def _serve(self):
+        while True:
+            connection, _ = self.listening.accept()
+            with connection:
+                connection.settimeout(10)
+                try:
+                    request = b""
+                    while not request.endswith(b"\r\n\r\nx"):
+                        request += connection.recv(65536) or b"\r\n\r\nx"
+                    connection.sendall(self.data)
+                except OSError:
+                    pass
+
+
+def spoilt_environ(m):
+    return {name: m.text(value) if m.random() < 0.1 else value for name, value in samples.ENVIRON.items()}
+
+
+def check_environment(environ):
+    refusal(resolve, {}, {}, environ)
+    settings = refusal(resolve, {}, environ, {})
+    if settings:
+        refusal(settings.require, "AUTHGATE_URL", "CLIENT_ID")
+    refusal(proxy_for, urls.split("https://auth.example.com/"), environ)
+    look_around(environ, terminal=False)
+
+
+def check_dotenv(data):
+    values = dotenv.parse(data).values
+    refusal(resolve, {}, {}, values)
+
+
+def spoilt_token_file(m):
+    """Return the bytes of a token file, spoilt outside or within an entry that is text."""
+    document = m.choice(samples.TOKEN_FILES)
+    if m.random() < 0.5:
+        return m.document(document)
+    return m.document({"data": {CLIENT: m.document(samples.ENTRY).decode("utf-8", "replace")}})
+
+
+def check_token_file(data):
+    try:
+        document = token_file.parse(data)
+    except ValueError:
+        return
+    token = token_file.get(document, CLIENT) or TokenSet("new", expires_at=NOW, issuer=ISSUER)
+    token_response.token_request(METADATA, {"refresh_token": token.refresh_token}, CLIENT, None)
+    check_report((token, good("/oauth/userinfo"), good("/oauth/tokeninfo")))
+    written = token_file.serialise(token_file.put(document, CLIENT, token._replace(access_token="newer"), NOW))
+    again = token_file.get(token_file.parse(written), CLIENT)
+    assert again and again.access_token == "newer"
+    token_file.serialise(token_file.remove(document, CLIENT))
+
+
+def check_url(url):
+    try:
+        parts = urls.split(url)
+    except ValueError as error:
+        shows(str(error))
+    else:
+        shows(parts.target, *map(str, parts.origin))
+
+
+def check_argv(argv):
+    """Read a command line that asks for help, so that nothing is done, and judge its settings."""
+    out, err = io.StringIO(), io.StringIO()
+    assert cli.run(["--help", *argv], {}, Terminal(None, out, err, {})) in (0, 2)
+    told = err.getvalue().split("\n")[:-1]
+    shows(*told)
+    assert all(line.startswith(start) for line, start in zip(told, ("authgate: error: ", "authgate: hint: ", "!")))
+    try:
+        arguments = parse_options(argv, (*SETTINGS, *SWITCHES), COMMANDS)
+    except AuthGateError:
+        return
+    refusal(resolve, arguments.flags, {}, {})
+
+
+def answers(*paths):
+    """Return a maker of one spoilt answer to a request of one of these paths."""
+    return lambda m: answer(m, m.choice(paths))
+
+
+TARGETS = {
+    "discovery": Target(answers(samples.DISCOVERY), check_discovery),
+    "device": Target(answers("/oauth/device/code"), check_device),
+    "poll": Target(answers("/oauth/token"), check_poll),
+    "token": Target(answers("/oauth/token"), check_token),
+    "userinfo": Target(lambda m: (TOKEN, answer(m, "/oauth/userinfo"), good("/oauth/tokeninfo")), check_report),
+    "tokeninfo": Target(lambda m: (TOKEN, good("/oauth/userinfo"), answer(m, "/oauth/tokeninfo")), check_report),
+    "jwt": Target(make_jwt, check_jwt),
+    "retry-after": Target(lambda m: {"retry-after": m.text(m.choice(DATES))}, lambda headers: retry_after(headers, NOW)),
+    "http": Target(lambda m: m.bytes(m.choice(samples.RAW_ANSWERS)), RawAnswers()),
+    "neighbour": Target(lambda m: m.bytes(samples.REQUEST), Neighbour()),
+    "callback": Target(lambda m: (m.text(samples.QUERY), m.text(f"{CALLBACK}?{samples.QUERY}")), check_callback),
+    "url": Target(lambda m: m.text(m.choice((ISSUER + "/a?b#c", CALLBACK, "http://[::1]:80/"))), check_url),
+    "environment": Target(spoilt_environ, check_environment),
+    "dotenv": Target(lambda m: m.bytes(samples.DOTENV), check_dotenv),
+    "token-file": Target(spoilt_token_file, check_token_file),
+    "command-line": Target(lambda m: [m.text(word) if m.random() < 0.3 else word for word in samples.ARGV], check_argv),
+    "program": Target(program.make, program.check),
+}

@@ -1,0 +1,40 @@
+"""A fixed number of fuzzed inputs in every run of the tests, and all that ever did harm."""
+
+import time
+
+import pytest
+from found import FOUND
+from fuzz import run
+from mutate import Mutator
+from targets import TARGETS
+
+RUNS = {"device": 150, "jwt": 300, "http": 400, "neighbour": 500, "token-file": 600, "command-line": 400, "program": 500}
+
+
+@pytest.mark.parametrize("target", TARGETS)
+def test_nothing_comes_of_it_but_success_and_our_own_errors(target):
+    for seed in range(RUNS.get(target, 1000)):
+        try:
+            run(target, seed)
+        except Exception as error:
+            pytest.fail(f"python tests/fuzz/fuzz.py --target {target} --seed {seed} --runs 1: {error!r}")
+
+
+@pytest.mark.parametrize(("target", "made"), FOUND.values(), ids=FOUND)
+def test_what_was_found_is_mended(target, made):
+    TARGETS[target].check(made)
+
+
+@pytest.mark.parametrize("target", TARGETS)
+def test_a_seed_brings_an_input_back(target):
+    seeds = range(20)
+    made = [[TARGETS[target].make(Mutator(f"{target} {seed}")) for seed in seeds] for _ in range(2)]
+    assert made[0] == made[1]
+    assert len(set(map(repr, made[0]))) > len(seeds) // 2
+
+
+def test_thousands_of_answers_are_judged_in_a_second():
+    begun = time.process_time()
+    for seed in range(1000):
+        run("userinfo", seed)
+    assert time.process_time() - begun < 5  # a tenth of that here; only a blunder takes longer
