@@ -2,8 +2,9 @@
 PYTHON ?= python3
 VENV := .venv
 T ?=
+SECONDS ?= 600
 
-.PHONY: help demo test test-real lint format build check clean
+.PHONY: help demo test fuzz test-real lint format build check clean
 
 help:  ## list the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -13,6 +14,9 @@ demo: build  ## sign in to an embedded server, print the report, run again from 
 
 test: $(VENV)/test  ## run the tests (one: make test T=name)
 	@$(VENV)/bin/python -m pytest $(if $(T),-k '$(T)')
+
+fuzz:  ## mutate all that comes from outside, for a long time (make fuzz SECONDS=60)
+	@$(PYTHON) tests/fuzz/fuzz.py --seconds $(SECONDS)
 
 test-real: $(VENV)/test build  ## run the archive against real counterparts (installs what is missing)
 	@PYTHON=$(PYTHON) tests/real/install

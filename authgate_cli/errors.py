@@ -80,11 +80,14 @@ class SignInNeeded(AuthGateError):
 
 
 class TokenRefused(SignInNeeded):
-    """The server says that the access token is not good (any more); `code` is its reason."""
+    """The server says that the access token is not good (any more).
 
-    def __init__(self, message: str, hint: str | None = None, code: str = ""):
+    `code` is its reason, `server_time` its clock in seconds since 1970; 0 where it shows none.
+    """
+
+    def __init__(self, message: str, hint: str | None = None, code: str = "", server_time: float = 0.0):
         super().__init__(message, hint)
-        self.code = code
+        self.code, self.server_time = code, server_time
 
 
 class Denied(SignInNeeded):

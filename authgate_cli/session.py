@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from contextlib import ExitStack, contextmanager
 
-from .errors import AuthGateError, FlowUnavailable, Refused, SignInNeeded, StoreFailed, TokenRefused
+from .errors import AuthGateError, FlowUnavailable, Refused, SignInNeeded, StoreFailed, TokenRefused, Unreachable
 from .flows import browser, client_credentials, device
 from .flows.attempt import Attempt
 from .flows.choose import choose, insist_on_a_person
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from .edges.record import Edges
     from .protocol.discovery import Metadata
     from .settings import Settings
-    from .store import Store
+    from .store import Store, Stored
 
 
 class Checked(Value):
@@ -58,19 +58,17 @@ class Session:
 
     def log_in(self, force: bool = False) -> Checked:
         """Return a checked token: the stored one, refreshed if need be, or one of a new sign-in."""
-        for obtain in () if force else (self.present, self._renewed):
-            held = self._usable(obtain)
-            if held is None:
-                break
+        held = None if force else self._usable(self.present)
+        refused: TokenSet | None = None
+        if held is not None:
             try:
-                return self.check(held)
+                return self._check_or_renew(held)
             except TokenRefused:
                 if held.source == "environment":
                     raise
                 self._edges.terminal.tell("The server does not accept the stored token any more.")
-            if held.source != "stored":
-                break
-        held = self.sign_in()
+                refused = held.token
+        held = self.sign_in(refused)
         try:
             return self.check(held)
         except TokenRefused as error:
@@ -83,12 +81,9 @@ class Session:
         """Return a token without asking anybody, or None; a machine may sign itself in for it."""
         if self._settings.access_token:
             return Held(TokenSet(self._settings.access_token), "environment")
-        if self._settings.flow != "client-credentials":
-            return self.stored_token(min_ttl)
-        try:
-            return self.stored_token(min_ttl) or self.sign_in()
-        except SignInNeeded:
-            return self.sign_in()
+        if self._settings.flow == "client-credentials":
+            return self._machine_token(min_ttl)
+        return self.stored_token(min_ttl)
 
     @contextmanager
     def locked(self) -> Iterator[None]:
@@ -115,11 +110,13 @@ class Session:
         except AuthGateError as error:
             if left < STILL_USABLE:
                 raise
-            self._edges.terminal.warn(f"{error.message}; the present token is used, and is good for {left:.0f} s")
-            return Held(stored.token, "stored", stored.place.label)
+            return self._still_good(stored, left, error)
 
-    def sign_in(self) -> Held:
-        """Sign in anew. Raise SignInNeeded where nobody may be asked or the person said no."""
+    def sign_in(self, refused: TokenSet | None = None) -> Held:
+        """Sign in anew; a stored token that the server `refused` is cleared first.
+
+        Raise SignInNeeded where nobody may be asked or the person said no.
+        """
         settings, here, terminal = self._settings, self._edges.surroundings, self._edges.terminal
         insist_on_a_person(settings.flow, settings.no_input, here)
         # A server that cannot be reached, or a store that cannot be written, is found out before
@@ -128,6 +125,8 @@ class Session:
         if "openid" in settings.scope.split():
             keys.load()
         self._store.prepare()
+        if refused:
+            self._store.discard(refused)
         choice = choose(settings.flow, here)
         terminal.explain(f"signing in with {choice.flow}: {choice.reason}")
         try:
@@ -156,8 +155,36 @@ class Session:
             raise _Mismatch("UserInfo is about somebody else than the ID token (sub)", "tell whoever runs the server")
         return Checked(held, userinfo, tokeninfo)
 
+    def _machine_token(self, min_ttl: float) -> Held:
+        """Return the stored token while it is good; a machine signs itself in for the next one."""
+        stored = self._store.load()
+        left = stored.token.seconds_left(self._edges.now()) if stored else 0.0
+        if stored and left >= min_ttl:
+            return Held(stored.token, "stored", stored.place.label)
+        try:
+            return self.sign_in()
+        except Unreachable as error:
+            if stored is None or left < STILL_USABLE:
+                raise
+            return self._still_good(stored, left, error)
+
+    def _still_good(self, stored: Stored, left: float, error: AuthGateError) -> Held:
+        self._edges.terminal.warn(f"{error.message}; the present token is used, and is good for {left:.0f} s")
+        return Held(stored.token, "stored", stored.place.label)
+
+    def _check_or_renew(self, held: Held) -> Checked:
+        """Ask about a token that was there. One that only our clock calls good is refreshed first."""
+        try:
+            return self.check(held)
+        except TokenRefused as error:
+            if held.source != "stored" or error.server_time < (held.token.expires_at or float("inf")):
+                raise
+            renewed = self._usable(self._renewed)
+            if renewed is None:
+                raise
+        return self.check(renewed)
+
     def _renewed(self) -> Held | None:
-        """Refresh a token that the clock here calls good and the server does not."""
         stored = self._store.load()
         return self._refresher.refresh(stored, EARLY) if stored else None
 

@@ -103,7 +103,7 @@ def resolve(flags: Mapping[str, str | bool], environ: Mapping[str, str], dotenv:
         if name in flags:
             sources[variable] = f"--{name}"
             return "1" if flags[name] is True else str(flags[name])
-        for place, origin in ((environ, "environment"), (dotenv, ".env")):
+        for place, origin in ((environ, "environment"), (dotenv, str(flags.get("env-file", ".env")))):
             if place.get(variable):
                 sources[variable] = origin
                 return place[variable]

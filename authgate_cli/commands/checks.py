@@ -6,7 +6,6 @@ import os
 import platform
 import ssl
 import stat
-from email.utils import parsedate_to_datetime
 
 from ..edges.keyring_store import KeyringStore, NoKeyring
 from ..edges.proxy import proxy_for
@@ -16,6 +15,7 @@ from ..flows.choose import choose
 from ..flows.discover import discover
 from ..protocol import device, token_response
 from ..protocol.authorization import new_request
+from ..protocol.http_date import http_date
 from ..protocol.messages import get
 from ..settings import SECRET_VARIABLES, SETTINGS
 from ..text import clean
@@ -139,10 +139,10 @@ def server(app: App) -> Iterator[Check]:
 
 
 def _clock(app: App, date: str) -> Iterator[Check]:
-    try:
-        skew = app.now() - parsedate_to_datetime(date).timestamp()
-    except (TypeError, ValueError, OverflowError):
+    theirs = http_date(date)
+    if theirs is None:
         return
+    skew = app.now() - theirs
     if abs(skew) <= _SKEW:
         yield ok("clock", f"agrees with the server's within {_SKEW} s")
     else:

@@ -16,8 +16,8 @@ from http.client import HTTPConnection, HTTPException, IncompleteRead, RemoteDis
 
 from .. import __version__
 from ..errors import AuthGateError, Refused, Unreachable
+from ..protocol.http_date import retry_after
 from ..protocol.messages import Response
-from ..protocol.retry_after import retry_after
 from ..urls import split
 from ..values import TYPE_CHECKING
 from .sockets import LONGEST_BODY, LONGEST_HEAD, TimedSocket, connect, tls_context

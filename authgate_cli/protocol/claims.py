@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from ..errors import Refused, TokenRefused
 from ..values import TYPE_CHECKING, Value
+from .http_date import http_date
 from .oauth_error import check_data, read_error, refused
 from .strict_json import parse_object
 
@@ -36,6 +37,7 @@ def parse_userinfo(response: Response) -> Answer:
             "the server does not accept the token",
             "sign in again with authgate login; an AUTHGATE_TOKEN has to be renewed",
             read_error(response).code or "status 401",
+            http_date(response.headers.get("date", "")) or 0.0,
         )
     if response.status in (403, 404, 405, 501):
         # 403 is said to a good token that lacks a scope (RFC 6750 section 3.1).

@@ -7,8 +7,8 @@ from ..text import clean
 from ..tokens import is_token
 from ..urls import split
 from ..values import TYPE_CHECKING, Value
+from .http_date import retry_after
 from .oauth_error import check_data, read_error, refused
-from .retry_after import retry_after
 from .strict_json import parse_object
 from .token_response import DEVICE_GRANT
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from ..errors import Refused, Unreachable
 from ..text import clean
 from ..values import TYPE_CHECKING, Value
-from .retry_after import retry_after
+from .http_date import retry_after
 from .strict_json import parse_object
 
 if TYPE_CHECKING:

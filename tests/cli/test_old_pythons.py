@@ -169,7 +169,7 @@ def test_module_that_is_missing_without_a_name_is_no_traceback_either(archive):
     assert re.fullmatch(r"authgate: error: this Python lacks .*json.*libpython3-stdlib.*\n", done.stderr)
 
 
-UNUSED = ["urllib.request", "webbrowser", "argparse", "dataclasses", "asyncio", "xml", "sqlite3", "ctypes"]
+UNUSED = ["urllib.request", "webbrowser", "dataclasses"]
 
 
 @pytest.mark.parametrize("missing", UNUSED)

@@ -260,10 +260,7 @@ def test_machine_signs_itself_in_for_its_first_token_and_keeps_it(authgate, serv
     assert server.confidential_secret not in token_file.read_text()
 
 
-USED_UP = pytest.mark.xfail(strict=True, reason="Session.present uses a machine's last seconds up, with a warning")
-
-
-@pytest.mark.parametrize("left", [pytest.param(30, marks=USED_UP), 5, -400])
+@pytest.mark.parametrize("left", [30, 5, -400])
 def test_machine_gets_a_new_token_when_its_own_runs_out(authgate, server, machine, left):
     first = authgate("token", env=machine)
 
@@ -272,6 +269,17 @@ def test_machine_gets_a_new_token_when_its_own_runs_out(authgate, server, machin
     assert (second.status, second.err) == (0, "")
     assert second.out != first.out
     assert server.count("POST", "/oauth/token", grant_type="client_credentials") == 2
+
+
+@pytest.mark.parametrize(("left", "status"), [(30, 0), (5, 3)])
+def test_machine_uses_its_last_seconds_up_when_the_server_is_away(authgate, server, machine, left, status):
+    first = authgate("token", env=machine)
+    server.misbehave("/oauth/token", times=None, status=503)
+
+    second = authgate("token", env=machine, now=later(3600 - left))
+
+    assert second.status == status
+    assert second.out == (first.out if status == 0 else "")
 
 
 def test_machine_without_a_secret_is_told_where_it_belongs(authgate, machine):

@@ -6,6 +6,7 @@ what is in the file afterwards.
 """
 
 import json
+from email.utils import formatdate
 from pathlib import Path
 
 import pytest
@@ -301,9 +302,10 @@ def test_after_invalid_grant_the_store_is_read_again_once(run, server, given, en
 
 
 def test_a_token_that_only_the_server_calls_expired_is_refreshed_by_login(run, server, given, entry):
-    """Its clock counts, not ours; and the refresh token is as good as ever."""
+    """Its clock counts, not ours, which was set back; and the refresh token is as good as ever."""
     entry.expires(NOW + 3600)
     server.revoke_access(given["access_token"])
+    server.misbehave("/oauth/userinfo", headers={"Date": formatdate(NOW + 3601, usegmt=True)})
 
     result = run("login", "--flow", "device", "--json")
 
@@ -311,14 +313,30 @@ def test_a_token_that_only_the_server_calls_expired_is_refreshed_by_login(run, s
     assert server.count("POST", "/oauth/device/code") == 0
 
 
+def test_a_token_that_has_been_revoked_is_cleared_and_signed_in_again(run, server, given, entry, token_file):
+    entry.expires(NOW + 3600)
+    server.revoke_access(given["access_token"])
+    cleared = []
+
+    def look(seen):
+        cleared.append(given["access_token"] not in token_file.read_text())
+        return False
+
+    server.misbehave("/oauth/device/code", times=None, when=look)
+
+    result = run("login", "--flow", "device", "--json")
+
+    assert json.loads(result.out)["source"] == "device"
+    assert cleared == [True]
+    assert server.count("POST", TOKEN_ENDPOINT, grant_type="refresh_token") == 0
+
+
 def test_a_token_that_the_server_refuses_is_kept_where_nobody_can_sign_in(run, server, given, entry, token_file):
-    """Whoever signs in replaces it; until then its refresh token may still be good for something."""
     entry.expires(NOW + 3600)
     before = token_file.read_bytes()
     server.misbehave("/oauth/userinfo", times=None, status=401)
-    server.misbehave(TOKEN_ENDPOINT, status=503)
 
-    assert run("login", "--no-input").status == 3
+    assert run("login", "--no-input").status == 4
     assert token_file.read_bytes() == before
 
 

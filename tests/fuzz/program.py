@@ -20,10 +20,20 @@ from authgate_cli.protocol.messages import Response
 
 HOME = Path(tempfile.mkdtemp(prefix="authgate-fuzz-", dir="/dev/shm" if Path("/dev/shm").is_dir() else None))
 TOKEN_FILE = HOME / "tokens.json"
-COMMANDS = (["login"], ["login", "--json"], ["login", "--verbose"], ["login", "--force"], ["token"], ["status"], ["logout"])
+COMMANDS = (
+    ["login"],
+    ["login", "--json"],
+    ["login", "--verbose"],
+    ["login", "--force"],
+    ["token"],
+    ["status"],
+    ["logout"],
+)
 
 # Format characters that are seen: Arabic and Syriac signs, Kaithi numbers, hieroglyph quadrats.
-SEEN = {*map(chr, [*range(0x600, 0x606), 0x6DD, 0x70F, 0x890, 0x891, 0x8E2, 0x110BD, 0x110CD, *range(0x13430, 0x13440)])}
+SEEN = {
+    *map(chr, [*range(0x600, 0x606), 0x6DD, 0x70F, 0x890, 0x891, 0x8E2, 0x110BD, 0x110CD, *range(0x13430, 0x13440)])
+}
 
 
 class Run(NamedTuple):

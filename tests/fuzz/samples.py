@@ -96,7 +96,10 @@ ENVIRON = {
     "SSH_CONNECTION": "192.0.2.1 50000 192.0.2.2 22",
     "HOME": "/home/jane",
 }
-DOTENV = b"\xef\xbb\xbf# ours\r\nexport CLIENT_ID='client-1' # x\r\nCLIENT_SECRET=\"a \\\"b\\\" c\"\nAUTHGATE_URL=" + ISSUER.encode()
+DOTENV = (
+    b'\xef\xbb\xbf# ours\r\nexport CLIENT_ID=\'client-1\' # x\r\nCLIENT_SECRET="a \\"b\\" c"\nAUTHGATE_URL='
+    + ISSUER.encode()
+)
 ARGV = ["login", "--flow", "device", "--scope=openid profile", "--json", "-v", "--min-ttl", "60", "--", "ls", "-l"]
 ENTRY = {
     "access_token": STORED,

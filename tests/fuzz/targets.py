@@ -11,7 +11,6 @@ import json
 import socket
 import threading
 import time
-import unicodedata
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -34,8 +33,8 @@ from authgate_cli.flows.keys import KeySet
 from authgate_cli.held import Held
 from authgate_cli.options import parse as parse_options
 from authgate_cli.protocol import callback, claims, device, id_token, jwt, qr, token_response
+from authgate_cli.protocol.http_date import retry_after
 from authgate_cli.protocol.messages import Request, Response
-from authgate_cli.protocol.retry_after import retry_after
 from authgate_cli.session import Checked
 from authgate_cli.settings import SETTINGS, SWITCHES, Settings, resolve
 from authgate_cli.tokens import TokenSet
@@ -124,6 +123,11 @@ def check_callback(words):
     found = [callback.read_query(query, STATE), callback.read_pasted(pasted, urls.split(CALLBACK), STATE)]
     for one in filter(None, found):
         shows(one.error, one.description, callback.iss_problem(one, ISSUER, True) or "")
+
+
+def check_date(text):
+    for seconds in (http_date(text), retry_after({"retry-after": text}, NOW)):
+        assert seconds is None or -1e12 < seconds < 1e12
 
 
 class Neighbour:
@@ -253,7 +257,7 @@ TARGETS = {
     "userinfo": Target(lambda m: (TOKEN, answer(m, "/oauth/userinfo"), good("/oauth/tokeninfo")), check_report),
     "tokeninfo": Target(lambda m: (TOKEN, good("/oauth/userinfo"), answer(m, "/oauth/tokeninfo")), check_report),
     "jwt": Target(make_jwt, check_jwt),
-    "retry-after": Target(lambda m: {"retry-after": m.text(m.choice(DATES))}, lambda headers: retry_after(headers, NOW)),
+    "dates": Target(lambda m: m.text(m.choice(DATES)), check_date),
     "http": Target(lambda m: m.bytes(m.choice(samples.RAW_ANSWERS)), RawAnswers()),
     "neighbour": Target(lambda m: m.bytes(samples.REQUEST), Neighbour()),
     "callback": Target(lambda m: (m.text(samples.QUERY), m.text(f"{CALLBACK}?{samples.QUERY}")), check_callback),

@@ -8,7 +8,15 @@ from fuzz import run
 from mutate import Mutator
 from targets import TARGETS
 
-RUNS = {"device": 150, "jwt": 300, "http": 400, "neighbour": 500, "token-file": 600, "command-line": 400, "program": 500}
+RUNS = {
+    "device": 150,
+    "jwt": 300,
+    "http": 400,
+    "neighbour": 500,
+    "token-file": 600,
+    "command-line": 400,
+    "program": 500,
+}
 
 
 @pytest.mark.parametrize("target", TARGETS)

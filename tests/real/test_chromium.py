@@ -7,9 +7,8 @@ from urllib.parse import urlsplit
 import pytest
 from authgate_server import AuthGateServer
 from client import Client
-from webdriver import Chromium
-
 from conftest import free_port
+from webdriver import Chromium
 
 
 @pytest.fixture

@@ -80,6 +80,11 @@ def test_the_file_beats_the_default(variable):
     assert (getattr(settled, name), settled.sources) == (of_dotenv, {variable: ".env"})
 
 
+def test_a_settings_file_is_named_as_the_source_of_what_it_says():
+    settled = resolve({"env-file": "other.env"}, {}, {"CLIENT_ID": "c"})
+    assert settled.sources == {"CLIENT_ID": "other.env"}
+
+
 def test_an_empty_variable_counts_as_not_set():
     assert settings({}, {"CLIENT_ID": ""}, {"CLIENT_ID": "dotenv"}).client_id == "dotenv"
 

@@ -17,7 +17,10 @@ READ = {
     "text": ('{"a": "é"}', {"a": "é"}),
     "same key at two levels": (b'{"a": {"a": 1}}', {"a": {"a": 1}}),
     "lone surrogate": (b'{"a": "\\ud800"}', {"a": "\ud800"}),
-    "lists 64 deep": (b'{"a":[' + b"[" * 62 + b"]" * 62 + b"]}", {"a": [reduce(lambda inner, _: [inner], range(61), [])]}),
+    "lists 64 deep": (
+        b'{"a":[' + b"[" * 62 + b"]" * 62 + b"]}",
+        {"a": [reduce(lambda inner, _: [inner], range(61), [])]},
+    ),
     "many values": (b'{"a": [' + b"0," * 49_999 + b"0]}", {"a": [0] * 50_000}),
     "unknown members": (b'{"_links": {}, "x": []}', {"_links": {}, "x": []}),
 }

@@ -58,7 +58,7 @@ def store(tmp_path):
     return store
 
 
-@pytest.mark.parametrize("action", ["check_writable", "prepare", "save", "forget"])
+@pytest.mark.parametrize("action", ["check_writable", "save", "forget"])
 def test_a_signal_at_any_moment_leaves_no_lock_and_no_temporary_file(store, tmp_path, action):
     arguments = (NEW,) if action == "save" else ()
 

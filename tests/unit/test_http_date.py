@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from builders import NOW
 
-from authgate_cli.protocol.retry_after import retry_after
+from authgate_cli.protocol.http_date import retry_after
 
 WAITS = {
     "seconds": ("120", 120),

@@ -1,0 +1,69 @@
+"""A CONNECT proxy on loopback, which leads every host to one port here and can ask for a password."""
+
+from __future__ import annotations
+
+import base64
+import select
+import socket
+import socketserver
+import threading
+
+from raw_server import SAFETY, read_request
+
+
+class ConnectProxy(socketserver.ThreadingTCPServer):
+    """Lead tunnels to `port`; `credentials` is "user:password" where it asks for some.
+
+    `asked` are the requests as they came, `carried` is every byte that went through.
+    """
+
+    daemon_threads = True
+
+    def __init__(self, port: int, credentials: str = ""):
+        super().__init__(("127.0.0.1", 0), _Tunnel)
+        self.target, self.credentials = port, credentials
+        self.asked: list[bytes] = []
+        self.carried = b""
+        self.url = f"http://{credentials and credentials + '@'}127.0.0.1:{self.server_address[1]}"
+
+    def __enter__(self):
+        threading.Thread(target=self.serve_forever, args=(0.02,), daemon=True).start()
+        return self
+
+    def __exit__(self, *_):
+        self.shutdown()
+        self.server_close()
+
+    def admits(self, request: bytes) -> bool:
+        """Tell whether a request brings the password."""
+        wanted = b"Basic " + base64.b64encode(self.credentials.encode())
+        return not self.credentials or b"\r\nProxy-Authorization: " + wanted + b"\r\n" in request
+
+
+class _Tunnel(socketserver.BaseRequestHandler):
+    server: ConnectProxy
+
+    def handle(self):
+        request = read_request(self.request)
+        self.server.asked.append(request)
+        if not request.startswith(b"CONNECT "):
+            self.request.sendall(b"HTTP/1.1 405 Only CONNECT\r\nContent-Length: 0\r\n\r\n")
+        elif not self.server.admits(request):
+            self.request.sendall(b"HTTP/1.1 407 Who?\r\nProxy-Authenticate: Basic\r\nContent-Length: 0\r\n\r\n")
+        else:
+            self.request.sendall(b"HTTP/1.1 200 Connection established\r\n\r\n")
+            with socket.create_connection(("127.0.0.1", self.server.target), SAFETY) as target:
+                self._carry(target)
+
+    def _carry(self, target):
+        other = {self.request: target, target: self.request}
+        while ready := select.select(list(other), [], [], SAFETY)[0]:
+            for end in ready:
+                try:
+                    data = end.recv(65536)
+                    self.server.carried += data
+                    other[end].sendall(data)
+                except OSError:
+                    return
+                if not data:
+                    return

@@ -1,0 +1,114 @@
+"""Wrong types in every field of every answer: the program ends as promised, and keeps what it had."""
+
+import json
+import time
+
+import pytest
+
+WRONG = [None, True, 0, -1, 1e300, "", "x", [], {}, {"a": [{"b": [None]}]}]
+FIELDS = {
+    "/.well-known/openid-configuration": (
+        *("issuer", "authorization_endpoint", "token_endpoint", "device_authorization_endpoint", "userinfo_endpoint"),
+        *("revocation_endpoint", "jwks_uri", "token_endpoint_auth_methods_supported", "grant_types_supported"),
+        "authorization_response_iss_parameter_supported",
+    ),
+    "/oauth/device/code": (
+        *("device_code", "user_code", "verification_uri", "verification_uri_complete", "expires_in", "interval"),
+    ),
+    "/oauth/token": ("access_token", "token_type", "expires_in", "refresh_token", "scope", "id_token", "error"),
+    "/oauth/userinfo": ("sub", "name", "preferred_username", "email", "email_verified", "updated_at", "iss"),
+    "/oauth/tokeninfo": ("active", "user_id", "client_id", "scope", "exp", "iss", "subject_type"),
+    "/.well-known/jwks.json": ("keys",),
+}
+KEY_FIELDS = ("kty", "use", "alg", "kid", "n", "e", "key_ops", "x5c")
+ERROR_FIELDS = ("error", "error_description", "error_uri", "interval")
+EVERY_FIELD = [(path, field) for path, fields in FIELDS.items() for field in fields]
+
+
+@pytest.fixture
+def server(server):
+    server.signing = "RS256"
+    return server
+
+
+@pytest.fixture
+def ends_well(authgate):
+    """Run a command line in no time, and insist on how it ends; return the exit status."""
+    elapsed = [0.0]
+
+    def sleep(seconds):
+        elapsed[0] += 100 * seconds  # an `expires_in` of days is waited for, too
+
+    def run(*argv, **how):
+        result = authgate(*argv, sleep=sleep, monotonic=lambda: elapsed[0], **how)
+        errors = [line for line in result.err.splitlines() if line.startswith("authgate: error: ")]
+        assert result.status in (0, 1, 3, 4, 5), result.err
+        assert len(errors) == (result.status != 0), result.err
+        assert not result.status or result.out == ""
+        if "--json" in argv and result.status == 0:
+            json.loads(result.out)
+        return result.status
+
+    return run
+
+
+def spoil(server, path, field, value):
+    server.clear_misbehaviour()
+    server.misbehave(path, times=None, edit=lambda genuine: {**genuine, field: value})
+
+
+@pytest.mark.parametrize(("path", "field"), EVERY_FIELD)
+def test_a_sign_in_ends_as_promised(ends_well, server, path, field):
+    for value in WRONG:
+        spoil(server, path, field, value)
+        ends_well("login", "--force", "--flow", "device", "--scope", "openid profile", "--json")
+
+
+@pytest.mark.parametrize(("path", "field"), EVERY_FIELD)
+@pytest.mark.parametrize("command", ["login", "token"])
+def test_a_stored_token_outlives_every_answer(ends_well, server, token_file, path, field, command):
+    tokens = server.issue("openid profile")
+    entry = {**tokens, "expires_at": time.time() + (3600 if command == "login" else -10), "issuer": server.issuer}
+    for value in WRONG:
+        spoil(server, path, field, value)
+        token_file.write_text(json.dumps({"data": {server.client_id: entry}}))
+        token_file.chmod(0o600)
+        before = token_file.read_bytes()
+        refused = ends_well(command, "--no-input") != 0
+        if refused or command == "login":
+            assert token_file.read_bytes() == before
+        if not refused and command == "token":  # it has been spent: a new one for the next round
+            tokens = server.issue("openid profile")
+            entry = {**entry, **tokens}
+
+
+@pytest.mark.parametrize("field", KEY_FIELDS)
+def test_a_key_with_a_wrong_field_checks_nothing_or_is_passed_over(ends_well, server, field):
+    token = server.issue("openid profile")["id_token"]
+    good = ends_well("inspect", "--verify", token)
+    for value in WRONG:
+        server.clear_misbehaviour()
+        server.misbehave(
+            "/.well-known/jwks.json",
+            times=None,
+            edit=lambda genuine, wrong=value: {"keys": [{**key, field: wrong} for key in genuine["keys"]]},
+        )
+        assert ends_well("inspect", "--verify", token) in (good, 1)
+    assert good == 0
+
+
+@pytest.mark.parametrize("path", FIELDS)
+@pytest.mark.parametrize("field", ERROR_FIELDS)
+def test_an_error_may_be_of_any_type(ends_well, server, path, field):
+    for value in WRONG:
+        server.clear_misbehaviour()
+        body = {"error": "invalid_request", "error_description": "for a reason", "interval": 1, field: value}
+        server.misbehave(path, times=30, status=400, body=body)
+        ends_well("login", "--force", "--flow", "device", "--scope", "openid profile")
+
+
+@pytest.mark.parametrize("document", [b"null", b"true", b"0", b"[]", b'"x"', b"[{}]", b"{}", b""])
+@pytest.mark.parametrize("path", FIELDS)
+def test_an_answer_may_be_no_object(ends_well, server, path, document):
+    server.misbehave(path, times=30, status=200, body=document)
+    ends_well("login", "--force", "--flow", "device", "--scope", "openid profile")
