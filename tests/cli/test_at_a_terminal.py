@@ -1,67 +1,11 @@
 """What a person at a real terminal sees and may type: the archive on a pseudo-terminal."""
 
-import os
-import pty
 import re
-import select
-import subprocess
-import time
 
 import pytest
 from callback_address import callback_address
 from client import run_robot
-
-PATIENCE = 30  # seconds; a safety net
-
-
-class Screen:
-    """A terminal with a program on it."""
-
-    def __init__(self, client, *arguments, columns=100, env=None):
-        ours, theirs = pty.openpty()
-        os.set_blocking(ours, False)
-        subprocess.run(["stty", "cols", str(columns), "rows", "50"], stdin=theirs, check=True)
-        self.descriptor, self.shown = ours, ""
-        self.process = subprocess.Popen(
-            # The first terminal that a new session opens is its own; so Ctrl-C is a signal to it.
-            ["sh", "-c", 'exec "$@" <>"$0" >&0 2>&0', os.ttyname(theirs), *client.command(*arguments)],
-            cwd=client.home,
-            env=client.environ(**{"TERM": "xterm-256color", "LANG": "C.UTF-8", **(env or {})}),
-            start_new_session=True,
-        )
-        os.close(theirs)
-
-    def wait_for(self, pattern: str) -> re.Match:
-        deadline = time.monotonic() + PATIENCE
-        while time.monotonic() < deadline:
-            if found := re.search(pattern, self.shown):
-                return found
-            if not self._read() and self.process.poll() is not None:
-                break
-        raise AssertionError(f"{pattern} was not shown:\n{self.shown}")
-
-    def type(self, text: str) -> None:
-        os.write(self.descriptor, text.encode())
-
-    def finish(self) -> int:
-        while self._read():
-            pass
-        return self.process.wait(PATIENCE)
-
-    def close(self) -> None:
-        self.process.kill()
-        self.process.wait()
-        os.close(self.descriptor)
-
-    def _read(self) -> bool:
-        """Read what is there; False at the end."""
-        select.select([self.descriptor], [], [], PATIENCE)
-        try:
-            data = os.read(self.descriptor, 65536)
-        except OSError:
-            return False
-        self.shown += data.decode("utf-8", "replace")
-        return bool(data)
+from screen import Screen
 
 
 @pytest.fixture

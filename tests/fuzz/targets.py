@@ -33,7 +33,7 @@ from authgate_cli.flows.keys import KeySet
 from authgate_cli.held import Held
 from authgate_cli.options import parse as parse_options
 from authgate_cli.protocol import callback, claims, device, id_token, jwt, qr, token_response
-from authgate_cli.protocol.http_date import retry_after
+from authgate_cli.protocol.http_date import http_date, retry_after
 from authgate_cli.protocol.messages import Request, Response
 from authgate_cli.session import Checked
 from authgate_cli.settings import SETTINGS, SWITCHES, Settings, resolve
