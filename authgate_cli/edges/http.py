@@ -17,7 +17,7 @@ from http.client import HTTPConnection, HTTPException, IncompleteRead, RemoteDis
 from .. import __version__
 from ..errors import AuthGateError, Refused, Unreachable
 from ..protocol.http_date import retry_after
-from ..protocol.messages import Response
+from ..protocol.messages import Response, without_echo
 from ..urls import split
 from ..values import TYPE_CHECKING
 from .sockets import LONGEST_BODY, LONGEST_HEAD, TimedSocket, connect, tls_context
@@ -77,7 +77,7 @@ class Http:
             self._sleep(wait)
         if isinstance(answer, Unreachable):
             raise answer
-        return answer
+        return without_echo(answer, request.secrets)
 
     def close(self) -> None:
         """Close what is kept open."""

@@ -9,13 +9,17 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 
+_SECRET_FIELDS = ("client_secret", "code", "code_verifier", "device_code", "refresh_token", "token")
+
+
 class Request(Value):
-    """An HTTP request. Headers and body may hold secrets, so the repr shows neither."""
+    """An HTTP request. Headers and body may hold `secrets`, so the repr shows neither."""
 
     method: str
     url: str
     headers: dict[str, str] = {}
     body: str | None = None
+    secrets: tuple[str, ...] = ()
 
     def __repr__(self) -> str:
         return f"Request({self.method} {self.url.partition('?')[0]})"
@@ -45,10 +49,20 @@ def get(url: str) -> Request:
 
 def get_as(url: str, access_token: str) -> Request:
     """Return a GET with a Bearer token (RFC 6750 section 2.1)."""
-    return Request("GET", url, {"Authorization": f"Bearer {access_token}"})
+    return Request("GET", url, {"Authorization": f"Bearer {access_token}"}, secrets=(access_token,))
 
 
 def post_form(url: str, fields: Mapping[str, str | None], headers: Mapping[str, str] | None = None) -> Request:
     """Return a form POST; fields that are None are left out."""
     kind = {"Content-Type": "application/x-www-form-urlencoded"}
-    return Request("POST", url, {**kind, **(headers or {})}, percent.form(fields))
+    secrets = tuple(fields[name] or "" for name in _SECRET_FIELDS if fields.get(name))
+    return Request("POST", url, {**kind, **(headers or {})}, percent.form(fields), secrets)
+
+
+def without_echo(response: Response, secrets: tuple[str, ...]) -> Response:
+    """Take our own secrets out of an answer that is an error: its text may be shown to people."""
+    body = response.body
+    if response.status >= 400:
+        for secret in secrets:
+            body = body.replace(secret.encode(), b"****")
+    return response._replace(body=body)

@@ -39,7 +39,8 @@ def authenticated(
         return post_form(endpoint, named)
     if "client_secret_post" in methods:
         return post_form(endpoint, {**named, "client_secret": secret})
-    return post_form(endpoint, named, {"Authorization": percent.client_basic(client_id, secret)})
+    request = post_form(endpoint, named, {"Authorization": percent.client_basic(client_id, secret)})
+    return request._replace(secrets=(*request.secrets, secret))
 
 
 def token_request(metadata: Metadata, fields: Mapping[str, str | None], client_id: str, secret: str | None) -> Request:

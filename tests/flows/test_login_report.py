@@ -267,3 +267,21 @@ def test_confidential_client_signs_in_by_either_flow(authgate, server, robot, ca
 
     assert json.loads(device.out)["source"] == "device"
     assert json.loads(browser.out)["source"] == "browser"
+
+
+@pytest.mark.parametrize("path", ["/oauth/userinfo", "/oauth/token"])
+def test_server_that_repeats_our_secrets_does_not_get_them_shown(authgate, server, path):
+    authgate("--flow", "device")
+    heard = []
+
+    def hear(seen):
+        heard.append(seen.form.get("refresh_token") or (seen.headers["Authorization"] or "").removeprefix("Bearer "))
+        server.misbehave(path, status=400, body={"error": "invalid_request", "error_description": heard[-1]})
+        return False
+
+    server.misbehave(path, when=hear)
+
+    result = authgate("token", "--min-ttl", "99999") if path == "/oauth/token" else authgate()
+
+    assert heard[0] in server.secrets()
+    assert heard[0][:20] not in result.err
