@@ -9,6 +9,8 @@ import sys
 import time
 from pathlib import Path
 
+from secrecy import Said, said
+
 ROOT = Path(__file__).resolve().parent.parent
 ROBOT = ROOT / "tests" / "robot.py"
 COMMAND_TIMEOUT = 60  # seconds
@@ -22,10 +24,14 @@ def build_archive() -> Path:
 
 
 class Client:
-    """Run the archive with an environment of its own; nothing of the caller's but PATH gets in."""
+    """Run the archive with an environment of its own; nothing of the caller's but PATH gets in.
+
+    `everything` is what all runs have said.
+    """
 
     def __init__(self, archive: Path, home: Path, python: str = sys.executable, **environment: str):
         self.archive, self.home, self.python = archive, home, python
+        self.everything: list[Said] = []
         self.environment = {
             "PATH": os.environ["PATH"],
             "HOME": str(home),
@@ -63,7 +69,7 @@ class Client:
 
     def run(self, *arguments: str, env: "dict | None" = None, **how) -> subprocess.CompletedProcess:
         """Run a command to its end; without a BROWSER none can be opened."""
-        return subprocess.run(
+        done = subprocess.run(
             self.command(*arguments),
             **{
                 "cwd": self.home,
@@ -77,11 +83,14 @@ class Client:
                 **how,
             },
         )
+        self.everything.append(said(arguments, done.stdout, done.stderr))
+        return done
 
     def start(self, *arguments: str, env: "dict | None" = None, **how) -> subprocess.Popen:
         """Start a command and leave it running; the caller waits for it."""
-        return subprocess.Popen(
-            self.command(*arguments),
+        return _Remembered(
+            self,
+            arguments,
             **{
                 "cwd": self.home,
                 "env": self.environ(**(env or {})),
@@ -104,6 +113,7 @@ class Client:
         finally:
             process.kill()
             process.wait()
+        self.everything.append(said(arguments, "", log.read_text()))
         return subprocess.CompletedProcess(process.args, process.returncode, stdout, log.read_text())
 
     @staticmethod
@@ -116,6 +126,19 @@ class Client:
             assert not ended, f"no address was shown:\n{log.read_text()}"
             time.sleep(0.05)
         raise AssertionError(f"no address was shown in time:\n{log.read_text()}")
+
+
+class _Remembered(subprocess.Popen):
+    """A command whose client remembers what it has said, once somebody asks for all of it."""
+
+    def __init__(self, client: Client, arguments: tuple[str, ...], **how):
+        self._client, self._arguments = client, arguments
+        super().__init__(client.command(*arguments), **how)
+
+    def communicate(self, *arguments, **how):
+        streams = super().communicate(*arguments, **how)
+        self._client.everything.append(said(self._arguments, *streams))
+        return streams
 
 
 def run_robot(url: str, deny: bool = False) -> None:

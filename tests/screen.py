@@ -7,6 +7,8 @@ import select
 import subprocess
 import time
 
+from secrecy import said
+
 PATIENCE = 30  # seconds; a safety net
 
 
@@ -14,6 +16,7 @@ class Screen:
     """A terminal with a program on it."""
 
     def __init__(self, client, *arguments, columns=100, env=None):
+        self._client, self._arguments, self._typed = client, arguments, []
         ours, theirs = pty.openpty()
         os.set_blocking(ours, False)
         subprocess.run(["stty", "cols", str(columns), "rows", "50"], stdin=theirs, check=True)
@@ -37,6 +40,7 @@ class Screen:
         raise AssertionError(f"{pattern} was not shown:\n{self.shown}")
 
     def type(self, text: str) -> None:
+        self._typed.append(text)
         os.write(self.descriptor, text.encode())
 
     def finish(self) -> int:
@@ -45,6 +49,10 @@ class Screen:
         return self.process.wait(PATIENCE)
 
     def close(self) -> None:
+        shown = self.shown
+        for text in self._typed:  # the terminal shows it again, and that is no doing of ours
+            shown = shown.replace(text.strip(), "")
+        self._client.everything.append(said(self._arguments, "", shown))
         self.process.kill()
         self.process.wait()
         os.close(self.descriptor)

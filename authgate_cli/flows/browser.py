@@ -98,11 +98,9 @@ def _wait(
     redirect, deadline = split(request.redirect_uri), edges.monotonic() + PATIENCE
     typing = terminal.typing_descriptor()
     while (left := deadline - edges.monotonic()) > 0:
-        for delivery in listener.wait(min(left, _TICK), typing):
-            callback = callbacks.read_query(delivery.query, request.state)
-            if callback is not None:
-                return callback, delivery
-            _answer(delivery, 400, pages.NOT_OURS)
+        found = _delivered(listener.wait(min(left, _TICK), typing), request.state)
+        if found:
+            return found
         if typing is not None and terminal.has_input(typing):
             line = terminal.typed_line(typing)
             typing = None if line is None else typing
@@ -112,6 +110,18 @@ def _wait(
         if opened is not None and opened.failed():
             raise CallbackUnavailable("the browser could not be opened")
     raise NobodyCame("nobody came back from the browser", "run authgate login again, or use --flow device")
+
+
+def _delivered(deliveries: list[Delivery], state: str) -> tuple[Callback, Delivery] | None:
+    """Return the first callback of this attempt; whoever else has come is answered."""
+    found: tuple[Callback, Delivery] | None = None
+    for delivery in deliveries:
+        callback = callbacks.read_query(delivery.query, state)
+        if callback and not found:
+            found = callback, delivery
+        else:
+            _answer(delivery, 400, pages.ALREADY_USED if callback else pages.NOT_OURS)
+    return found
 
 
 def _pasted(line: str, redirect: Url, state: str, terminal: Terminal) -> Callback | None:

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from authgate_server import AuthGateServer
 from client import Client, build_archive
+from secrecy import insist
 
 
 @pytest.fixture(scope="session")
@@ -25,8 +26,13 @@ def server():
 
 @pytest.fixture
 def client(archive, server, tmp_path):
-    """The archive in an empty home, with AUTHGATE_URL and CLIENT_ID set."""
-    return Client(archive, tmp_path, AUTHGATE_URL=server.issuer, CLIENT_ID=server.client_id)
+    """The archive in an empty home, with AUTHGATE_URL and CLIENT_ID set.
+
+    When the test is over, no secret of the server's may have been shown where none belongs.
+    """
+    client = Client(archive, tmp_path, AUTHGATE_URL=server.issuer, CLIENT_ID=server.client_id)
+    yield client
+    insist(client.everything, server.secrets())
 
 
 @pytest.fixture

@@ -10,6 +10,7 @@ from typing import NamedTuple
 import pytest
 from authgate_server import AuthGateServer
 from robot import Robot
+from secrecy import insist, said
 
 from authgate_cli import cli
 from authgate_cli.edges.surroundings import Surroundings
@@ -61,7 +62,11 @@ ATTENDED = Surroundings("linux", terminal=True)
 
 @pytest.fixture
 def authgate(server, home):
-    """Run a command line; the browser is a function, and forbidden unless one is given."""
+    """Run a command line; the browser is a function, and forbidden unless one is given.
+
+    When the test is over, no secret of the server's may have been shown where none belongs.
+    """
+    everything = []
 
     def run(
         *argv: str,
@@ -88,9 +93,11 @@ def authgate(server, home):
             return real._replace(surroundings=here, open_browser=browser or forbidden_browser, **edges)
 
         status = cli.run(list(argv), environ, Terminal(None, out, err, environ), now, edit)
+        everything.append(said(argv, out.getvalue(), err.getvalue()))
         return Result(status, out.getvalue(), err.getvalue())
 
-    return run
+    yield run
+    insist(everything, server.secrets())
 
 
 class RobotBrowser:

@@ -371,3 +371,28 @@ def test_ssh_session_is_shown_the_line_to_forward_the_port(authgate, server, rob
     result = authgate("--flow", "browser", "--redirect-uri", callback, here=here, browser=robot())
 
     assert f"ssh -L {port}:127.0.0.1:{port} jane@192.0.2.7" in result.err
+
+
+def test_two_deliveries_that_arrive_together_are_both_answered(browser, server, robot, callback):
+    """One is redeemed and the other told so: none is left hanging."""
+    place = urllib.parse.urlsplit(callback)
+
+    def visit(url):
+        target = callback_address(url).partition(place.netloc)[2]
+        request = f"GET {target} HTTP/1.1\r\nHost: {place.netloc}\r\n\r\n".encode()
+        connections = [socket.create_connection((place.hostname, place.port)) for _ in range(2)]
+        for connection in connections:
+            connection.sendall(request)
+        answers = [read_to_end(connection) for connection in connections]
+        return sorted(answer.split()[1] for answer in answers)
+
+    person = robot(visit=visit)
+
+    assert browser(browser=person).status == 0
+    assert person.finish() == [b"200", b"400"]
+    assert server.count("POST", "/oauth/token") == 1
+
+
+def read_to_end(connection) -> bytes:
+    with connection:
+        return b"".join(iter(lambda: connection.recv(4096), b""))
