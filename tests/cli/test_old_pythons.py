@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-PYENV = Path.home() / ".pyenv" / "versions"
+PYENV = Path(sys.base_prefix).parent  # where the machine keeps one Python, it may keep the others
 SECONDS = 60
 
 
