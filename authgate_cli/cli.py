@@ -14,11 +14,12 @@ from . import __version__
 from .app import App
 from .commands import COMMANDS
 from .edges.env_file import read_env_file
-from .edges.signals import die_of, ending_cleanly
+from .edges.signals import die_of, ending_cleanly, work_is_done
 from .edges.terminal import ReaderGone, Terminal, reserve_standard_descriptors
 from .errors import AuthGateError, Terminated, UsageError
 from .options import parse
 from .settings import SETTINGS, SWITCHES, Settings, resolve
+from .text import escape
 from .values import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -36,7 +37,9 @@ def main() -> int:
     terminal = Terminal(sys.stdin, sys.stdout, sys.stderr, os.environ)
     try:
         with ending_cleanly():
-            return run(sys.argv[1:], os.environ, terminal)
+            status = run(sys.argv[1:], os.environ, terminal)
+            work_is_done()
+            return status
     except Terminated as signal:
         terminal.end_update()
         die_of(signal.signum)
@@ -114,4 +117,5 @@ def _trace(argv: list[str], terminal: Terminal) -> None:
     if "--debug" in ours:
         import traceback
 
-        terminal.prompt(traceback.format_exc().rstrip())
+        for line in traceback.format_exc().rstrip().split("\n"):
+            terminal.prompt(escape(line))  # http.client quotes a status line as the server sent it

@@ -115,8 +115,12 @@ def _endpoint(document: Json, name: str, base: Url) -> str:
         url = split(value if isinstance(value, str) else "")
     except ValueError:
         raise Refused(f"the server's {name} is not a URL") from None
-    # A server out in the network has no business at addresses inside this machine.
-    if not url.is_safe or (url.is_loopback and not base.is_loopback):
+    if url.is_loopback and not base.is_loopback:
+        raise Refused(
+            f"the server's {name} is an address inside this machine, where the server is not",
+            "ask whoever runs the server to mend its endpoints",
+        )
+    if not url.is_safe:
         raise Refused(
             f"the server's {name} is not https, and a secret would be sent there",
             "ask whoever runs the server to put its endpoints on https",

@@ -62,7 +62,7 @@ def post_form(url: str, fields: Mapping[str, str | None], headers: Mapping[str, 
 def without_echo(response: Response, secrets: tuple[str, ...]) -> Response:
     """Take our own secrets out of an answer that is an error: its text may be shown to people."""
     body = response.body
-    if response.status >= 400:
+    if response.status != 200 or b'"error"' in body:  # some servers refuse with status 200
         for secret in secrets:
             body = body.replace(secret.encode(), b"****")
     return response._replace(body=body)

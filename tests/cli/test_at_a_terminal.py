@@ -1,6 +1,7 @@
 """What a person at a real terminal sees and may type: the archive on a pseudo-terminal."""
 
 import re
+import socket
 
 import pytest
 from callback_address import callback_address
@@ -65,6 +66,28 @@ def test_ctrl_c_is_one_line_and_130(screen, server):
     assert terminal.finish() == 130
     assert terminal.shown.rstrip().endswith("authgate: error: interrupted")
     assert "Traceback" not in terminal.shown
+
+
+def test_ctrl_c_ends_the_wait_for_the_browser_whoever_else_has_come(screen, server):
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        port = probe.getsockname()[1]
+    uri = f"http://127.0.0.1:{port}/callback"
+    server.register(redirect_uris=[uri])
+    terminal = screen("login", "--flow", "browser", "--redirect-uri", uri, env={"BROWSER": "true"})
+    terminal.wait_for("paste its address here")
+    crowd = [socket.create_connection(("127.0.0.1", port)) for _ in range(20)]
+    for one in crowd[::2]:
+        one.sendall(b"GET /callback?code=x&state=wr")
+
+    terminal.type("\x03")
+
+    assert terminal.finish() == 130
+    assert terminal.shown.rstrip().endswith("authgate: error: interrupted")
+    assert "Traceback" not in terminal.shown
+    with pytest.raises(ConnectionRefusedError):
+        socket.create_connection(("127.0.0.1", port))
+    for one in crowd:
+        one.close()
 
 
 def test_address_of_the_page_that_failed_to_load_may_be_pasted(screen, server):

@@ -81,6 +81,19 @@ def test_a_name_that_only_a_proxy_would_take_is_an_error(behind, elsewhere, name
     assert done.stderr.startswith(f"authgate: error: the host {name} cannot be found\n")
 
 
+@pytest.mark.parametrize("scheme", ["http", "https"])
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "[::1]"])
+def test_a_server_out_in_the_network_has_no_endpoints_on_this_machine(behind, elsewhere, server, scheme, host):
+    trap = f"{scheme}://{host}:{server.port}/oauth/token"
+    elsewhere.misbehave("/.well-known/openid-configuration", edit=lambda told: {**told, "token_endpoint": trap})
+    with ConnectProxy(elsewhere.port) as proxy:
+        done = behind(HTTPS_PROXY=proxy.url).run("login", "--flow", "device")
+
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.startswith("authgate: error: the server's token_endpoint is an address inside this machine")
+    assert server.requests == []
+
+
 def test_loopback_never_sees_the_proxy(client, server):
     with ConnectProxy(server.port) as proxy:
         names = ("HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy")

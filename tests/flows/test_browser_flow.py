@@ -2,15 +2,19 @@
 
 import http.client
 import json
+import secrets
 import socket
 import threading
 import urllib.error
 import urllib.parse
 import urllib.request
+from pathlib import Path
 
 import pytest
 from callback_address import callback_address
 from robot import Robot
+
+from authgate_cli import wiring
 
 OPENER = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
@@ -66,6 +70,42 @@ def test_request_carries_pkce_state_and_no_nonce_without_openid(browser, server,
     assert len(query["code_challenge"]) == len(query["state"]) == len(form["code_verifier"]) == 43
     assert "nonce" not in query
     assert "prompt" not in query
+
+
+def test_random_bytes_are_those_of_the_system(browser, robot):
+    taken = []
+
+    def random_bytes(count):
+        taken.append(count)
+        return secrets.token_bytes(count)
+
+    assert browser(browser=robot(), random_bytes=random_bytes).status == 0
+    assert taken == [32, 32]  # for state and verifier, and for nothing else
+    assert "random_bytes=secrets.token_bytes," in Path(wiring.__file__).read_text()
+
+
+def test_every_attempt_has_secrets_of_its_own(browser, server, robot):
+    for _ in range(2):
+        assert browser("--force", "--scope", "openid", browser=robot()).status == 0
+
+    queries = [seen.query for seen in server.requests if seen.path == "/oauth/authorize" and seen.method == "GET"]
+    verifiers = [seen.form["code_verifier"] for seen in server.requests if "code_verifier" in seen.form]
+    for name in ("state", "nonce", "code_challenge"):
+        assert len({query[name] for query in queries}) == 2
+    assert len(set(verifiers)) == len(verifiers) == 2
+
+
+@pytest.mark.parametrize("methods", [["plain"], [], None], ids=["plain alone", "none", "not said"])
+def test_there_is_no_way_back_to_plain_pkce(browser, server, robot, methods):
+    offered = {"code_challenge_methods_supported": methods}
+    server.misbehave("/.well-known/openid-configuration", edit=lambda told: {**told, **offered})
+    server.misbehave("/oauth/token", status=400, body={"error": "invalid_grant", "error_description": "plain only"})
+
+    browser("--flow", "browser", browser=robot(visit=lambda url: get(callback_address(url))))
+
+    asked = [seen.query for seen in server.requests if seen.path == "/oauth/authorize" and seen.method == "GET"]
+    assert {query["code_challenge_method"] for query in asked} == {"S256"}
+    assert server.count("POST", "/oauth/token") == 1
 
 
 def test_openid_brings_a_nonce_and_an_id_token(browser, server, robot):

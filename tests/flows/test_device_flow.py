@@ -1,6 +1,8 @@
 """Signing in with a device code, whatever the server and the network do meanwhile."""
 
 import json
+import re
+import time
 
 import pytest
 
@@ -27,9 +29,8 @@ def clock():
 @pytest.fixture
 def device(authgate, clock):
     """Sign in by device code with a clock that runs as fast as it is asked to."""
-    return lambda *argv, **how: authgate(
-        "login", "--flow", "device", "--json", *argv, sleep=clock.sleep, monotonic=clock.now, **how
-    )
+    edges = {"sleep": clock.sleep, "monotonic": clock.now}
+    return lambda *argv, **how: authgate("login", "--flow", "device", "--json", *argv, **{**edges, **how})
 
 
 def test_address_and_code_are_shown_and_the_device_code_never(device, server):
@@ -40,6 +41,15 @@ def test_address_and_code_are_shown_and_the_device_code_never(device, server):
     assert f"{server.issuer}/device\n" in result.err
     assert "?user_code=" in result.err
     assert form["device_code"] not in shown
+
+
+def test_user_code_is_shown_beside_the_complete_address(device, server):
+    result = device()
+
+    address = re.search(r"open directly +(\S+)", result.err)[1]
+    code = re.search(r"enter the code +(\S+)", result.err)[1]
+    assert address.endswith(f"?user_code={code}")
+    assert re.fullmatch("[A-Z]{4}-[A-Z]{4}", code)
 
 
 def test_first_question_comes_after_one_interval(device, server, clock):
@@ -137,6 +147,39 @@ def test_code_that_nobody_approves_runs_out_by_our_own_clock(device, server, clo
 
     assert result.status == 4
     assert sum(clock.pauses) == pytest.approx(60, abs=1)
+
+
+@pytest.mark.parametrize("step", [-86400, 86400], ids=["back", "forward"])
+def test_a_wall_clock_that_is_set_meanwhile_does_no_harm(device, server, clock, step):
+    server.device_ttl, server.device_interval = 60, 5
+    server.misbehave("/oauth/token", times=3, **pending())
+    wall = [time.time()]
+
+    def now():
+        wall[0] += step
+        return wall[0]
+
+    result = device(now=now)
+
+    assert server.count("POST", "/oauth/token") == 4
+    assert sum(clock.pauses) == pytest.approx(20, abs=1)
+    assert "expired" not in result.err
+
+
+def test_a_laptop_that_was_asleep_asks_once_more_or_says_that_the_code_expired(device, server, clock):
+    server.device_ttl, server.device_interval = 600, 5
+    server.misbehave("/oauth/token", times=1, **pending())
+    naps = [400.0]
+
+    def sleep(seconds):
+        clock.sleep(seconds + (naps.pop() if naps else 0))
+
+    assert device(sleep=sleep).status == 0
+    naps.append(700.0)
+    late = device("--force", sleep=sleep)
+
+    assert (late.status, late.out) == (4, "")
+    assert "the code expired before the sign-in was approved" in late.err
 
 
 def test_quiet_lines_say_how_long_the_code_is_good(device, server):

@@ -149,6 +149,20 @@ def test_new_token_that_is_refused_does_not_go_round_in_circles(authgate, server
     assert server.count("POST", "/oauth/device/code") == 1
 
 
+def test_server_that_repeats_a_device_code_with_status_200_does_not_get_it_shown(authgate, server):
+    heard = []
+
+    def repeat(told):
+        return {"error": "invalid_request", "error_description": f"{heard[-1]} is unknown"}
+
+    server.misbehave("/oauth/token", when=lambda seen: not heard.append(seen.form["device_code"]), edit=repeat)
+
+    result = authgate("--flow", "device")
+
+    assert (result.status, result.out) == (1, "")
+    assert "**** is unknown" in result.err
+
+
 def test_somebody_elses_userinfo_is_refused_and_the_new_token_not_kept(authgate, server, token_file, robot, callback):
     server.misbehave("/oauth/userinfo", edit=lambda claims: {**claims, "sub": "somebody else"})
 

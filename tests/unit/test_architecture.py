@@ -160,6 +160,16 @@ def test_nothing_is_printed_past_the_terminal(module):
     assert "print" not in mentions(module)
 
 
+@modules
+def test_nothing_turns_the_verification_of_certificates_off(module):
+    """Not by a switch, not for a while, not for one host."""
+    turning = {"CERT_NONE", "CERT_OPTIONAL", "_create_unverified_context", "_create_stdlib_context", "PROTOCOL_TLS"}
+    assert not turning & {name.rpartition(".")[2] for name in mentions(module)}
+    assigned = [node for node in ast.walk(TREES[module]) if isinstance(node, ast.Attribute)]
+    stored = {node.attr for node in assigned if isinstance(node.ctx, ast.Store)}
+    assert not {"check_hostname", "verify_mode", "verify_flags"} & stored
+
+
 def is_annotated(tree):
     """Tell whether an argument, a result or a variable is annotated."""
     parts = ("annotation", "returns")

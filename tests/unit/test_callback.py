@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import ast
+import inspect
+
 import pytest
 from builders import ISSUER, STATE
 
@@ -32,6 +35,15 @@ ANSWERS = {
 @pytest.mark.parametrize(("query", "callback"), ANSWERS.values(), ids=ANSWERS)
 def test_an_answer_with_our_state_is_read(query, callback):
     assert read_query(query, STATE) == callback
+
+
+def test_the_state_is_compared_in_constant_time():
+    """How long it takes cannot be seen from outside; that nothing else compares it can."""
+    tree = ast.parse(inspect.getsource(read_query))
+    compared = [ast.unparse(node) for node in ast.walk(tree) if isinstance(node, ast.Compare)]
+    called = [ast.unparse(node) for node in ast.walk(tree) if isinstance(node, ast.Call)]
+    assert not any("state" in comparison for comparison in compared)
+    assert any(call.startswith("hmac.compare_digest(") and "state" in call for call in called)
 
 
 NOT_OURS = {

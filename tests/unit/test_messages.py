@@ -33,6 +33,11 @@ def test_an_error_that_repeats_a_secret_is_cleared_of_it(status, body):
     assert messages.without_echo(answer(b"r and r", status), ("r",)).body == body
 
 
+def test_an_error_with_status_200_is_cleared_too():
+    response = answer({"error": "invalid_grant", "error_description": "top-secret is spent"})
+    assert b"top-secret" not in messages.without_echo(response, ("top-secret",)).body
+
+
 def test_a_form_needs_no_other_headers():
     assert list(messages.post_form("https://a.example/t", {}).headers) == ["Content-Type"]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 
 import pytest
 
@@ -42,6 +43,11 @@ def test_our_variables_are_those_of_the_contract(name):
 
 def test_the_client_and_its_secret_have_the_names_that_others_use():
     assert {name for name in VARIABLES if not name.startswith("AUTHGATE_")} == {"CLIENT_ID", "CLIENT_SECRET"}
+
+
+def test_no_switch_makes_a_bad_certificate_good():
+    words = " ".join([*(option.name for option in (*SETTINGS, *SWITCHES)), *(str(one.variable) for one in SETTINGS)])
+    assert not re.search("insecure|verify|trust|tls|ssl|cert", words, re.IGNORECASE)
 
 
 def test_no_secret_is_a_flag():

@@ -95,6 +95,24 @@ def test_a_file_is_private_from_its_first_moment_whatever_the_umask(tmp_path, um
     assert run(code, tmp_path / "tokens", umask) == [f"os.rename {expected}"]
 
 
+def test_what_is_written_is_on_disk_before_it_takes_the_old_ones_place(tmp_path):
+    code = """
+        import os, sys
+        from authgate_cli.edges.files import replace_private
+
+        def told(name, call):
+            def tell(*arguments, **how):
+                print(name)
+                return call(*arguments, **how)
+            return tell
+
+        for name in ("write", "fsync", "replace"):
+            setattr(os, name, told(name, getattr(os, name)))
+        replace_private(sys.argv[1], b"secret")
+    """
+    assert run(code, tmp_path / "tokens") == ["write", "fsync", "replace", "fsync"]
+
+
 def test_a_replaced_file_is_a_new_one_so_that_nobody_reads_half_of_it(tmp_path):
     path = tmp_path / "tokens"
     replace_private(str(path), b"old")

@@ -13,11 +13,12 @@ import pytest
 from raw_server import SAFETY, RawServer, answer, reset, say_nothing, trickle, tunnel_to
 
 from authgate_cli import __version__
-from authgate_cli.edges.http import LARGEST, Http
+from authgate_cli.edges.http import Http
 from authgate_cli.errors import Refused, Unreachable
 from authgate_cli.protocol.messages import Request, get, get_as, post_form
 
 NOW = 1_800_000_000.0
+LARGEST = 1024 * 1024  # bytes of body
 OK = answer(200, b"fine", Content_Type="text/plain")
 
 

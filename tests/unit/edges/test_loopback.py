@@ -3,8 +3,10 @@
 import os
 import select
 import socket
+import sys
 
 import pytest
+from own_process import run
 
 from authgate_cli.edges.loopback import Listener
 from authgate_cli.errors import CallbackUnavailable
@@ -261,6 +263,24 @@ def test_a_port_that_somebody_has_is_never_shared():
     assert "--redirect-uri" in caught.value.hint
 
 
+def test_on_windows_the_port_is_bound_exclusively():
+    """Its name for that, and its system, are lent to a process of its own; another option stands in."""
+    code = """
+        import os, socket
+        from authgate_cli.edges.loopback import Listener
+        from authgate_cli.urls import split
+
+        socket.SO_EXCLUSIVEADDRUSE = socket.SO_KEEPALIVE
+        os.name = "nt"
+        listener = Listener(split("http://127.0.0.1:%d/callback" % PORT), float)
+        [listening] = listener._listening
+        for option in (socket.SO_KEEPALIVE, socket.SO_REUSEADDR):
+            print(int(listening.getsockopt(socket.SOL_SOCKET, option) != 0))
+        listener.close()
+    """
+    assert run(code.replace("PORT", str(free_port()))) == ["1", "0"]
+
+
 def test_a_second_listener_is_noticed(port):
     with pytest.raises(CallbackUnavailable):
         Listener(split(f"http://{port.host}/callback"), float)
@@ -282,6 +302,17 @@ def test_localhost_is_served_on_both_of_its_addresses(family):
     browser = port.connect(port.get(), family)
     [delivery] = port.deliver(browser)
     delivery.answer(200, "", {})
+    port.close()
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost", *(["[::1]"] if has_ipv6() else [])])
+def test_only_loopback_is_listened_on(host):
+    """Whoever asks the other addresses of this machine finds it free."""
+    port = Port(host)
+    addresses = {listening.getsockname()[0] for listening in port.listener._listening}
+    assert addresses <= {"127.0.0.1", "::1"}
+    if sys.platform == "linux":  # where all of 127.0.0.0/8 is loopback
+        socket.create_server(("127.0.0.2", port.number)).close()
     port.close()
 
 
