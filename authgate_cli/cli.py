@@ -17,7 +17,7 @@ from .edges.env_file import read_env_file
 from .edges.signals import die_of, ending_cleanly, work_is_done
 from .edges.terminal import ReaderGone, Terminal, reserve_standard_descriptors
 from .errors import AuthGateError, Terminated, UsageError
-from .options import parse
+from .options import Arguments, parse
 from .settings import SETTINGS, SWITCHES, Settings, resolve
 from .text import escape
 from .values import TYPE_CHECKING
@@ -82,7 +82,14 @@ def _run(
     now: Callable[[], float],
     edit: Callable[[Edges], Edges],
 ) -> int:
-    arguments = parse(argv, (*SETTINGS, *SWITCHES), COMMANDS)
+    settings, problem = Settings(), None
+    try:
+        arguments = parse(argv, (*SETTINGS, *SWITCHES), COMMANDS)
+    except UsageError as error:
+        reports = [name for name in REPORTS_PROBLEMS if name in argv and "--json" in argv]
+        if not reports:
+            raise
+        arguments, problem = Arguments(reports[0], {"json": True}), error
     flags = arguments.flags
     if "version" in flags:
         terminal.result(f"authgate {__version__}\n")
@@ -95,10 +102,9 @@ def _run(
         terminal.result(help.for_command(command) if explicit else help.for_program(COMMANDS))
         return 0
     terminal.quiet, terminal.verbose = "quiet" in flags, "verbose" in flags
-    settings, problem = Settings(), None
     try:
         dotenv = read_env_file(str(flags.get("env-file", ".env")), "env-file" in flags, terminal.warn)
-        settings = resolve(flags, environ, dotenv)
+        settings = resolve(flags, environ, dotenv) if problem is None else settings
     except UsageError as error:
         if arguments.command not in REPORTS_PROBLEMS:
             raise

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from .protocol.jwt import claimed_expiry
+from .tokens import TokenSet
 from .values import TYPE_CHECKING, Value
 
 if TYPE_CHECKING:
     from .errors import StoreFailed
-    from .tokens import TokenSet
 
 
 class Held(Value):
@@ -16,3 +17,8 @@ class Held(Value):
     source: str
     store: str | None = None
     save_failure: StoreFailed | None = None
+
+
+def from_environment(access_token: str) -> Held:
+    """Return a ready access token; what it says of its end, where it is a JWT, is believed."""
+    return Held(TokenSet(access_token, expires_at=claimed_expiry(access_token)), "environment")

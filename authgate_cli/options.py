@@ -57,7 +57,12 @@ def parse(argv: list[str], options: tuple[Option, ...], commands: dict[str, Comm
             words += [word, *rest]
             break
         if not word.startswith("-") or word == "-":
+            if words and commands[words[0]].operands.startswith("-- "):
+                words += [word, *rest]  # what follows a program's name is the program's own
+                break
             words.append(word)
+            if words[0] not in commands:
+                break
             continue
         if len(word) > 2 and word[1] != "-" and all(letter in shorts for letter in word[1:]):
             rest[:0] = [f"-{letter}" for letter in word[1:]]
@@ -90,7 +95,7 @@ def _arguments(
     if command is None:
         # What is long may be a token that somebody meant to inspect, and is not repeated.
         shown = repr(name) if len(name) <= 20 else "like that"
-        raise UsageError(f"there is no command {shown}", _nearest(name, list(commands)) or "see authgate --help")
+        raise UsageError(f"there is no command {shown}", _nearest(name, list(commands)) or "see authgate.pyz --help")
     general = {option.name for option in options}
     own = {option.name for option in command.options}
     for flag in flags:
@@ -100,7 +105,7 @@ def _arguments(
     if words[:1] == ["--"]:
         words.pop(0)
     if words and not command.operands:
-        raise UsageError(f"{name!r} takes no arguments, and there are {len(words)}", f"see authgate {name} --help")
+        raise UsageError(f"{name!r} takes no arguments, and there are {len(words)}", f"see authgate.pyz {name} --help")
     return Arguments(name, flags, tuple(words))
 
 
@@ -111,11 +116,11 @@ def _unknown_option(name: str, known: dict[str, Option]) -> UsageError:
             "set CLIENT_SECRET in the environment or in .env",
         )
     near = _nearest(name, ["--" + option for option in known])
-    return UsageError(f"there is no option {name}", near or "see authgate --help")
+    return UsageError(f"there is no option {name}", near or "see authgate.pyz --help")
 
 
 def _nearest(word: str, words: list[str]) -> str | None:
     import difflib
 
-    near = difflib.get_close_matches(word, words, n=1)
+    near = difflib.get_close_matches(word, words, n=1, cutoff=0.7)
     return f"did you mean {near[0]}?" if near else None

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from .store import Place, Store, Stored
     from .tokens import TokenSet
 
-_SIGN_IN = "sign in again with authgate login"
+_SIGN_IN = "sign in again with authgate.pyz login"
 
 
 class Refresher(Value):
@@ -67,6 +67,7 @@ class Refresher(Value):
                 return self._spend(current, place, keys)
             except Refused as error:
                 if error.code != "invalid_grant":
+                    error.hint = error.hint or "authgate.pyz login --force signs in anew"
                     raise
                 again = place.find().token
                 if again and again.access_token != current.access_token and self._left(again) >= STILL_USABLE:
@@ -100,7 +101,8 @@ class Refresher(Value):
             try:
                 return Held(token, "refreshed", self.store.save_refreshed(token, place))
             except StoreFailed as failure:
-                return Held(token, "refreshed", None, failure)
+                told = StoreFailed(f"the refreshed token could not be saved: {failure.message}", _SIGN_IN)
+                return Held(token, "refreshed", None, told)
 
     def _expected(self, current: TokenSet, answer: TokenSet) -> id_token.Expected:
         """Say what a new ID token must agree with (OpenID Connect Core section 12.2)."""

@@ -8,18 +8,29 @@ from __future__ import annotations
 
 from contextlib import ExitStack, contextmanager
 
-from .errors import AuthGateError, FlowUnavailable, Refused, SignInNeeded, StoreFailed, TokenRefused, Unreachable
+from .errors import (
+    AuthGateError,
+    FlowUnavailable,
+    Refused,
+    SignInNeeded,
+    StoreFailed,
+    TokenRefused,
+    Unreachable,
+    UsageError,
+)
 from .flows import browser, client_credentials, device
 from .flows.attempt import Attempt
 from .flows.choose import choose, insist_on_a_person
 from .flows.discover import discover
 from .flows.keys import KeySet
-from .held import Held
+from .held import Held, from_environment
 from .protocol import claims
+from .protocol.binding import same_issuer
 from .protocol.claims import Answer
-from .protocol.jwt import claimed_subject
+from .protocol.jwt import claimed_issuer, claimed_subject
 from .protocol.messages import get_as
 from .refresh import Refresher
+from .text import clean
 from .tokens import EARLY, STILL_USABLE, TokenSet
 from .values import TYPE_CHECKING, Value
 
@@ -80,7 +91,7 @@ class Session:
     def present(self, min_ttl: float = EARLY) -> Held | None:
         """Return a token without asking anybody, or None; a machine may sign itself in for it."""
         if self._settings.access_token:
-            return Held(TokenSet(self._settings.access_token), "environment")
+            return from_environment(self._settings.access_token)
         if self._settings.flow == "client-credentials":
             return self._machine_token(min_ttl)
         return self.stored_token(min_ttl)
@@ -142,6 +153,7 @@ class Session:
     def check(self, held: Held) -> Checked:
         """Ask the server about the token. Raise TokenRefused, Unreachable or Refused."""
         token = held.token.access_token
+        self._keep_from_strangers(held)
         try:
             userinfo = self._userinfo(token)
             tokeninfo = self._tokeninfo(token)
@@ -150,14 +162,27 @@ class Session:
             if held.source != "client-credentials" and (tokeninfo.claims or {}).get("subject_type") != "client":
                 raise
             userinfo = Answer(reason=f"a machine's token has no user: {error.code}")
+        if tokeninfo.refused and not userinfo.accepted:
+            raise claims.token_refused(tokeninfo.reason)
         subject = claimed_subject(held.token.id_token)
         if userinfo.claims and subject not in (None, userinfo.claims["sub"]):
             raise _Mismatch("UserInfo is about somebody else than the ID token (sub)", "tell whoever runs the server")
         return Checked(held, userinfo, tokeninfo)
 
+    def _keep_from_strangers(self, held: Held) -> None:
+        """Refuse to send AUTHGATE_TOKEN to a server that did not issue it; stored tokens are bound anyway."""
+        owner = claimed_issuer(held.token.access_token) if held.source == "environment" else None
+        if owner is not None and not same_issuer(owner, self._settings.issuer):
+            raise UsageError(
+                f"AUTHGATE_TOKEN is from {clean(owner, 100)}, and is not sent to {self._settings.issuer}",
+                "check AUTHGATE_URL, in a .env of this directory too",
+            )
+
     def _machine_token(self, min_ttl: float) -> Held:
         """Return the stored token while it is good; a machine signs itself in for the next one."""
         stored = self._store.load()
+        if stored and stored.token.is_personal:
+            stored = None  # the machine is not to act in a person's name
         left = stored.token.seconds_left(self._edges.now()) if stored else 0.0
         if stored and left >= min_ttl:
             return Held(stored.token, "stored", stored.place.label)
@@ -209,7 +234,8 @@ class Session:
             try:
                 kept.append(Held(token, flow, self._store.save_new(token)))
             except StoreFailed as failure:
-                kept.append(Held(token, flow, None, failure))
+                told = StoreFailed(f"the new token could not be saved: {failure.message}", failure.hint)
+                kept.append(Held(token, flow, None, told))
 
         attempt = Attempt(self._settings, self.metadata, self._edges, keys, keep, self._show_qr)
         if flow == "client-credentials":

@@ -34,10 +34,13 @@ class Stored(Value):
 
 
 class Store:
-    """The places that `--store` allows, in the order of preference."""
+    """The places that `--store` allows, in the order of preference, and those `elsewhere`.
 
-    def __init__(self, places: tuple[Place, ...], terminal: Terminal):
-        self.places, self._terminal = places, terminal
+    Of the others, a new sign-in and a sign-out only remove what is there.
+    """
+
+    def __init__(self, places: tuple[Place, ...], terminal: Terminal, elsewhere: tuple[Place, ...] = ()):
+        self.places, self._elsewhere, self._terminal = places, elsewhere, terminal
         self._warned: set[str] = set()
 
     def load(self) -> Stored | None:
@@ -53,8 +56,8 @@ class Store:
         return None
 
     def load_all(self) -> list[Stored]:
-        """Return the tokens of all places."""
-        founds = [(self._tolerant(place, place.find), place) for place in self.places]
+        """Return the tokens of all places, those elsewhere among them."""
+        founds = [(self._tolerant(place, place.find), place) for place in (*self._elsewhere, *self.places)]
         for found, _ in founds:
             if found and found.warning:
                 self._warn_once(found.warning)
@@ -62,7 +65,7 @@ class Store:
 
     def lock_paths(self) -> list[str]:
         """Return whose locks guard these places; two places may share one."""
-        return sorted({place.lock_path for place in self.places})
+        return sorted({place.lock_path for place in (*self._elsewhere, *self.places)})
 
     def prepare(self) -> None:
         """Make sure that a new token can be saved, before anybody is asked for one."""
@@ -73,7 +76,7 @@ class Store:
     def save_new(self, token: TokenSet) -> str:
         """Save the token of a new sign-in in the preferred place; return that place's label."""
         label = self._save(token, self.places)
-        for place in self.places:
+        for place in (*self._elsewhere, *self.places):
             if place.label != label:
                 self._forget_quietly(place)
         return label
@@ -91,7 +94,7 @@ class Store:
 
     def forget(self) -> bool:
         """Remove the token from every place; tell whether there was one."""
-        forgotten = [self._tolerant(place, place.forget) for place in self.places]
+        forgotten = [self._tolerant(place, place.forget) for place in (*self._elsewhere, *self.places)]
         return any(forgotten)
 
     def _save(self, token: TokenSet, places: tuple[Place, ...]) -> str:
@@ -108,9 +111,9 @@ class Store:
             if place is self.places[-1]:
                 raise
             if isinstance(failure, NoKeyring):
-                self._terminal.explain(f"{failure.message}; the token file is used")
+                self._terminal.explain(f"{failure.message}; the {self.places[-1].name} is used")
             else:
-                self._warn_once(f"{failure.message}; the token file is used")
+                self._warn_once(f"{failure.message}; the {self.places[-1].name} is used")
         return None
 
     def _forget_quietly(self, place: Place) -> None:

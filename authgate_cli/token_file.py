@@ -37,6 +37,8 @@ def parse(data: bytes) -> Document:
         document = json.loads(data)
     except RecursionError:
         raise ValueError("nested too deeply") from None
+    except ValueError:
+        raise ValueError("not JSON") from None
     if not isinstance(document, dict):
         raise ValueError("not a JSON object")
     if not all(isinstance(_entries(document, name), dict) for name in _MAPS):

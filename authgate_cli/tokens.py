@@ -36,9 +36,10 @@ class TokenSet(Value):
         """Return the seconds until the token expires; infinity when it never does."""
         return float("inf") if self.expires_at is None else self.expires_at - now
 
-    def secrets(self) -> list[str]:
-        """Return the strings that must never be shown."""
-        return [secret for secret in (self.access_token, self.refresh_token, self.id_token) if secret]
+    @property
+    def is_personal(self) -> bool:
+        """Tell whether a person signed in for it: a machine gets neither refresh nor ID token."""
+        return bool(self.refresh_token or self.id_token)
 
 
 def mask(token: str | None) -> str:

@@ -48,7 +48,7 @@ def wire(
     """Build everything; a test may `edit` the edges before anything stands on them."""
     edges = edit(_edges(settings, terminal, environ, now))
     waiting = Waiting(edges.now, edges.monotonic, edges.sleep)
-    store = Store(_places(settings, edges, waiting, environ), edges.terminal)
+    store = _store(settings, edges, waiting, environ)
     session = Session(settings, edges, store, waiting, show_qr="no-qr" not in arguments.flags)
     return Wired(edges, store, session)
 
@@ -72,17 +72,18 @@ def _edges(settings: Settings, terminal: Terminal, environ: Mapping[str, str], n
     )
 
 
-def _places(
-    settings: Settings, edges: Edges, waiting: Waiting, environ: Mapping[str, str]
-) -> tuple[FileStore | KeyringStore, ...]:
+def _store(settings: Settings, edges: Edges, waiting: Waiting, environ: Mapping[str, str]) -> Store:
     terminal, client = edges.terminal, (settings.client_id, settings.issuer)
     file = FileStore(settings.token_file, *client, waiting, terminal.warn)
-    if settings.store == "file" or (settings.store == "auto" and not is_importable("keyring")):
-        return (file,)
+    if settings.store != "keyring" and not is_importable("keyring"):
+        return Store((file,), terminal)
     default = next(option.default for option in SETTINGS if option.name == "token-file")
     attended = _is_attended(settings.no_input, edges.surroundings)
     keyring = KeyringStore(*client, edges.now, attended, terminal.tell, expand_home(default, environ))
-    return (keyring,) if settings.store == "keyring" else (keyring, file)
+    if settings.store == "auto":
+        return Store((keyring, file), terminal)
+    here, elsewhere = (keyring, file) if settings.store == "keyring" else (file, keyring)
+    return Store((here,), terminal, (elsewhere,))
 
 
 def _is_attended(no_input: bool, here: Surroundings) -> bool:

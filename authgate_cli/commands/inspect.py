@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from ..protocol.jwt import Jwt
     from ..protocol.strict_json import Json
 
-_ASK_SERVER = "authgate status asks the server"
+_ASK_SERVER = "authgate.pyz status asks the server"
 _TIMES = ("exp", "iat", "nbf", "auth_time")
 
 
@@ -31,7 +31,7 @@ def run(app: App) -> int:
         token = decode(_token(app))
     except ValueError as error:
         raise Refused(
-            f"this is not a JWT: {error}", "a token that is none can only be asked about: authgate status"
+            f"this is not a JWT: {error}", "a token that is none can only be asked about: authgate.pyz status"
         ) from None
     proven = _verified(app, token) if "verify" in app.arguments.flags else None
     if "json" in app.arguments.flags:
@@ -82,7 +82,7 @@ def _token(app: App) -> str:
     app.settings.require("AUTHGATE_URL", "CLIENT_ID")
     stored = app.store.load()
     if stored is None:
-        raise SignInNeeded("no token is stored to inspect", "sign in with authgate login, or name a TOKEN")
+        raise SignInNeeded("no token is stored to inspect", "sign in with authgate.pyz login, or name a TOKEN")
     return stored.token.access_token
 
 

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from .. import report
 from ..errors import AuthGateError, Refused, SignInNeeded, TokenRefused
-from ..held import Held
-from ..protocol.jwt import claimed_expiry
+from ..held import Held, from_environment
 from ..text import clean
 from ..tokens import TokenSet, rfc3339
 from ..values import TYPE_CHECKING, Value
@@ -15,7 +14,7 @@ if TYPE_CHECKING:
     from ..protocol.claims import Answer
     from ..session import Checked
 
-_SIGN_IN = "sign in with authgate login"
+_SIGN_IN = "sign in with authgate.pyz login"
 
 
 class Status(Value):
@@ -56,8 +55,8 @@ def _status(app: App) -> Status:
             return Status(held, None, asked)
         asked = None
         checked = app.session.check(held)
-        asked = "server"
-        return Status(held, _accepted(checked), asked)
+        asked = "server" if checked.userinfo.accepted or checked.tokeninfo.refused else None
+        return Status(held, _accepted(checked), "server")
     except TokenRefused as failure:
         return Status(held, None, "server", failure)
     except AuthGateError as failure:
@@ -66,25 +65,27 @@ def _status(app: App) -> Status:
 
 def _held(app: App) -> Held | None:
     if app.settings.access_token:
-        token = app.settings.access_token
-        return Held(TokenSet(token, expires_at=claimed_expiry(token)), "environment")
+        return from_environment(app.settings.access_token)
     stored = app.store.load()
     return Held(stored.token, "stored", stored.place.label) if stored else None
 
 
 def _accepted(checked: Checked) -> Answer:
     """Return what the server says of the user. Raise when it does not show that it takes the token."""
-    if checked.tokeninfo.claims and not checked.tokeninfo.accepted:
+    if checked.tokeninfo.refused:
         raise SignInNeeded("the server says that the token is not active", _SIGN_IN)
     if not checked.userinfo.accepted and not checked.tokeninfo.accepted:
-        raise Refused(f"the server offers no way to check the token ({clean(checked.userinfo.reason)})")
+        raise Refused(
+            f"the server does not say whether the token is good (UserInfo: {clean(checked.userinfo.reason)})",
+            "authgate.pyz status --offline goes by the clock alone",
+        )
     return checked.userinfo
 
 
 def _expired_hint(held: Held) -> str:
     if held.source == "environment":
         return "AUTHGATE_TOKEN has to be renewed"
-    return "authgate login or authgate token refreshes it" if held.token.refresh_token else _SIGN_IN
+    return "authgate.pyz login or authgate.pyz token refreshes it" if held.token.refresh_token else _SIGN_IN
 
 
 def _lines(app: App, status: Status) -> list[tuple[str, str]]:

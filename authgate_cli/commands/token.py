@@ -9,8 +9,8 @@ from ..edges.file_store import FileStore
 from ..edges.importable import is_importable
 from ..edges.locks import Waiting
 from ..errors import SignInNeeded, UsageError
-from ..held import Held
-from ..tokens import EARLY, TokenSet, rfc3339
+from ..held import Held, from_environment
+from ..tokens import EARLY, rfc3339
 from ..values import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ def stored_and_fresh(app: App, min_ttl: float) -> Held | None:
     """Return a token that needs nothing but reading, before the world is wired up; else None."""
     settings = app.settings
     if settings.access_token:
-        return Held(TokenSet(settings.access_token), "environment")
+        return from_environment(settings.access_token)
     if not (settings.issuer and settings.client_id and settings.token_file):
         return None
     if settings.store == "keyring" or (settings.store == "auto" and is_importable("keyring")):
@@ -49,6 +49,8 @@ def stored_and_fresh(app: App, min_ttl: float) -> Held | None:
     place = FileStore(settings.token_file, settings.client_id, settings.issuer, waiting, app.terminal.warn)
     found = place.find()
     if found.token is None or found.warning or found.token.seconds_left(app.now()) < min_ttl:
+        return None
+    if settings.flow == "client-credentials" and found.token.is_personal:
         return None
     return Held(found.token, "stored", place.label)
 
@@ -60,7 +62,7 @@ def fresh_token(app: App, min_ttl: float = EARLY) -> Held:
     held = app.session.present(min_ttl)
     if held is None:
         raise SignInNeeded(
-            f"no token is stored for this client at {app.settings.issuer}", "sign in with authgate login"
+            f"no token is stored for this client at {app.settings.issuer}", "sign in with authgate.pyz login"
         )
     return held
 

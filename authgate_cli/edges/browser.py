@@ -50,6 +50,9 @@ def find_browser(environ: Mapping[str, str], platform: str) -> tuple[str, ...] |
 
     BROWSER may list several commands; a `%s` in one is where the address goes.
     """
+    display = environ.get("DISPLAY") or environ.get("WAYLAND_DISPLAY")
+    if platform not in ("darwin", "win32", "wsl") and not environ.get("BROWSER") and not display:
+        return None  # there, xdg-open would start a text browser
     wanted = [_command(entry) for entry in environ.get("BROWSER", "").split(os.pathsep) if entry.strip()]
     for command in wanted or _BY_PLATFORM.get(platform, _BY_PLATFORM["linux"]):
         program = shutil.which(command[0], path=environ.get("PATH", os.defpath)) if command else None

@@ -81,7 +81,7 @@ class FileStore:
         except ValueError as error:
             raise StoreFailed(
                 f"the token file {self.path} is corrupt ({error})",
-                "mend it or move it away; `authgate login` moves it aside and signs in",
+                "mend it or move it away; `authgate.pyz login` moves it aside and signs in",
             ) from error
 
     def _find(self, document: token_file.Document) -> Found:

@@ -165,4 +165,4 @@ def _sync_directory(directory: str) -> None:
 
 
 def _failed(what: str, path: str, error: OSError) -> StoreFailed:
-    return StoreFailed(f"the token file {path} {what}: {error.strerror or error}", "see authgate doctor")
+    return StoreFailed(f"the token file {path} {what}: {error.strerror or error}", "see authgate.pyz doctor")

@@ -77,7 +77,7 @@ def _make(lock: str, now: Callable[[], float]) -> bool:
     except OSError as error:
         if os.name == "nt" and isinstance(error, PermissionError):
             return False  # Windows says so of a file that is just being removed
-        raise StoreFailed(f"{lock} cannot be created: {error.strerror}", "see authgate doctor") from error
+        raise StoreFailed(f"{lock} cannot be created: {error.strerror}", "see authgate.pyz doctor") from error
     try:
         os.write(descriptor, str(os.getpid()).encode())
     except OSError:

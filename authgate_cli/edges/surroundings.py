@@ -64,8 +64,9 @@ def _container(environ: Mapping[str, str]) -> str:
 def _ssh_login(environ: Mapping[str, str]) -> str:
     connection = environ.get("SSH_CONNECTION", "").split()
     user = environ.get("USER") or environ.get("LOGNAME") or ""
-    host = connection[2] if len(connection) == 4 else ""
-    return f"{user}@{host}" if user and host else host
+    host, port = connection[2:] if len(connection) == 4 else ("", "22")
+    login = f"{user}@{host}" if user and host else host
+    return login if port == "22" else f"-p {port} {login}"
 
 
 def _first_line(path: str) -> str:

@@ -7,7 +7,7 @@ page that says success is sent when the tokens are in hand, and nothing listens 
 
 from __future__ import annotations
 
-from ..errors import CallbackUnavailable, Denied, FlowUnavailable, NobodyCame, Refused
+from ..errors import CallbackUnavailable, Denied, FlowUnavailable, NobodyCame, Refused, Unreachable
 from ..protocol import callback as callbacks
 from ..protocol.authorization import new_request
 from ..protocol.oauth_error import OAuthError
@@ -75,6 +75,7 @@ def _listen(attempt: Attempt) -> tuple[Listener, str]:
 
 def _invite(attempt: Attempt, url: str, redirect: Url, open_page: bool) -> Opened | None:
     terminal, here = attempt.edges.terminal, attempt.edges.surroundings
+    open_page = open_page and here.browser is not None
     terminal.prompt(
         "Opening your browser to sign in. If nothing happens, open this address yourself:"
         if open_page
@@ -109,7 +110,7 @@ def _wait(
                 return callback, None
         if opened is not None and opened.failed():
             raise CallbackUnavailable("the browser could not be opened")
-    raise NobodyCame("nobody came back from the browser", "run authgate login again, or use --flow device")
+    raise NobodyCame("nobody came back from the browser", "run authgate.pyz login again, or use --flow device")
 
 
 def _delivered(deliveries: list[Delivery], state: str) -> tuple[Callback, Delivery] | None:
@@ -139,7 +140,9 @@ def _redeem(attempt: Attempt, request: AuthorizationRequest, callback: Callback)
     if problem:
         raise Refused(f"the sign-in cannot be trusted: {problem}", "tell whoever runs the server")
     if callback.error == "access_denied":
-        raise Denied("the sign-in was denied", "run authgate login to try once more")
+        raise Denied("the sign-in was denied", "run authgate.pyz login to try once more")
+    if callback.error in ("temporarily_unavailable", "server_error"):
+        raise Unreachable(f"signing in failed: {OAuthError(callback.error, callback.description)}", "try again later")
     if callback.error:
         raise Refused(f"signing in failed: {OAuthError(callback.error, callback.description)}", None, callback.error)
     with attempt.edges.uninterrupted():

@@ -45,7 +45,7 @@ def insist_on_a_person(flow: str, no_input: bool, here: Surroundings) -> None:
     if flow == "client-credentials":
         return
     if no_input:
-        raise SignInNeeded("signing in is needed, and --no-input forbids it", "run authgate login in a terminal")
+        raise SignInNeeded("signing in is needed, and --no-input forbids it", "run authgate.pyz login in a terminal")
     if flow == "auto" and here.ci and not here.terminal:
         raise SignInNeeded(
             "signing in is needed, and in CI there is nobody to do it",

@@ -85,7 +85,7 @@ class _Progress:
             self._why = "; the server asks to be asked less often" if verdict.slow_down else ""
 
     def show(self, left: float, now: float) -> None:
-        text = f"Waiting for the approval; the code is good for {int(left) // 60}:{int(left) % 60:02d}{self._why}"
+        text = f"Waiting for approval, {int(left) // 60}:{int(left) % 60:02d} left{self._why}"
         if self._terminal.can_update:
             self._terminal.update(text)
         elif now - self._last >= _QUIET_LINE_EVERY:

@@ -12,7 +12,10 @@ def encode(data: bytes) -> str:
 
 def decode(text: str) -> bytes:
     """Return the bytes of unpadded base64url text. Raise ValueError for any other text."""
-    data = binascii.a2b_base64(text.replace("-", "+").replace("_", "/") + "=" * (-len(text) % 4))
+    try:
+        data = binascii.a2b_base64(text.replace("-", "+").replace("_", "/") + "=" * (-len(text) % 4))
+    except ValueError:
+        raise ValueError("not base64url") from None
     if encode(data) != text:  # padding, plain base64, other characters, loose bits
         raise ValueError("not base64url")
     return data

@@ -16,12 +16,14 @@ if TYPE_CHECKING:
 class Answer(Value):
     """A JSON object from the server, or the reason why there is none.
 
-    `accepted` tells whether the server has shown that it takes the token for good.
+    `accepted` and `refused` tell whether the server has shown that it takes the token for good,
+    or does not; it may have shown neither.
     """
 
     claims: Json | None = None
     reason: str = ""
     accepted: bool = False
+    refused: bool = False
 
 
 def parse_userinfo(response: Response) -> Answer:
@@ -33,11 +35,8 @@ def parse_userinfo(response: Response) -> Answer:
     if response.status == 200:
         return Answer(_claims(response, what), accepted=True)
     if response.status == 401:
-        raise TokenRefused(
-            "the server does not accept the token",
-            "sign in again with authgate login; an AUTHGATE_TOKEN has to be renewed",
-            read_error(response).code or "status 401",
-            http_date(response.headers.get("date", "")) or 0.0,
+        raise token_refused(
+            read_error(response).code or "status 401", http_date(response.headers.get("date", "")) or 0.0
         )
     if response.status in (403, 404, 405, 501):
         # 403 is said to a good token that lacks a scope (RFC 6750 section 3.1).
@@ -49,12 +48,20 @@ def parse_userinfo(response: Response) -> Answer:
 def parse_tokeninfo(response: Response) -> Answer:
     """Return what the server says of the token, or why it does not; this is never an error."""
     if response.status != 200:
-        return Answer(reason=read_error(response).code or f"status {response.status}")
+        reason = read_error(response).code or f"status {response.status}"
+        return Answer(reason=reason, refused=response.status == 401)
     try:
         claims = parse_object(response.body)
-        return Answer(claims, accepted=claims.get("active") is not False)
+        active = claims.get("active") is not False
+        return Answer(claims, accepted=active, refused=not active)
     except ValueError as error:
         return Answer(reason=f"the answer cannot be used: {error}")
+
+
+def token_refused(code: str = "", server_time: float = 0.0) -> TokenRefused:
+    """Return the error for a token that the server does not take (any more)."""
+    hint = "sign in again with authgate.pyz login; an AUTHGATE_TOKEN has to be renewed"
+    return TokenRefused("the server does not accept the token", hint, code, server_time)
 
 
 def _claims(response: Response, what: str) -> Json:

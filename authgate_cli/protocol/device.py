@@ -157,8 +157,8 @@ def expired() -> AuthGateError:
 
 def _ended(code: str) -> AuthGateError:
     if code == "access_denied":
-        return Denied("the sign-in was denied", "run authgate login to try once more")
-    return SignInNeeded("the code expired before the sign-in was approved", "run authgate login for a new code")
+        return Denied("the sign-in was denied", "run authgate.pyz login to try once more")
+    return SignInNeeded("the code expired before the sign-in was approved", "run authgate.pyz login for a new code")
 
 
 def _holds_data(response: Response) -> bool:

@@ -22,7 +22,7 @@ _HINTS = {
     "invalid_client": "check CLIENT_ID; a confidential client needs CLIENT_SECRET as well",
     "unauthorized_client": "the server does not allow this client to sign in this way",
     "invalid_scope": "ask for other scopes with --scope",
-    "invalid_grant": "sign in again with authgate login",
+    "invalid_grant": "sign in again with authgate.pyz login",
 }
 
 
@@ -66,7 +66,8 @@ def parse(response: Response, what: str, now: float, asked_scope: str | None) ->
     if not is_token(document.get("access_token")):
         raise Refused(f"{what}: the server's answer holds no access token that can be used")
     if not isinstance(kind, str) or kind.lower() != "bearer":
-        raise Refused(f"{what}: the server gave a token of another type than Bearer ({clean(kind, 40)})")
+        shown = f"of type {clean(kind, 40)}" if isinstance(kind, str) else "without a type"
+        raise Refused(f"{what}: the server gave a token {shown}, and not a Bearer token")
     scope = document.get("scope")
     return TokenSet(
         access_token=document["access_token"],

@@ -28,7 +28,7 @@ def test_device_prompt_shows_address_code_qr_and_a_countdown(screen, server):
     terminal = screen("login", "--flow", "device")
 
     address = terminal.wait_for(r"open directly +(http\S+)")[1]
-    terminal.wait_for(r"\rWaiting for the approval; the code is good for 29:5\d")
+    terminal.wait_for(r"\rWaiting for approval, 29:5\d")
 
     assert "█" in terminal.shown
     assert re.search(r"enter the code +(\x1b\[1m)?[A-Z]{4}-[A-Z]{4}", terminal.shown)
@@ -59,7 +59,7 @@ def test_qr_is_left_out(screen, server, arguments, how):
 def test_ctrl_c_is_one_line_and_130(screen, server):
     server.auto_approve = False
     terminal = screen("login", "--flow", "device")
-    terminal.wait_for("Waiting for the approval")
+    terminal.wait_for("Waiting for approval")
 
     terminal.type("\x03")
 

@@ -168,7 +168,7 @@ def test_a_token_in_hand_is_shown_although_it_cannot_be_saved(client, server, co
     done = client.run(*command)
 
     assert done.returncode == 5
-    assert f"authgate: error: the token file {client.token_file} is not a regular file" in done.stderr
+    assert f" token could not be saved: the token file {client.token_file} is not a regular file" in done.stderr
     if command == TOKEN:
         assert done.stdout.strip() in server.access
     else:

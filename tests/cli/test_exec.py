@@ -250,4 +250,4 @@ def test_token_that_could_not_be_saved_is_given_all_the_same(signed_in, server, 
     done = signed_in.run(*sh('test -n "$AUTHGATE_TOKEN" && exit 9'))
 
     assert done.returncode == 9
-    assert done.stderr.startswith("authgate: warning: the token file")
+    assert done.stderr.startswith("authgate: warning: the refreshed token could not be saved: the token file")

@@ -75,7 +75,7 @@ def test_report_that_cannot_be_saved_is_printed_with_exit_5(authgate, server, to
 
     assert result.status == 5
     assert json.loads(result.out)["store"] is None
-    assert "authgate: error: the token file" in result.err
+    assert "authgate: error: the new token could not be saved: the token file" in result.err
 
 
 # -- nobody to ask
@@ -98,7 +98,7 @@ def test_no_input_refuses_at_once_to_sign_in(authgate, server, arguments, enviro
     assert (result.status, result.out) == (4, "")
     assert result.err == (
         "authgate: error: signing in is needed, and --no-input forbids it\n"
-        "authgate: hint: run authgate login in a terminal\n"
+        "authgate: hint: run authgate.pyz login in a terminal\n"
     )
     assert server.count("POST", "/oauth/device/code") == 0
 
@@ -198,7 +198,7 @@ def test_malformed_line_is_named_by_its_number_and_not_shown(authgate, home):
         (["tokne"], "there is no command 'tokne'", "did you mean token?"),
         (["--jsno"], "there is no option --jsno", "did you mean --json?"),
         (["token", "--offline"], "--offline does not go with 'token'", "it belongs to status"),
-        (["status", "now"], "'status' takes no arguments, and there are 1", "see authgate status --help"),
+        (["status", "now"], "'status' takes no arguments, and there are 1", "see authgate.pyz status --help"),
         (["--url"], "--url needs a value", "for example --url URL"),
         (["--json=1"], "--json takes no value", None),
         (["--client-secret", "x"], "a client secret is never an option", "set CLIENT_SECRET"),

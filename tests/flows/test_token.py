@@ -186,7 +186,7 @@ def test_no_sign_in_is_started_and_exit_4_says_that_one_is_needed(authgate, serv
     result = authgate("--flow", flow, *command)
 
     assert (result.status, result.out) == (4, "")
-    assert "authgate: hint: sign in with authgate login" in result.err
+    assert "authgate: hint: sign in with authgate.pyz login" in result.err
     assert server.count("POST", "/oauth/device/code") == 0
 
 

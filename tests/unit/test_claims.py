@@ -10,7 +10,7 @@ from authgate_cli.protocol.claims import parse_tokeninfo, parse_userinfo
 
 
 def test_userinfo_returns_the_claims():
-    assert parse_userinfo(answer({"sub": "jane", "name": "Jane"})) == ({"sub": "jane", "name": "Jane"}, "", True)
+    assert parse_userinfo(answer({"sub": "jane", "name": "Jane"})) == ({"sub": "jane", "name": "Jane"}, "", True, False)
 
 
 NOT_AVAILABLE = {
@@ -78,7 +78,8 @@ def test_tokeninfo_returns_what_the_server_says():
 
 
 def test_tokeninfo_of_an_inactive_token_does_not_accept_it():
-    assert not parse_tokeninfo(answer({"active": False})).accepted
+    told = parse_tokeninfo(answer({"active": False}))
+    assert (told.accepted, told.refused) == (False, True)
 
 
 WITHOUT_TOKENINFO = {
@@ -92,4 +93,4 @@ WITHOUT_TOKENINFO = {
 
 @pytest.mark.parametrize(("response", "reason"), WITHOUT_TOKENINFO.values(), ids=WITHOUT_TOKENINFO)
 def test_without_tokeninfo_there_is_a_reason_and_no_error(response, reason):
-    assert parse_tokeninfo(response) == (None, reason, False)
+    assert parse_tokeninfo(response) == (None, reason, False, response.status == 401)

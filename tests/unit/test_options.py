@@ -48,20 +48,24 @@ def test_a_command_line_is_read(argv, arguments):
 
 REFUSED = {
     "unknown command": (["tokne"], "there is no command 'tokne'", "did you mean token?"),
-    "command like no other": (["xyzzy"], "there is no command 'xyzzy'", "see authgate --help"),
+    "command like no other": (["xyzzy"], "there is no command 'xyzzy'", "see authgate.pyz --help"),
     "token that was to be inspected": (
         ["eyJhbGciOiJIUzI1NiJ9.e30.c2ln"],
         "there is no command like that",
-        "see authgate --help",
+        "see authgate.pyz --help",
     ),
     "unknown option": (["--jsn"], "there is no option --jsn", "did you mean --json?"),
-    "option like no other": (["--xyzzy"], "there is no option --xyzzy", "see authgate --help"),
-    "short options together, one unknown": (["-qx"], "there is no option -qx", "see authgate --help"),
+    "option like no other": (["--xyzzy"], "there is no option --xyzzy", "see authgate.pyz --help"),
+    "short options together, one unknown": (["-qx"], "there is no option -qx", "see authgate.pyz --help"),
     "no value": (["--url"], "--url needs a value", "for example --url URL"),
     "option as a value": (["--url", "--json"], "--url needs a value", "for example --url URL"),
     "switch with a value": (["--json=yes"], "--json takes no value", None),
     "option of another command": (["token", "--force"], "--force does not go with 'token'", "it belongs to login"),
-    "too many words": (["token", "a", "b"], "'token' takes no arguments, and there are 2", "see authgate token --help"),
+    "too many words": (
+        ["token", "a", "b"],
+        "'token' takes no arguments, and there are 2",
+        "see authgate.pyz token --help",
+    ),
 }
 
 

@@ -130,11 +130,11 @@ UNTRUSTED = {
     "token with a space": ({"access_token": "a b"}, "holds no access token"),
     "token that is not ASCII": ({"access_token": "é"}, "holds no access token"),
     "token with a lone surrogate": ({"access_token": "\ud800"}, "holds no access token"),
-    "no type": ({"token_type": ...}, "another type"),
-    "type null": ({"token_type": None}, "another type"),
-    "another type": ({"token_type": "DPoP"}, "another type than Bearer (DPoP)"),
-    "MAC": ({"token_type": "mac"}, "another type"),
-    "hostile type": ({"token_type": "\x1b[2J\n"}, "another type than Bearer ([2J)"),
+    "no type": ({"token_type": ...}, "without a type"),
+    "type null": ({"token_type": None}, "without a type"),
+    "another type": ({"token_type": "DPoP"}, "of type DPoP, and not a Bearer token"),
+    "MAC": ({"token_type": "mac"}, "of type mac"),
+    "hostile type": ({"token_type": "\x1b[2J\n"}, "of type [2J, and"),
     "refresh token with a line feed": ({"refresh_token": "a\nb"}, "refresh token that cannot be used"),
     "refresh token of another kind": ({"refresh_token": 5}, "refresh token that cannot be used"),
     "ID token with a space": ({"id_token": "a b"}, "ID token that cannot be used"),
@@ -181,7 +181,7 @@ def test_not_now_is_not_a_refusal(response):
 
 
 REFUSALS = {
-    "invalid_grant": "sign in again with authgate login",
+    "invalid_grant": "sign in again with authgate.pyz login",
     "invalid_client": "check CLIENT_ID; a confidential client needs CLIENT_SECRET as well",
     "unauthorized_client": "the server does not allow this client to sign in this way",
     "invalid_scope": "ask for other scopes with --scope",

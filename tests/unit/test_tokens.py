@@ -88,10 +88,6 @@ def test_a_token_without_expiry_has_all_the_time_there_is():
     assert TokenSet("a").seconds_left(NOW) == float("inf")
 
 
-def test_secrets_are_the_tokens_that_are_there():
-    assert TokenSet("a", refresh_token="r", scope="s").secrets() == ["a", "r"]
-
-
 @pytest.mark.parametrize(
     ("when", "text"),
     [(0, "1970-01-01T00:00:00Z"), (NOW, "2027-01-15T08:00:00Z"), (NOW + 0.999, "2027-01-15T08:00:00Z")],

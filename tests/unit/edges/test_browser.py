@@ -21,10 +21,10 @@ def bin(tmp_path):
 def find(program, bin):
     """Look for a browser among scripts of these names."""
 
-    def find(*names, browser="", platform="linux"):
+    def find(*names, browser="", platform="linux", display=":0"):
         for name in names:
             program(f"bin/{name}", "")
-        command = find_browser({"PATH": str(bin), "BROWSER": browser}, platform)
+        command = find_browser({"PATH": str(bin), "BROWSER": browser, "DISPLAY": display}, platform)
         return command and (os.path.relpath(command[0], bin), *command[1:])
 
     return find
@@ -46,6 +46,10 @@ def find(program, bin):
 )
 def test_each_platform_has_its_own_way(find, platform, names, command):
     assert find(*names, platform=platform) == command
+
+
+def test_without_a_display_nothing_is_tried_that_might_be_a_text_browser(find):
+    assert find("xdg-open", "x-www-browser", display="") is None
 
 
 @pytest.mark.parametrize(
