@@ -111,9 +111,9 @@ class Store:
             if place is self.places[-1]:
                 raise
             if isinstance(failure, NoKeyring):
-                self._terminal.explain(f"{failure.message}; the {self.places[-1].name} is used")
+                self._terminal.explain(f"{failure.message}; the {self.places[-1].title} is used")
             else:
-                self._warn_once(f"{failure.message}; the {self.places[-1].name} is used")
+                self._warn_once(f"{failure.message}; the {self.places[-1].title} is used")
         return None
 
     def _forget_quietly(self, place: Place) -> None:

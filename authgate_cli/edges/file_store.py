@@ -24,7 +24,7 @@ _RESERVE = 64 * 1024
 class FileStore:
     """One client's place in the token file. Every method raises StoreFailed when that cannot be."""
 
-    name = "file"
+    name, title = "file", "token file"
 
     def __init__(self, path: str, client_id: str, issuer: str, waiting: Waiting, warn: Callable[[str], None]):
         self.path, self.client_id, self.issuer = path, client_id, issuer

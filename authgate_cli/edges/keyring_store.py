@@ -44,7 +44,7 @@ class NoKeyring(StoreFailed):
 class KeyringStore:
     """One client's place in the keyring. Every method raises StoreFailed when that cannot be."""
 
-    name = label = "keyring"
+    name = label = title = "keyring"
 
     def __init__(
         self,

@@ -19,7 +19,7 @@ class Place:
     """A place that keeps one token in memory, or fails."""
 
     def __init__(self, name, token=None, broken=False):
-        self.name = self.label = self.lock_path = name
+        self.name = self.title = self.label = self.lock_path = name
         self.token, self.broken = token, broken
 
     def find(self):
@@ -81,6 +81,12 @@ def test_a_token_is_discarded_unless_another_has_taken_its_place():
 def test_a_broken_keyring_leaves_the_file():
     file = Place("file", OLD)
     assert store(Place("keyring", broken=True), file).load().token == OLD
+
+
+def test_what_is_used_instead_of_a_broken_keyring_is_said():
+    err = io.StringIO()
+    Store((Place("keyring", broken=True), Place("token file")), Terminal(None, None, err, {})).load()
+    assert err.getvalue() == "authgate: warning: keyring is broken; the token file is used\n"
 
 
 def test_the_last_place_has_to_work():
