@@ -466,6 +466,6 @@ def test_token_too_long_for_a_keyring_insisted_on_is_an_error(client, small, aut
 
     assert finished.returncode == 5
     assert json.loads(finished.stdout)["store"] is None
-    assert "authgate: error: the keyring did not keep the token" in finished.stderr
+    assert "authgate: error: the new token could not be saved: the keyring did not keep the token" in finished.stderr
     assert small.read_text() == "{}"
     assert not client.token_file.exists()
