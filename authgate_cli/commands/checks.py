@@ -13,7 +13,7 @@ from ..edges.sockets import tls_context
 from ..errors import AuthGateError, FlowUnavailable, StoreFailed, Unreachable, UsageError
 from ..flows.choose import choose
 from ..flows.discover import discover
-from ..protocol import device, token_response
+from ..protocol import device
 from ..protocol.authorization import new_request
 from ..protocol.http_date import http_date
 from ..protocol.messages import get
@@ -183,13 +183,9 @@ def client(app: App) -> Iterator[Check]:
 
 
 def _device_flow(app: App) -> Check:
-    metadata, settings = app.session.metadata, app.settings
-    request = token_response.authenticated(
-        metadata.device_authorization_endpoint,
-        {"scope": settings.scope or None},
-        settings.client_id,
-        settings.client_secret,
-        metadata.auth_methods,
+    settings = app.settings
+    request = device.authorization_request(
+        app.session.metadata, settings.client_id, settings.client_secret, settings.scope
     )
     try:
         device.parse_authorization(app.edges.send(request))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ..errors import Unreachable
-from ..protocol import device, qr, token_response
+from ..protocol import device, qr
 from ..values import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -31,14 +31,8 @@ def sign_in(attempt: Attempt) -> TokenSet:
 
 
 def _authorize(attempt: Attempt) -> DeviceAuthorization:
-    settings, metadata = attempt.settings, attempt.metadata
-    request = token_response.authenticated(
-        metadata.device_authorization_endpoint,
-        {"scope": settings.scope or None},
-        settings.client_id,
-        settings.client_secret,
-        metadata.auth_methods,
-    )
+    settings = attempt.settings
+    request = device.authorization_request(attempt.metadata, settings.client_id, settings.client_secret, settings.scope)
     return device.parse_authorization(attempt.edges.send(request))
 
 

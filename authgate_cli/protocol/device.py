@@ -10,11 +10,12 @@ from ..values import TYPE_CHECKING, Value
 from .http_date import retry_after
 from .oauth_error import check_data, read_error, refused
 from .strict_json import parse_object
-from .token_response import DEVICE_GRANT
+from .token_response import DEVICE_GRANT, authenticated
 
 if TYPE_CHECKING:
     from ..errors import AuthGateError
-    from .messages import Response
+    from .discovery import Metadata
+    from .messages import Request, Response
     from .strict_json import Json
 
 # Seconds. A server that measures to the millisecond calls a poll after just `interval` too fast.
@@ -42,6 +43,12 @@ class DeviceAuthorization(Value):
     def poll(self) -> dict[str, str | None]:
         """Return the fields that ask whether the person has approved (section 3.4)."""
         return {"grant_type": DEVICE_GRANT, "device_code": self.device_code}
+
+
+def authorization_request(metadata: Metadata, client_id: str, secret: str | None, scope: str) -> Request:
+    """Return the request that begins a device sign-in (section 3.1)."""
+    endpoint, fields = metadata.device_authorization_endpoint, {"scope": scope or None}
+    return authenticated(endpoint, fields, client_id, secret, metadata.auth_methods)
 
 
 def parse_authorization(response: Response) -> DeviceAuthorization:
