@@ -4,7 +4,7 @@ VENV := .venv
 T ?=
 SECONDS ?= 600
 
-.PHONY: help demo test fuzz test-real lint format build check clean
+.PHONY: help demo test fuzz test-real bench lint format build check clean
 
 help:  ## list the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -21,6 +21,12 @@ fuzz:  ## mutate all that comes from outside, for a long time (make fuzz SECONDS
 test-real: $(VENV)/test build  ## run the archive against real counterparts (installs what is missing)
 	@PYTHON=$(PYTHON) tests/real/install
 	@$(VENV)/bin/python -m pytest tests/real $(if $(T),-k '$(T)')
+
+bench: build  ## what a run costs, in ratios: to a bare interpreter and to AuthGate's SDK example
+	@$(PYTHON) -m venv .venv-bench
+	@.venv-bench/bin/python -m pip install --quiet --disable-pip-version-check -r tests/bench/requirements.txt \
+	    || echo "The SDK example cannot be installed; there is nothing to compare the report with."
+	@$(PYTHON) tests/bench/bench.py --sdk .venv-bench
 
 lint: $(VENV)/lint  ## ruff and mypy
 	@$(VENV)/bin/ruff check .

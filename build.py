@@ -1,20 +1,59 @@
 #!/usr/bin/env python3
 """Build dist/authgate.pyz, and its checksum beside it.
 
-The same source gives the same bytes: entries are sorted, dates are fixed, nothing of the machine
-gets in. `zipapp` cannot do that on every Python, and throws the exit status of `main` away.
+The same source gives the same bytes on every machine with the same Python minor version: entries
+are sorted, dates are fixed, nothing of the machine gets in. `zipapp` cannot do that on every
+Python, and throws the exit status of `main` away. authgate_cli/bundle.py says what the entries are.
 """
 
+import ast
 import hashlib
+import importlib.util
+import io
+import marshal
 import os
 import sys
+import tokenize
 import zipfile
 from pathlib import Path
+from types import CodeType
 
 ROOT = Path(__file__).resolve().parent
-PACKAGE = ROOT / "authgate_cli"
+sys.path.insert(0, str(ROOT))
+sys.dont_write_bytecode = True  # a build leaves nothing but the archive
+
+from authgate_cli.bundle import CODE, HEADING, SOURCE  # noqa: E402
+
 SHEBANG = b"#!/usr/bin/env python3\n"
 DATE = (1980, 1, 1, 0, 0, 0)  # the first that a zip file knows
+# What Python itself imports before the bundle takes over.
+OUTSIDE = ("authgate_cli/__init__.py", "authgate_cli/bundle.py")
+# What every run loads, and all that a cached `token` does; tests/cli/test_imports.py keeps it so.
+HOT = (
+    "app",
+    "cli",
+    "commands/__init__",
+    "commands/token",
+    "dotenv",
+    "edges/__init__",
+    "edges/env_file",
+    "edges/files",
+    "edges/importable",
+    "edges/stored_file",
+    "edges/terminal",
+    "errors",
+    "held",
+    "json_text",
+    "options",
+    "protocol/__init__",
+    "protocol/binding",
+    "settings",
+    "text",
+    "token_file",
+    "tokens",
+    "urls",
+    "values",
+)
 
 
 def build(target: Path) -> None:
@@ -23,9 +62,9 @@ def build(target: Path) -> None:
     target.parent.mkdir(parents=True, exist_ok=True)
     with temporary.open("wb") as file:
         file.write(SHEBANG)
-        with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as archive:
-            for name, source in sorted(entries().items()):
-                archive.writestr(_entry(name), source.read_bytes())
+        with zipfile.ZipFile(file, "w") as archive:
+            for name, data in sorted(entries().items()):
+                archive.writestr(_entry(name), data, zipfile.ZIP_DEFLATED, compresslevel=9)
     temporary.chmod(0o755)
     temporary.replace(target)
     digest = hashlib.sha256(target.read_bytes()).hexdigest()
@@ -33,16 +72,84 @@ def build(target: Path) -> None:
     checksum.write_text(f"{digest}  {target.name}\n", encoding="utf-8", newline="\n")
 
 
-def entries() -> dict[str, Path]:
-    """Return what goes into the archive: the package, and its `__main__` where Python looks for it."""
-    sources = {path.relative_to(ROOT).as_posix(): path for path in PACKAGE.rglob("*.py")}
-    sources["__main__.py"] = sources.pop("authgate_cli/__main__.py")
-    return sources
+def entries() -> dict[str, bytes]:
+    """Return what goes into the archive."""
+    texts = {path.relative_to(ROOT).as_posix(): bare(path) for path in sorted(ROOT.glob("authgate_cli/**/*.py"))}
+    found = {"__main__.py": texts.pop("authgate_cli/__main__.py"), **{name: texts.pop(name) for name in OUTSIDE}}
+    plain = {name: text.encode() for name, text in found.items()}
+    # Without one of these, that Python would have to compile, and makes all the classes of `ast` for it.
+    compiled = {name + "c": _cached(name, text) for name, text in found.items()}
+    code = {name: _code(name, texts[name]) for name in (f"authgate_cli/{each}.py" for each in HOT)}
+    return {
+        **plain,
+        **compiled,
+        SOURCE: "".join(f"{HEADING}{name}\n{text}" for name, text in texts.items()).encode(),
+        CODE: importlib.util.MAGIC_NUMBER + _marshalled(code),
+    }
+
+
+def bare(path: Path) -> str:
+    """Return a module's text without docstrings, comments and what is for type checkers, every line where it was."""
+    text = path.read_text(encoding="utf-8")
+    lines = text.split("\n")
+    for statement, substitute in _dispensable(ast.parse(text)):
+        first, last = statement.lineno - 1, statement.end_lineno or statement.lineno
+        lines[first:last] = [lines[first][: statement.col_offset] + substitute, *[""] * (last - first - 1)]
+    for token in tokenize.generate_tokens(io.StringIO("\n".join(lines)).readline):
+        if token.type == tokenize.COMMENT:
+            row, column = token.start
+            lines[row - 1] = lines[row - 1][:column].rstrip()
+    return "\n".join(lines)
+
+
+def _dispensable(tree: ast.Module) -> list[tuple[ast.stmt, str]]:
+    """Return the statements that do nothing when the program runs, and what each may be replaced by."""
+    bodies = [tree.body, *(node.body for node in ast.walk(tree) if isinstance(node, (ast.FunctionDef, ast.ClassDef)))]
+    docstrings = [body[0] for body in bodies if body and _is_text(body[0])]
+    typing = [one for one in tree.body if isinstance(one, ast.If) and ast.unparse(one.test) == "TYPE_CHECKING"]
+    return [(one, '""') for one in docstrings] + [(one, "") for one in typing if not one.orelse]
+
+
+def _is_text(statement: ast.stmt) -> bool:
+    value = statement.value if isinstance(statement, ast.Expr) else None
+    return isinstance(value, ast.Constant) and isinstance(value.value, str)
+
+
+def _code(name: str, text: str) -> CodeType:
+    """Compile a module without annotations, which are a tuple of texts for each function, and without line numbers."""
+    tree = ast.parse(text)
+    for node in ast.walk(tree):
+        if isinstance(node, ast.arg):
+            node.annotation = None
+        elif isinstance(node, ast.FunctionDef):
+            node.returns = None
+    return _without_lines(compile(tree, name, "exec", dont_inherit=True, optimize=2))
+
+
+def _without_lines(code: CodeType) -> CodeType:
+    """Put "no location" for every instruction; the true table is a sixth of all that there is to store."""
+    if sys.version_info < (3, 11):
+        return code  # there it is written in another way, and small
+    full, rest = divmod(len(code.co_code) // 2, 8)  # an entry is for 1 to 8 code units (CPython, locations.md)
+    nowhere = b"\xff" * full + (bytes([0xF8 + rest - 1]) if rest else b"")
+    inner = tuple(_without_lines(one) if isinstance(one, CodeType) else one for one in code.co_consts)
+    return code.replace(co_linetable=nowhere, co_consts=inner)
+
+
+def _cached(name: str, text: str) -> bytes:
+    """Return a .pyc that is not compared with its source (PEP 552): both are in one archive."""
+    source_hash = importlib.util.source_hash(text.encode())
+    return importlib.util.MAGIC_NUMBER + (0b01).to_bytes(4, "little") + source_hash + _marshalled(_code(name, text))
+
+
+def _marshalled(value: CodeType | dict[str, CodeType]) -> bytes:
+    """Return the same bytes every time: from version 3 on they tell what else the process holds on to."""
+    # 3.14 makes constants of slices, which only its own version can write.
+    return marshal.dumps(value, 2 if sys.version_info < (3, 14) else marshal.version)
 
 
 def _entry(name: str) -> zipfile.ZipInfo:
     entry = zipfile.ZipInfo(name, DATE)
-    entry.compress_type = zipfile.ZIP_DEFLATED
     entry.create_system = 3  # Unix, on every system
     entry.external_attr = 0o100644 << 16
     return entry

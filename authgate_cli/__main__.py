@@ -16,9 +16,12 @@ if __name__ == "__main__":
     if sys.version_info < (3, 10):
         _stop("Python 3.10 or newer is needed, and this is %d.%d" % sys.version_info[:2])
     try:
+        from authgate_cli import bundle
+
+        bundle.install()
         from authgate_cli.cli import main
 
-        sys.exit(main())
+        status = main()
     except ImportError as error:
         missing = error.name or str(error)
         if missing.startswith("authgate_cli"):
@@ -30,4 +33,9 @@ if __name__ == "__main__":
         )
     except KeyboardInterrupt:
         sys.stderr.write("authgate: error: interrupted\n")
-        sys.exit(130)
+        status = 130
+    # All is written and flushed. Python would now take every module apart, which takes longer than
+    # printing a token, and a Ctrl-C in that time would make a finished run look interrupted.
+    import os
+
+    os._exit(status)

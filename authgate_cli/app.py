@@ -5,6 +5,8 @@ a token that is stored and fresh is printed without sockets, TLS or a thread bei
 
 from __future__ import annotations
 
+from contextlib import ExitStack
+
 from .values import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -37,6 +39,7 @@ class App:
         self.environ, self.now, self.problem = environ, now, problem
         self._edit = edit
         self._wired: Wired | None = None
+        self._end = ExitStack()
 
     @property
     def edges(self) -> Edges:
@@ -55,12 +58,15 @@ class App:
 
     def close(self) -> None:
         """Close what has been opened."""
-        if self._wired:
-            self._wired.edges.close()
+        self._end.close()
 
     def _wire(self) -> Wired:
         if self._wired is None:
-            from .wiring import wire  # the door: behind it is everything that takes time to import
+            # The door: behind it is everything that takes time to import, and work that a signal must not break off.
+            from .edges.signals import ending_cleanly
+            from .wiring import wire
 
+            self._end.enter_context(ending_cleanly())
             self._wired = wire(self.arguments, self.settings, self.terminal, self.environ, self.now, self._edit)
+            self._end.callback(self._wired.edges.close)
         return self._wired

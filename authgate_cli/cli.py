@@ -14,7 +14,6 @@ from . import __version__
 from .app import App
 from .commands import COMMANDS
 from .edges.env_file import read_env_file
-from .edges.signals import die_of, ending_cleanly, work_is_done
 from .edges.terminal import ReaderGone, Terminal, reserve_standard_descriptors
 from .errors import AuthGateError, Terminated, UsageError
 from .options import Arguments, parse
@@ -36,11 +35,10 @@ def main() -> int:
     reserve_standard_descriptors()
     terminal = Terminal(sys.stdin, sys.stdout, sys.stderr, os.environ)
     try:
-        with ending_cleanly():
-            status = run(sys.argv[1:], os.environ, terminal)
-            work_is_done()
-            return status
+        return run(sys.argv[1:], os.environ, terminal)
     except Terminated as signal:
+        from .edges.signals import die_of
+
         terminal.end_update()
         die_of(signal.signum)
         return 128 + signal.signum
@@ -124,4 +122,4 @@ def _trace(argv: list[str], terminal: Terminal) -> None:
         import traceback
 
         for line in traceback.format_exc().rstrip().split("\n"):
-            terminal.prompt(escape(line))  # http.client quotes a status line as the server sent it
+            terminal.prompt(escape(line))  # an exception may quote what a server sent

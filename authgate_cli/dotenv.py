@@ -6,13 +6,7 @@ backslash after it; in single quotes nothing is special. An unquoted value ends 
 
 from __future__ import annotations
 
-import re
-
 from .values import Value
-
-_KEY = re.compile(r"(?:export[ \t]+)?([A-Za-z_][A-Za-z0-9_]*)[ \t]*=[ \t]*(.*)", re.DOTALL)
-_DOUBLE = re.compile(r'"((?:[^"\\]|\\.)*)"[ \t]*(?:#.*)?')
-_SINGLE = re.compile(r"'([^']*)'[ \t]*(?:#.*)?")
 
 
 class DotEnv(Value):
@@ -45,19 +39,31 @@ def parse(data: bytes) -> DotEnv:
 
 
 def _assignment(line: str) -> tuple[str, str]:
-    match = _KEY.fullmatch(line)
-    if match is None or "\0" in line:
+    key, equals, value = line.partition("=")
+    key = key.rstrip(" \t")
+    if key.startswith(("export ", "export\t")):
+        key = key[len("export ") :].lstrip(" \t")
+    if not equals or not key.isascii() or not key.isidentifier() or "\0" in line:
         raise ValueError("no assignment")
-    key, value = match.groups()
-    if value[:1] == '"':
-        return key, re.sub(r'\\(["\\])', r"\1", _quoted(_DOUBLE, value))
-    if value[:1] == "'":
-        return key, _quoted(_SINGLE, value)
-    return key, re.split(r"(?:^|[ \t])#", value, maxsplit=1)[0].rstrip()
+    value = value.lstrip(" \t")
+    return key, _quoted(value) if value[:1] in ("'", '"') else _unquoted(value)
 
 
-def _quoted(pattern: re.Pattern[str], value: str) -> str:
-    match = pattern.fullmatch(value)
-    if match is None:
-        raise ValueError("the quote is not closed, or text follows it")
-    return match.group(1)
+def _unquoted(value: str) -> str:
+    comment = next((at for at, mark in enumerate(value) if mark == "#" and value[:at][-1:] in ("", " ", "\t")), None)
+    return value[:comment].rstrip()
+
+
+def _quoted(value: str) -> str:
+    quote, inside, marks = value[0], "", iter(value[1:])
+    for mark in marks:
+        if mark == quote:
+            rest = "".join(marks).lstrip(" \t")
+            if rest and rest[0] != "#":
+                break
+            return inside
+        if mark == "\\" and quote == '"':
+            following = next(marks, "")
+            mark = following if following in ('"', "\\") else mark + following
+        inside += mark
+    raise ValueError("the quote is not closed, or text follows it")

@@ -118,6 +118,10 @@ class StoreFailed(AuthGateError):
     exit_status = 5
 
 
+class NoKeyring(StoreFailed):
+    """There is no keyring here that counts; under `auto` nobody needs to hear of it."""
+
+
 class Terminated(BaseException):
     """A signal asks the program to end; raised so that `finally` blocks clean up first."""
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from .protocol.jwt import claimed_expiry
 from .tokens import TokenSet
 from .values import TYPE_CHECKING, Value
 
@@ -21,4 +20,6 @@ class Held(Value):
 
 def from_environment(access_token: str) -> Held:
     """Return a ready access token; what it says of its end, where it is a JWT, is believed."""
+    from .protocol.jwt import claimed_expiry  # a stored token says itself when it expires
+
     return Held(TokenSet(access_token, expires_at=claimed_expiry(access_token)), "environment")

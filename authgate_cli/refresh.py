@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from .edges.locks import refresh_lock
 from .errors import Refused, SignInNeeded, StoreFailed, Unreachable
-from .flows.keys import KeySet
 from .held import Held
 from .protocol import id_token, token_response
 from .protocol.jwt import claimed_subject
@@ -18,12 +17,12 @@ from .tokens import STILL_USABLE
 from .values import TYPE_CHECKING, Value
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from contextlib import AbstractContextManager
 
     from .edges.locks import Waiting
     from .edges.record import Edges
-    from .protocol.discovery import Metadata
+    from .flows.keys import KeySet
+    from .server import Server
     from .settings import Settings
     from .store import Place, Store, Stored
     from .tokens import TokenSet
@@ -32,13 +31,13 @@ _SIGN_IN = "sign in again with authgate.pyz login"
 
 
 class Refresher(Value):
-    """What a refresh works with; `metadata` asks the server about itself, once and when needed."""
+    """What a refresh works with."""
 
     settings: Settings
     edges: Edges
     store: Store
     waiting: Waiting
-    metadata: Callable[[], Metadata]
+    server: Server
 
     def lock(self, path: str) -> AbstractContextManager[None]:
         """Return the lock, waiting as long as one exchange and its discovery may take somebody else."""
@@ -59,7 +58,7 @@ class Refresher(Value):
                 return Held(current, "stored", place.label)
             if current.refresh_token is None:
                 raise SignInNeeded("the token cannot be renewed: it came without a refresh token", _SIGN_IN)
-            keys = KeySet(self.edges.send, self.metadata().jwks_uri)
+            keys = self.server.keys()
             if current.id_token:
                 keys.load()  # a new ID token is likely to come
             place.check_writable()
@@ -77,11 +76,14 @@ class Refresher(Value):
 
     def _spend(self, current: TokenSet, place: Place, keys: KeySet) -> Held:
         """Exchange the refresh token (RFC 6749 section 6) and save what comes back."""
-        server, settings, edges = self.metadata(), self.settings, self.edges
+        settings, edges = self.settings, self.edges
         fields = {"grant_type": "refresh_token", "refresh_token": current.refresh_token}
-        request = token_response.token_request(server, fields, settings.client_id, settings.client_secret)
         with edges.uninterrupted():
-            response = edges.send(request)
+            response = self.server.ask(
+                lambda metadata: token_response.token_request(
+                    metadata, fields, settings.client_id, settings.client_secret
+                )
+            )
             answer = token_response.parse(response, "the token could not be refreshed", edges.now(), current.scope)
             if answer.id_token:
                 checked = id_token.check(answer.id_token, self._expected(current, answer))
@@ -95,7 +97,7 @@ class Refresher(Value):
             token = answer._replace(
                 refresh_token=answer.refresh_token or current.refresh_token,
                 id_token=answer.id_token or current.id_token,
-                issuer=server.issuer,
+                issuer=settings.issuer,
                 client_id=settings.client_id,
             )
             try:
@@ -107,7 +109,7 @@ class Refresher(Value):
     def _expected(self, current: TokenSet, answer: TokenSet) -> id_token.Expected:
         """Say what a new ID token must agree with (OpenID Connect Core section 12.2)."""
         return id_token.Expected(
-            self.metadata().issuer,
+            self.settings.issuer,
             self.settings.client_id,
             self.edges.now(),
             access_token=answer.access_token,

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from contextlib import ExitStack, contextmanager
 
+from .edges.bounded import Running
 from .errors import (
     AuthGateError,
-    FlowUnavailable,
     Refused,
     SignInNeeded,
     StoreFailed,
@@ -18,18 +18,12 @@ from .errors import (
     Unreachable,
     UsageError,
 )
-from .flows import browser, client_credentials, device
-from .flows.attempt import Attempt
-from .flows.choose import choose, insist_on_a_person
-from .flows.discover import discover
-from .flows.keys import KeySet
 from .held import Held, from_environment
 from .protocol import claims
 from .protocol.binding import same_issuer
 from .protocol.claims import Answer
 from .protocol.jwt import claimed_issuer, claimed_subject
 from .protocol.messages import get_as
-from .refresh import Refresher
 from .text import clean
 from .tokens import EARLY, STILL_USABLE, TokenSet
 from .values import TYPE_CHECKING, Value
@@ -39,7 +33,8 @@ if TYPE_CHECKING:
 
     from .edges.locks import Waiting
     from .edges.record import Edges
-    from .protocol.discovery import Metadata
+    from .refresh import Refresher
+    from .server import Server
     from .settings import Settings
     from .store import Store, Stored
 
@@ -55,17 +50,17 @@ class Checked(Value):
 class Session:
     """One run's dealings with one server."""
 
-    def __init__(self, settings: Settings, edges: Edges, store: Store, waiting: Waiting, show_qr: bool = True):
+    def __init__(
+        self, settings: Settings, edges: Edges, store: Store, server: Server, waiting: Waiting, show_qr: bool = True
+    ):
         self._settings, self._edges, self._store, self._show_qr = settings, edges, store, show_qr
-        self._refresher = Refresher(settings, edges, store, waiting, lambda: self.metadata)
-        self._metadata: Metadata | None = None
+        self._waiting, self.server = waiting, server
 
     @property
-    def metadata(self) -> Metadata:
-        """Return what the server says of itself; asked once."""
-        if self._metadata is None:
-            self._metadata = discover(self._edges.send, self._settings.issuer)
-        return self._metadata
+    def _refresher(self) -> Refresher:
+        from .refresh import Refresher  # a door: most stored tokens are fresh
+
+        return Refresher(self._settings, self._edges, self._store, self._waiting, self.server)
 
     def log_in(self, force: bool = False) -> Checked:
         """Return a checked token: the stored one, refreshed if need be, or one of a new sign-in."""
@@ -128,37 +123,23 @@ class Session:
 
         Raise SignInNeeded where nobody may be asked or the person said no.
         """
-        settings, here, terminal = self._settings, self._edges.surroundings, self._edges.terminal
-        insist_on_a_person(settings.flow, settings.no_input, here)
-        # A server that cannot be reached, or a store that cannot be written, is found out before
-        # a person is asked to approve anything.
-        keys = KeySet(self._edges.send, self.metadata.jwks_uri)
-        if "openid" in settings.scope.split():
-            keys.load()
-        self._store.prepare()
-        if refused:
-            self._store.discard(refused)
-        choice = choose(settings.flow, here)
-        terminal.explain(f"signing in with {choice.flow}: {choice.reason}")
-        try:
-            return self._run(choice.flow, keys, insist=not choice.may_fall_back)
-        except FlowUnavailable as error:
-            if not choice.may_fall_back:
-                raise
-            other = "device" if choice.flow == "browser" else "browser"
-            terminal.tell(f"{error.sentence}; going on with {'a device code' if other == 'device' else 'a browser'}.")
-            # When the device flow was the choice, no browser can be opened here: the address is shown.
-            return self._run(other, keys, insist=True, open_page=False)
+        from .sign_in import SignIn  # the door to the flows: a stored token does without them
+
+        return SignIn(self._settings, self._edges, self._store, self.server, self._show_qr).run(refused)
 
     def check(self, held: Held) -> Checked:
         """Ask the server about the token. Raise TokenRefused, Unreachable or Refused."""
         token = held.token.access_token
         self._keep_from_strangers(held)
+        endpoint = self.server.metadata.tokeninfo_endpoint
+        asking = Running(lambda: self._tokeninfo(endpoint, token))  # both at once: a network may be slow
         try:
             userinfo = self._userinfo(token)
-            tokeninfo = self._tokeninfo(token)
-        except TokenRefused as error:
-            tokeninfo = self._tokeninfo(token)
+            tokeninfo: Answer = asking.result()
+        except AuthGateError as error:
+            tokeninfo = asking.result()
+            if not isinstance(error, TokenRefused):
+                raise
             if held.source != "client-credentials" and (tokeninfo.claims or {}).get("subject_type") != "client":
                 raise
             userinfo = Answer(reason=f"a machine's token has no user: {error.code}")
@@ -225,35 +206,14 @@ class Session:
             # A new sign-in moves a corrupt file aside, and fails in turn for any other reason.
         return None
 
-    def _run(self, flow: str, keys: KeySet, insist: bool, open_page: bool = True) -> Held:
-        """Sign in by one flow and return the token as it was kept."""
-        kept: list[Held] = []
-
-        def keep(token: TokenSet) -> None:
-            # A token that cannot be saved is told of at the end: the sign-in is not wasted over it.
-            try:
-                kept.append(Held(token, flow, self._store.save_new(token)))
-            except StoreFailed as failure:
-                told = StoreFailed(f"the new token could not be saved: {failure.message}", failure.hint)
-                kept.append(Held(token, flow, None, told))
-
-        attempt = Attempt(self._settings, self.metadata, self._edges, keys, keep, self._show_qr)
-        if flow == "client-credentials":
-            client_credentials.sign_in(attempt)
-        elif flow == "browser":
-            browser.sign_in(attempt, open_page, insist)
-        else:
-            device.sign_in(attempt)
-        return kept[0]
-
     def _userinfo(self, token: str) -> Answer:
-        if self.metadata.userinfo_endpoint is None:
+        if self.server.metadata.userinfo_endpoint is None:
             return Answer(reason="the server does not offer it")
-        return claims.parse_userinfo(self._edges.send(get_as(self.metadata.userinfo_endpoint, token)))
+        return claims.parse_userinfo(self.server.ask(lambda metadata: get_as(metadata.userinfo_endpoint or "", token)))
 
-    def _tokeninfo(self, token: str) -> Answer:
+    def _tokeninfo(self, endpoint: str, token: str) -> Answer:
         try:
-            return claims.parse_tokeninfo(self._edges.send(get_as(self.metadata.tokeninfo_endpoint, token)))
+            return claims.parse_tokeninfo(self._edges.send(get_as(endpoint, token)))
         except AuthGateError as error:
             return Answer(reason=error.message)
 

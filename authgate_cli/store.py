@@ -9,8 +9,7 @@ from __future__ import annotations
 
 from functools import partial
 
-from .edges.keyring_store import NoKeyring
-from .errors import StoreFailed
+from .errors import NoKeyring, StoreFailed
 from .values import TYPE_CHECKING, Value
 
 if TYPE_CHECKING:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-import re
+from .values import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 # C0 and C1 controls, soft hyphen, bidi marks and overrides, zero-width and other invisible
 # formatting, tags, lone surrogates: nothing of a server's may move the cursor or forge a line.
@@ -14,14 +17,22 @@ _INVISIBLE = (
 
 def clean(text: object, limit: int = 500) -> str:
     """Return `text` as one visible line of at most `limit` characters."""
-    spaced = re.sub(r"[\t\r\n\v\f\x85\u2028\u2029]+", " ", str(text))
-    visible = re.sub(_INVISIBLE, "", spaced).strip()
+    spaced = _replaced(r"[\t\r\n\v\f\x85\u2028\u2029]+", " ", str(text))
+    visible = _replaced(_INVISIBLE, "", spaced).strip()
     return visible if len(visible) <= limit else visible[: limit - 1] + "…"
 
 
 def escape(text: str) -> str:
     """Return `text` with escapes for what cannot be seen: for words and file names of the person's own."""
-    return re.sub(_INVISIBLE, lambda match: ascii(match[0])[1:-1], text)
+    return _replaced(_INVISIBLE, lambda match: ascii(match[0])[1:-1], text)
+
+
+def _replaced(pattern: str, replacement: str | Callable[..., str], text: str) -> str:
+    if text.isascii() and text.isprintable():
+        return text
+    import re  # most text gets by without, and a cached `token` has no time for it
+
+    return re.sub(pattern, replacement, text)
 
 
 def listing(words: list[str]) -> str:

@@ -12,10 +12,8 @@ where TEXT is JSON; the older Go clients keep `{"tokens": {client_id: {...}}}`. 
 
 from __future__ import annotations
 
-import json
-import re
-
-from .tokens import LATEST, TokenSet, is_token, parse_rfc3339, rfc3339
+from .json_text import dumps, loads
+from .tokens import LATEST, TokenSet, is_number, is_token, parse_rfc3339, rfc3339
 from .values import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -34,7 +32,7 @@ def parse(data: bytes) -> Document:
     if not data.strip():
         return {}
     try:
-        document = json.loads(data)
+        document = loads(data)
     except RecursionError:
         raise ValueError("nested too deeply") from None
     except ValueError:
@@ -48,7 +46,7 @@ def parse(data: bytes) -> Document:
 
 def serialise(document: Document) -> bytes:
     """Write a document as the other clients do: indented JSON with a line end."""
-    return (json.dumps(document, indent=2) + "\n").encode()
+    return (dumps(document, indent=2) + "\n").encode()
 
 
 def get(document: Document, key: str) -> TokenSet | None:
@@ -115,7 +113,7 @@ def write_entry(token: TokenSet, now: float, old: object = None) -> str | Fields
     fields = {**before, **told}
     if isinstance(old, dict):
         return fields
-    return json.dumps(fields, indent=2 if isinstance(old, str) and "\n" in old else None)
+    return dumps(fields, indent=2 if isinstance(old, str) and "\n" in old else None)
 
 
 def _entries(document: Document, name: str) -> Fields:
@@ -127,7 +125,7 @@ def _entries(document: Document, name: str) -> Fields:
 def _fields(entry: object) -> Fields:
     if isinstance(entry, str):
         try:
-            entry = json.loads(entry)
+            entry = loads(entry)
         except (ValueError, RecursionError):
             return {}
     return entry if isinstance(entry, dict) else {}
@@ -144,7 +142,7 @@ def _token(fields: Fields, name: str) -> str | None:
 
 def _expires_at(value: object) -> float | None:
     if isinstance(value, str):
-        value = int(value) if re.fullmatch(r"\d{1,12}", value, re.ASCII) else parse_rfc3339(value)
+        value = int(value) if is_number(value) and len(value) <= 12 else parse_rfc3339(value)
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 < value <= LATEST:
         return None
     return value

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import time
 
 from .values import Value
@@ -13,8 +12,6 @@ LATEST = 253402300799
 EARLY = 60
 # A token with this many seconds left still serves when it cannot be refreshed now.
 STILL_USABLE = 10
-
-_RFC3339 = r"(\d{4})-(\d\d)-(\d\d)[Tt ](\d\d):(\d\d):(\d\d)(\.\d+)?(?:[Zz]|([+-])(\d\d):(\d\d))"
 
 
 class TokenSet(Value):
@@ -71,18 +68,42 @@ def rfc3339(when: float) -> str:
 def parse_rfc3339(text: str) -> float | None:
     """Read an RFC 3339 time, with any fraction and offset; None for anything else.
 
-    By hand, because importing `datetime` costs more than the rest of a cached `token` together.
+    By hand: importing `datetime` or `re` takes as long as all the rest of a cached `token`.
     """
-    match = re.fullmatch(_RFC3339, text, re.ASCII)
-    if match is None:
+    digits = text[:4] + text[5:7] + text[8:10] + text[11:13] + text[14:16] + text[17:19]
+    marks = text[4:5] + text[7:8] + text[10:11].upper() + text[13:14] + text[16:17]
+    if len(digits) != 14 or not is_number(digits) or marks not in ("--T::", "-- ::"):
         return None
-    year, month, day, hour, minute, second = (int(part) for part in match.groups()[:6])
-    fraction, sign, offset_hours, offset_minutes = match.groups()[6:]
-    if not (1 <= month <= 12 and 1 <= day <= 31 and hour < 24 and minute < 60 and second <= 60):
+    year, month, day = int(text[:4]), int(text[5:7]), int(text[8:10])
+    hour, minute, second = int(text[11:13]), int(text[14:16]), int(text[17:19])
+    fraction, zone = _fraction(text[19:])
+    offset = _offset(zone)
+    if offset is None or not (1 <= month <= 12 and 1 <= day <= 31 and hour < 24 and minute < 60 and second <= 60):
         return None
-    offset = int(sign + "1") * (int(offset_hours) * 3600 + int(offset_minutes) * 60) if sign else 0
-    clock = hour * 3600 + minute * 60 + second + float(fraction or 0)
-    return _days(year, month, day) * 86400 + clock - offset
+    return _days(year, month, day) * 86400 + hour * 3600 + minute * 60 + second + fraction - offset
+
+
+def is_number(text: str) -> bool:
+    """Tell whether a text is made of the digits 0 to 9, and of one at least."""
+    return text.isascii() and text.isdecimal()
+
+
+def _fraction(text: str) -> tuple[float, str]:
+    """Return the fraction of a second that a text begins with, and the rest."""
+    rest = text[1:].lstrip("0123456789")
+    if text[:1] != "." or len(rest) == len(text) - 1:
+        return 0.0, text
+    return float(text[: len(text) - len(rest)]), rest
+
+
+def _offset(zone: str) -> int | None:
+    """Return the seconds that a zone is ahead of UTC; None when it is no zone."""
+    if zone in ("Z", "z"):
+        return 0
+    sign, hours, colon, minutes = zone[:1], zone[1:3], zone[3:4], zone[4:]
+    if sign not in ("+", "-") or colon != ":" or len(hours + minutes) != 4 or not is_number(hours + minutes):
+        return None
+    return int(sign + "1") * (int(hours) * 3600 + int(minutes) * 60)
 
 
 def _days(year: int, month: int, day: int) -> int:

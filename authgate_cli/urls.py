@@ -2,15 +2,7 @@
 
 from __future__ import annotations
 
-import re
-
 from .values import Value
-
-_URL = (
-    r"(?P<scheme>https?)://(?P<host>\[[0-9a-f:.]+\]|[^\[\]:/?#@]+)(?::(?P<port>\d{1,5}))?"
-    r"(?P<path>/[^?#]*)?(?:\?(?P<query>[^#]*))?(?P<fragment>#.*)?"
-)
-_LOOPBACK = r"127(\.(25[0-5]|2[0-4]\d|1?\d?\d)){3}"
 
 
 class Url(Value):
@@ -37,7 +29,7 @@ class Url(Value):
     @property
     def is_loopback(self) -> bool:
         """Tell whether the host is this machine: `localhost`, 127.0.0.0/8 or ::1."""
-        return self.host in ("localhost", "::1") or re.fullmatch(_LOOPBACK, self.host) is not None
+        return self.host in ("localhost", "::1") or (self.host.startswith("127.") and _is_ipv4(self.host))
 
     @property
     def is_safe(self) -> bool:
@@ -49,21 +41,39 @@ def split(url: str) -> Url:
     """Take an http(s) URL apart. Raise ValueError, with a reason that can be shown, for any other."""
     if not url.isascii() or not url.isprintable() or " " in url or "\\" in url:
         raise ValueError("it has characters that no URL has")
-    match = re.fullmatch(_URL, url, re.IGNORECASE)
-    if match is None:
-        raise ValueError(_reason(url))
-    scheme, host = match["scheme"].lower(), match["host"].lower().strip("[]")
-    port = int(match["port"] or (443 if scheme == "https" else 80))
-    if not 1 <= port <= 65535:
+    scheme, separator, rest = url.partition("://")
+    scheme = scheme.lower()
+    if not separator or scheme not in ("https", "http"):
+        raise ValueError("it has to begin with https:// or http://")
+    rest, hash_mark, fragment = rest.partition("#")
+    rest, _, query = rest.partition("?")
+    netloc, slash, path = rest.partition("/")
+    host, port = _authority(netloc)
+    return Url(
+        scheme, host, port or (443 if scheme == "https" else 80), netloc, slash + path, query, hash_mark + fragment
+    )
+
+
+def _authority(netloc: str) -> tuple[str, int | None]:
+    """Return host, without brackets, and port. Raise ValueError for what cannot be one."""
+    if "@" in netloc:
+        raise ValueError("it holds a user name or password")
+    if not netloc:
+        raise ValueError("it names no host")
+    opening, bracket, rest = netloc.partition("]")
+    if bracket:
+        host, (before, colon, port) = opening[1:].lower(), rest.partition(":")
+        good = opening[:1] == "[" and not before and host.strip("0123456789abcdef:.") == ""
+    else:
+        host, colon, port = netloc.lower().partition(":")
+        good = "[" not in host
+    if not good or not host or (colon and not (port.isdecimal() and len(port) <= 5)):
+        raise ValueError("its host or port is impossible")
+    if colon and not 1 <= int(port) <= 65535:
         raise ValueError("its port is impossible")
-    netloc = match["host"] + (":" + match["port"] if match["port"] else "")
-    return Url(scheme, host, port, netloc, match["path"] or "", match["query"] or "", match["fragment"] or "")
+    return host, int(port) if colon else None
 
 
-def _reason(url: str) -> str:
-    if not re.match(r"https?://", url, re.IGNORECASE):
-        return "it has to begin with https:// or http://"
-    authority = re.split(r"[/?#]", url.split("://", 1)[1])[0]
-    if "@" in authority:
-        return "it holds a user name or password"
-    return "its host or port is impossible" if authority else "it names no host"
+def _is_ipv4(host: str) -> bool:
+    parts = host.split(".")
+    return len(parts) == 4 and all(part.isdecimal() and str(int(part)) == part and int(part) < 256 for part in parts)

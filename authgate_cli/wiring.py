@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import secrets
 import time
+from functools import cache
 
-from .edges.browser import open_browser
+from .edges.document_cache import DocumentCache, cache_folder
 from .edges.file_store import FileStore
 from .edges.http import Http
 from .edges.importable import is_importable
-from .edges.keyring_store import KeyringStore
 from .edges.locks import Waiting
-from .edges.loopback import Listener
 from .edges.record import Edges
 from .edges.signals import uninterrupted
-from .edges.surroundings import look_around
+from .server import Server
 from .session import Session
 from .settings import SETTINGS, expand_home
 from .store import Store
@@ -23,10 +21,13 @@ from .values import TYPE_CHECKING, Value
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from .edges.browser import Opened
+    from .edges.loopback import Listener
     from .edges.surroundings import Surroundings
     from .edges.terminal import Terminal
     from .options import Arguments
     from .settings import Settings
+    from .urls import Url
 
 
 class Wired(Value):
@@ -49,27 +50,56 @@ def wire(
     edges = edit(_edges(settings, terminal, environ, now))
     waiting = Waiting(edges.now, edges.monotonic, edges.sleep)
     store = _store(settings, edges, waiting, environ)
-    session = Session(settings, edges, store, waiting, show_qr="no-qr" not in arguments.flags)
+    server = Server(edges, settings.issuer, _cache(settings, environ, edges.now))
+    session = Session(settings, edges, store, server, waiting, show_qr="no-qr" not in arguments.flags)
     return Wired(edges, store, session)
 
 
 def _edges(settings: Settings, terminal: Terminal, environ: Mapping[str, str], now: Callable[[], float]) -> Edges:
-    """Return the real world."""
-    here = look_around(environ, terminal.is_terminal)
+    """Return the real world. What only a sign-in needs is imported when it is called."""
+
+    def random_bytes(count: int) -> bytes:
+        import secrets
+
+        return secrets.token_bytes(count)
+
+    @cache
+    def look_around() -> Surroundings:
+        from .edges import surroundings
+
+        return surroundings.look_around(environ, terminal.is_terminal)
+
+    def open_browser(url: str) -> Opened | None:
+        from .edges import browser
+
+        command = look_around().browser
+        return browser.open_browser(command, url, environ) if command else None
+
+    def listen(redirect_uri: Url) -> Listener:
+        from .edges.loopback import Listener
+
+        return Listener(redirect_uri, time.monotonic)
+
     http = Http(settings.timeout, environ, now, time.monotonic, time.sleep, terminal.explain)
     return Edges(
         now=now,
         monotonic=time.monotonic,
         sleep=time.sleep,
-        random_bytes=secrets.token_bytes,
+        random_bytes=random_bytes,
         send=http.send,
-        listen=lambda redirect: Listener(redirect, time.monotonic),
-        open_browser=lambda url: open_browser(here.browser, url, environ) if here.browser else None,
+        listen=listen,
+        open_browser=open_browser,
         uninterrupted=lambda: uninterrupted(lambda: terminal.tell("Stopping as soon as the server has answered.")),
         terminal=terminal,
-        surroundings=here,
+        look_around=look_around,
         close=http.close,
     )
+
+
+def _cache(settings: Settings, environ: Mapping[str, str], now: Callable[[], float]) -> DocumentCache | None:
+    """Return where the discovery document is kept; nowhere for a ready token, which leaves nothing behind."""
+    folder = cache_folder(environ, expand_home("~", environ))
+    return DocumentCache(folder, now) if folder and not settings.access_token else None
 
 
 def _store(settings: Settings, edges: Edges, waiting: Waiting, environ: Mapping[str, str]) -> Store:
@@ -77,8 +107,10 @@ def _store(settings: Settings, edges: Edges, waiting: Waiting, environ: Mapping[
     file = FileStore(settings.token_file, *client, waiting, terminal.warn)
     if settings.store != "keyring" and not is_importable("keyring"):
         return Store((file,), terminal)
+    from .edges.keyring_store import KeyringStore
+
     default = next(option.default for option in SETTINGS if option.name == "token-file")
-    attended = _is_attended(settings.no_input, edges.surroundings)
+    attended = _is_attended(settings.no_input, edges.look_around())
     keyring = KeyringStore(*client, edges.now, attended, terminal.tell, expand_home(default, environ))
     if settings.store == "auto":
         return Store((keyring, file), terminal)

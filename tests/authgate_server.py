@@ -843,6 +843,7 @@ class Listener(socketserver.ThreadingTCPServer):
         if self.house.tls:
             connection = self.house.tls.wrap_socket(connection, server_side=True, do_handshake_on_connect=False)
         self.connections.add(connection)
+        self.house.accepted += 1
         return connection, address
 
     def shutdown_request(self, request: Any) -> None:
@@ -871,6 +872,7 @@ class AuthGateServer(Provider):
         super().__post_init__()
         self.requests: list[Seen] = []
         self.pages_visited: list[str] = []
+        self.accepted = 0  # connections
         self.stopping = threading.Event()
         self._faults: dict[str, list[Fault]] = defaultdict(list)
         self._listeners: list[Listener] = []

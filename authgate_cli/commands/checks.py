@@ -7,10 +7,10 @@ import platform
 import ssl
 import stat
 
-from ..edges.keyring_store import KeyringStore, NoKeyring
+from ..edges.keyring_store import KeyringStore
 from ..edges.proxy import proxy_for
 from ..edges.sockets import tls_context
-from ..errors import AuthGateError, FlowUnavailable, StoreFailed, Unreachable, UsageError
+from ..errors import AuthGateError, FlowUnavailable, NoKeyring, StoreFailed, Unreachable, UsageError
 from ..flows.choose import choose
 from ..flows.discover import discover
 from ..protocol import device
@@ -67,7 +67,7 @@ def _bad(name: str, text: str, remedy: str, grave: bool, exit_status: int = 1) -
 
 
 def python(app: App) -> Iterator[Check]:
-    yield ok("Python", f"{platform.python_version()} on {app.edges.surroundings.platform}")
+    yield ok("Python", f"{platform.python_version()} on {app.edges.look_around().platform}")
 
 
 def tls(app: App) -> Iterator[Check]:
@@ -151,7 +151,7 @@ def _clock(app: App, date: str) -> Iterator[Check]:
 
 
 def flow(app: App) -> Iterator[Check]:
-    choice = choose(app.settings.flow, app.edges.surroundings)
+    choice = choose(app.settings.flow, app.edges.look_around())
     yield ok("sign-in", f"would use {choice.flow}: {choice.reason}")
 
 
@@ -185,7 +185,7 @@ def client(app: App) -> Iterator[Check]:
 def _device_flow(app: App) -> Check:
     settings = app.settings
     request = device.authorization_request(
-        app.session.metadata, settings.client_id, settings.client_secret, settings.scope
+        app.session.server.ask_anew(), settings.client_id, settings.client_secret, settings.scope
     )
     try:
         device.parse_authorization(app.edges.send(request))
@@ -195,7 +195,7 @@ def _device_flow(app: App) -> Check:
 
 
 def _browser_flow(app: App) -> Iterator[Check]:
-    settings, endpoint = app.settings, app.session.metadata.authorization_endpoint
+    settings, endpoint = app.settings, app.session.server.ask_anew().authorization_endpoint
     grave = settings.flow == "browser"
     if endpoint is None:
         yield _bad("browser flow", "the server does not offer it", "use --flow device", grave)

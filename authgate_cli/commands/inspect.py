@@ -6,7 +6,6 @@ import json
 
 from .. import report
 from ..errors import Refused, SignInNeeded, UsageError
-from ..flows.keys import KeySet
 from ..protocol.binding import same_issuer
 from ..protocol.id_token import LEEWAY
 from ..protocol.jwt import decode
@@ -56,7 +55,7 @@ def _verified(app: App, token: Jwt) -> list[str]:
             f"nothing is proven: the token is signed with {clean(algorithm)}, which only the server itself can check",
             _ASK_SERVER,
         )
-    key = KeySet(app.edges.send, app.session.metadata.jwks_uri).verify(token)
+    key = app.session.server.keys().verify(token)
     expires, begins = claims.get("exp", LATEST), claims.get("nbf", 0)
     if not _is_time(expires) or expires + LEEWAY <= now:
         raise Refused(f"the signature is right, but the token has expired (exp {_when(expires)})")

@@ -25,7 +25,7 @@ def run(app: App) -> int:
         with app.session.locked():
             tokens = [stored.token for stored in app.store.load_all()]  # somebody may have refreshed
             try:
-                offered = app.session.metadata.revocation_endpoint is not None
+                offered = app.session.server.metadata.revocation_endpoint is not None
                 failure = _revoke(app, tokens) if offered else None
             except AuthGateError as error:
                 failure = error
@@ -67,14 +67,14 @@ def _revoke(app: App, tokens: list[TokenSet]) -> AuthGateError | None:
 
 
 def _revoke_one(app: App, secret: str, kind: str) -> None:
-    server, settings = app.session.metadata, app.settings
-    response = app.edges.send(
-        token_response.authenticated(
-            str(server.revocation_endpoint),
+    settings = app.settings
+    response = app.session.server.ask(
+        lambda metadata: token_response.authenticated(
+            metadata.revocation_endpoint or "",
             {"token": secret, "token_type_hint": kind},
             settings.client_id,
             settings.client_secret,
-            server.auth_methods,
+            metadata.auth_methods,
         )
     )
     if response.status != 200:

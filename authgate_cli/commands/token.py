@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import time
-
-from .. import report
-from ..edges.file_store import FileStore
+from ..edges import stored_file
 from ..edges.importable import is_importable
-from ..edges.locks import Waiting
 from ..errors import SignInNeeded, UsageError
 from ..held import Held, from_environment
 from ..tokens import EARLY, rfc3339
@@ -45,14 +41,13 @@ def stored_and_fresh(app: App, min_ttl: float) -> Held | None:
         return None
     if settings.store == "keyring" or (settings.store == "auto" and is_importable("keyring")):
         return None
-    waiting = Waiting(app.now, time.monotonic, time.sleep)
-    place = FileStore(settings.token_file, settings.client_id, settings.issuer, waiting, app.terminal.warn)
-    found = place.find()
+    document = stored_file.read_document(settings.token_file, app.terminal.warn)
+    found = stored_file.find(document, settings.client_id, settings.issuer)
     if found.token is None or found.warning or found.token.seconds_left(app.now()) < min_ttl:
         return None
     if settings.flow == "client-credentials" and found.token.is_personal:
         return None
-    return Held(found.token, "stored", place.label)
+    return Held(found.token, "stored", settings.token_file)
 
 
 def fresh_token(app: App, min_ttl: float = EARLY) -> Held:
@@ -73,6 +68,8 @@ def _formatted(held: Held, form: str, now: float) -> str:
         return token.access_token + "\n"
     if form == "header":
         return f"Authorization: Bearer {token.access_token}\n"
+    from .. import report  # which the forms above do without
+
     if form == "exec-credential":
         status = {"token": token.access_token}
         if token.expires_at is not None:

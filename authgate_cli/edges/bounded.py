@@ -1,14 +1,14 @@
-"""Bound in time what cannot be bounded otherwise: name look-ups, and everything about keyrings."""
+"""Call a function in a thread: to bound in time what cannot be bounded otherwise, or to do two things at once."""
 
 from __future__ import annotations
 
-import threading
+import _thread
 
 from ..values import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from typing import TypeVar
+    from typing import Any, TypeVar
 
     T = TypeVar("T")
 
@@ -17,30 +17,55 @@ class GivenUp(Exception):
     """The call did not return in time; its thread is left behind."""
 
 
+class Running:
+    """A call under way. One that hangs for ever does not keep the process from ending.
+
+    Not `threading`: a signal that ends the program may strike anywhere, and what it leaves there
+    of locks half taken turns up as another error.
+    """
+
+    def __init__(self, function: Callable[[], Any]):
+        self._results: list[Any] = []
+        self._errors: list[BaseException] = []
+        self._working = _thread.allocate_lock()
+        self._working.acquire()
+        _thread.start_new_thread(self._work, (function,))
+
+    def ends_within(self, seconds: float) -> bool:
+        """Wait for the end, at most so many seconds; tell whether it has come."""
+        ended = self._working.acquire(timeout=max(seconds, 0))
+        if ended:
+            self._working.release()
+        return ended
+
+    def result(self) -> Any:
+        """Wait for the end, and return or raise what the function does."""
+        with self._working:
+            if self._errors:
+                raise self._errors[0]
+            return self._results[0]
+
+    def _work(self, function: Callable[[], Any]) -> None:
+        try:
+            self._results.append(function())
+        except BaseException as error:  # carried over to the caller's thread, whatever it is
+            self._errors.append(error)
+        finally:
+            self._working.release()
+
+
 def call(function: Callable[[], T], seconds: float, notice: Callable[[], None] | None = None) -> T:
     """Return or raise what `function` does; raise GivenUp when it takes longer than `seconds`.
 
-    `notice` is called once when two seconds have passed. The thread is a daemon: one that hangs
-    for ever does not keep the process from ending.
+    `notice` is called once when two seconds have passed.
     """
-    results: list[T] = []
-    errors: list[BaseException] = []
-
-    def work() -> None:
-        try:
-            results.append(function())
-        except BaseException as error:  # carried over to the caller's thread, whatever it is
-            errors.append(error)
-
-    thread = threading.Thread(target=work, daemon=True)
-    thread.start()
-    thread.join(min(2.0, seconds))
-    if thread.is_alive() and seconds > 2:
+    running = Running(function)
+    ended = running.ends_within(min(2.0, seconds))
+    if not ended and seconds > 2:
         if notice:
             notice()
-        thread.join(seconds - 2)
-    if errors:
-        raise errors[0]
-    if not results:
+        ended = running.ends_within(seconds - 2)
+    if not ended:
         raise GivenUp
-    return results[0]
+    result: T = running.result()
+    return result

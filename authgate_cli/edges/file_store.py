@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from .. import token_file
-from ..errors import StoreFailed
-from ..protocol import binding
 from ..values import TYPE_CHECKING
 from .files import check_replaceable, move_aside, read_private, refuse_strangers, replace_private
 from .locks import file_lock
+from .stored_file import find, read_document
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -75,14 +74,7 @@ class FileStore:
         return file_lock(self.path, self._waiting)
 
     def _read(self) -> token_file.Document:
-        data = read_private(self.path, self._warn)
-        try:
-            return token_file.parse(data)
-        except ValueError as error:
-            raise StoreFailed(
-                f"the token file {self.path} is corrupt ({error})",
-                "mend it or move it away; `authgate.pyz login` moves it aside and signs in",
-            ) from error
+        return read_document(self.path, self._warn)
 
     def _find(self, document: token_file.Document) -> Found:
-        return binding.find(lambda key: token_file.get(document, key), self.client_id, self.issuer)
+        return find(document, self.client_id, self.issuer)

@@ -10,17 +10,18 @@
 
 from __future__ import annotations
 
-import platform
+import _thread
 import socket
-from http.client import HTTPConnection, HTTPException, IncompleteRead, RemoteDisconnected
+import sys
 
 from .. import __version__
 from ..errors import AuthGateError, Refused, Unreachable
+from ..protocol import http1
 from ..protocol.http_date import retry_after
 from ..protocol.messages import Response, without_echo
 from ..urls import split
 from ..values import TYPE_CHECKING
-from .sockets import LONGEST_BODY, LONGEST_HEAD, TimedSocket, connect, tls_context
+from .sockets import TimedSocket, connect, tls_context
 
 if TYPE_CHECKING:
     import ssl
@@ -32,7 +33,11 @@ if TYPE_CHECKING:
 LARGEST = 1024 * 1024
 _PAUSES = (0.2, 0.6)  # seconds before the second and the third attempt
 _PASSING = (429, 502, 503, 504)
-_AGENT = f"authgate/{__version__} Python/{platform.python_version()}"
+_HEADERS = {
+    "User-Agent": f"authgate/{__version__} Python/{'.'.join(map(str, sys.version_info[:3]))}",
+    "Accept": "application/json",
+    "Accept-Encoding": "identity",
+}
 
 
 class _Untrusted(Unreachable):
@@ -55,6 +60,7 @@ class Http:
         self._now, self._monotonic, self._sleep = now, monotonic, sleep
         self._idle: dict[tuple[str, str, int], TimedSocket] = {}
         self._tls: ssl.SSLContext | None = None
+        self._making_tls = _thread.allocate_lock()  # two threads may want the context at once
 
     def send(self, request: Request) -> Response:
         """Return the server's answer, whatever its status.
@@ -108,45 +114,43 @@ class Http:
             kept.shut()
         try:
             timed = connect(url, self._environ, self._tls_context, self._monotonic, deadline)
-        except (OSError, HTTPException) as error:
+        except OSError as error:
             raise self._translated(error, url, sent=False) from error
         return self._talk(timed, request, url)
 
     def _talk(self, timed: TimedSocket, request: Request, url: Url) -> Response:
         keep = False
         try:
-            connection = HTTPConnection(url.host, url.port)
-            connection.sock = timed
-            timed.allowance = LONGEST_HEAD
-            headers = {"Host": url.netloc, "User-Agent": _AGENT, "Accept": "application/json", **request.headers}
-            body = request.body.encode() if request.body is not None else None
-            connection.request(request.method, url.target, body, headers)
-            raw = connection.getresponse()
-            timed.allowance = LONGEST_BODY
-            response = Response(raw.status, {name.lower(): value for name, value in raw.getheaders()}, _body(raw, url))
-            keep = not raw.will_close
-            return response
-        except (OSError, HTTPException, ValueError) as error:
+            headers = {"Host": url.netloc, **_HEADERS, **request.headers}
+            timed.sendall(http1.write_request(request.method, url.target, headers, request.body))
+            incoming = http1.Incoming(timed.receive)
+            head = http1.read_head(incoming)
+            coding = head.headers.get("content-encoding", "").strip().lower()
+            if coding not in ("", "identity"):
+                raise Refused(f"{url.netloc} sent a compressed answer, which was not asked for")
+            body, keep = http1.read_body(incoming, head, LARGEST)
+            return Response(head.status, head.headers, body)
+        except (OSError, http1.NotHttp, http1.NoAnswer, http1.CutOff, http1.TooLarge) as error:
             raise self._translated(error, url, sent=True) from error
         finally:
-            if keep:
-                self._idle[url.origin] = timed
-            else:
+            if not keep or self._idle.setdefault(url.origin, timed) is not timed:
                 timed.shut()
 
     def _tls_context(self) -> ssl.SSLContext:
-        if self._tls is None:
-            self._tls = tls_context(self._environ)
-        return self._tls
+        with self._making_tls:
+            if self._tls is None:
+                self._tls = tls_context(self._environ)
+            return self._tls
 
     def _translated(self, error: Exception, url: Url, sent: bool) -> AuthGateError:
         where = url.netloc
-        if isinstance(error, RemoteDisconnected):
+        if isinstance(error, http1.NoAnswer):
             return Unreachable(f"{where} closed the connection without an answer", "try again later", sent=sent)
-        if isinstance(error, IncompleteRead):
+        if isinstance(error, http1.CutOff):
             return Unreachable(f"the answer of {where} was cut off", "try again later", sent=sent)
-        # A certificate that is not good is an OSError and a ValueError at once.
-        if isinstance(error, (HTTPException, ValueError)) and not isinstance(error, OSError):
+        if isinstance(error, http1.TooLarge):
+            return Refused(f"{where} sent an answer of more than 1 MiB", "is AUTHGATE_URL right?")
+        if isinstance(error, http1.NotHttp):
             return Refused(f"{where} sent something that is not HTTP", "is AUTHGATE_URL right?")
         if isinstance(error, TimeoutError):
             return Unreachable(
@@ -164,18 +168,6 @@ class Http:
             "check the network, or try again later",
             sent=sent,
         )
-
-
-def _body(raw, url: Url) -> bytes:  # type: ignore[no-untyped-def]
-    coding = raw.getheader("Content-Encoding", "identity").strip().lower()
-    if coding not in ("", "identity"):
-        raise Refused(f"{url.netloc} sent a compressed answer, which was not asked for")
-    body: bytes = raw.read(LARGEST + 1)
-    if len(body) > LARGEST:
-        raise Refused(f"{url.netloc} sent an answer of more than 1 MiB", "is AUTHGATE_URL right?")
-    if raw.length:
-        raise IncompleteRead(b"")
-    return body
 
 
 def _tls_failure(error: Exception, where: str, sent: bool) -> Unreachable | None:

@@ -8,9 +8,10 @@ count; a write is read back. Service and user names, and the value, are those of
 from __future__ import annotations
 
 import sys
+import threading  # noqa: F401  keyring needs it, and the thread that imports it first is the main one to it
 
 from .. import token_file
-from ..errors import StoreFailed
+from ..errors import NoKeyring, StoreFailed
 from ..protocol import binding
 from ..values import TYPE_CHECKING
 from . import bounded
@@ -35,10 +36,6 @@ _TRUSTED = {
     "keyring.backends.macOS": "macOS Keychain",
     "keyring.backends.Windows": "Windows Credential Manager",
 }
-
-
-class NoKeyring(StoreFailed):
-    """There is no keyring here that counts; under `auto` nobody needs to hear of it."""
 
 
 class KeyringStore:

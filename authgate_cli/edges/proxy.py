@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from ..errors import UsageError
-from ..protocol import percent
 from ..values import TYPE_CHECKING, Value
 
 if TYPE_CHECKING:
@@ -52,9 +51,11 @@ def _parse(address: str) -> Proxy:
     sound = host and rest.isascii() and rest.isprintable() and port.isdecimal() and len(port) < 6
     if not sound or not 0 < int(port) < 65536:
         raise UsageError("HTTPS_PROXY is not a proxy's address", "for example http://proxy.example.com:3128")
-    return Proxy(host.strip("[]"), int(port), percent.basic(*_login(credentials)) if credentials else "")
+    return Proxy(host.strip("[]"), int(port), _authorization(credentials) if credentials else "")
 
 
-def _login(credentials: str) -> tuple[str, str]:
+def _authorization(credentials: str) -> str:
+    from ..protocol import percent  # few proxies ask who it is
+
     user, _, password = credentials.partition(":")
-    return percent.decode(user), percent.decode(password)
+    return percent.basic(percent.decode(user), percent.decode(password))

@@ -28,5 +28,5 @@ class Edges(Value):
     open_browser: Callable[[str], Opened | None]
     uninterrupted: Callable[[], AbstractContextManager[object]]
     terminal: Terminal
-    surroundings: Surroundings
+    look_around: Callable[[], Surroundings]
     close: Callable[[], None]

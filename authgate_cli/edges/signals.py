@@ -79,11 +79,6 @@ def _handlers(signals: list[signal.Signals], handler: Callable[[int, object], No
                 signal.signal(one, old)
 
 
-def work_is_done() -> None:
-    """Let Ctrl-C change nothing any more: while Python shuts down, it would end a finished run by force."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-
-
 def die_of(signum: int) -> None:
     """End the process by the signal itself, so that whoever waits for it sees the truth."""
     signal.signal(signum, signal.SIG_DFL)

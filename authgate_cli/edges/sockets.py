@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import io
 import os
 import select
 import socket
-from http.client import HTTPException, HTTPResponse
 
 from ..errors import Unreachable
+from ..protocol import http1
 from ..values import TYPE_CHECKING
 from . import bounded
 from .proxy import proxy_for
@@ -21,35 +20,25 @@ if TYPE_CHECKING:
     from .proxy import Proxy
 
 
-# http.client bounds a line of the head, and how many lines it has, but takes bare CRs in it for lines,
-# too, reads everything there is for a chunk of -1 bytes, and any number of interim answers and trailers.
-LONGEST_HEAD = 256 * 1024
-LONGEST_BODY = 8 * 1024 * 1024  # with its framing: 1 MiB in chunks of a byte each takes 6
-
-
 class TimedSocket:
-    """What http.client needs of a socket, each operation limited to what is left of a deadline.
-
-    `allowance` is how many bytes may still arrive.
-    """
+    """A connection, each operation limited to what is left of a deadline."""
 
     def __init__(self, raw: socket.socket, monotonic: Callable[[], float], deadline: float):
         self.raw, self.monotonic, self.deadline = raw, monotonic, deadline
-        self.allowance = LONGEST_HEAD
 
     def left(self) -> float:
         """Return the seconds left. Raise TimeoutError when there are none."""
         return remaining(self.deadline, self.monotonic)
 
     def sendall(self, data: bytes) -> None:
+        """Send all of it."""
         self.raw.settimeout(self.left())
         self.raw.sendall(data)
 
-    def makefile(self, mode: str) -> io.BufferedReader:
-        return io.BufferedReader(_TimedReader(self))
-
-    def close(self) -> None:
-        """Do nothing: http.client closes before it has read the body; `shut` is for us to call."""
+    def receive(self) -> bytes:
+        """Return what has arrived, waiting for it; b"" when the other side has ended."""
+        self.raw.settimeout(self.left())
+        return self.raw.recv(65536)
 
     def shut(self) -> None:
         """Close the connection."""
@@ -58,23 +47,6 @@ class TimedSocket:
     def is_stale(self) -> bool:
         """Tell whether an idle connection has been closed, or holds bytes nobody asked for."""
         return bool(select.select([self.raw], [], [], 0)[0])
-
-
-class _TimedReader(io.RawIOBase):
-    def __init__(self, timed: TimedSocket):
-        self._timed = timed
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer) -> int:  # type: ignore[no-untyped-def]
-        timed = self._timed
-        timed.raw.settimeout(timed.left())
-        size = timed.raw.recv_into(buffer)
-        timed.allowance -= size
-        if timed.allowance < 0:
-            raise HTTPException("more bytes than any answer has")
-        return size
 
 
 def remaining(deadline: float, monotonic: Callable[[], float]) -> float:
@@ -94,7 +66,7 @@ def connect(
 ) -> TimedSocket:
     """Connect to a URL's host, through a proxy where the environment names one.
 
-    Raise OSError, ssl.SSLError among them, and HTTPException as they come; the caller translates.
+    Raise OSError, ssl.SSLError among them, as it comes; the caller translates.
     """
     proxy = proxy_for(url, environ)
     host, port = (proxy.host, proxy.port) if proxy else (url.host, url.port)
@@ -143,8 +115,9 @@ def _dial(host: str, port: int, monotonic: Callable[[], float], deadline: float)
 def _look_up(host: str, port: int, seconds: float) -> list:  # type: ignore[type-arg]
     def look_up() -> list:  # type: ignore[type-arg]
         try:
-            return socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-        except UnicodeError as error:  # a label that is empty or longer than 63 characters
+            # As bytes: for text, even if it is ASCII, the IDNA tables are loaded.
+            return socket.getaddrinfo(host.encode("ascii"), port, type=socket.SOCK_STREAM)
+        except UnicodeError as error:
             raise _no_such_name() from error
 
     if host == "localhost" or ":" in host or host.replace(".", "").isdecimal():
@@ -160,14 +133,10 @@ def _ask_proxy(timed: TimedSocket, proxy: Proxy, url: Url) -> None:
     host = f"[{url.host}]" if ":" in url.host else url.host
     authorization = f"Proxy-Authorization: {proxy.authorization}\r\n" if proxy.authorization else ""
     timed.sendall(f"CONNECT {host}:{url.port} HTTP/1.1\r\nHost: {host}:{url.port}\r\n{authorization}\r\n".encode())
-    response = HTTPResponse(timed, method="CONNECT")  # type: ignore[arg-type]
     try:
-        response.begin()
-        status = response.status
-    except HTTPException as error:
+        status = http1.read_head(http1.Incoming(timed.receive)).status
+    except (http1.NotHttp, http1.NoAnswer, http1.CutOff) as error:
         raise Unreachable(f"the proxy {proxy.host} does not speak HTTP", "see HTTPS_PROXY", sent=False) from error
-    finally:
-        response.close()
     if status != 200:
         hint = "put user and password into HTTPS_PROXY" if status == 407 else "see HTTPS_PROXY and NO_PROXY"
         raise Unreachable(f"the proxy {proxy.host} refuses the connection (status {status})", hint, sent=False)

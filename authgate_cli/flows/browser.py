@@ -74,7 +74,7 @@ def _listen(attempt: Attempt) -> tuple[Listener, str]:
 
 
 def _invite(attempt: Attempt, url: str, redirect: Url, open_page: bool) -> Opened | None:
-    terminal, here = attempt.edges.terminal, attempt.edges.surroundings
+    terminal, here = attempt.edges.terminal, attempt.edges.look_around()
     open_page = open_page and here.browser is not None
     terminal.prompt(
         "Opening your browser to sign in. If nothing happens, open this address yourself:"

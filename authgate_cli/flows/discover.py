@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 _MOST_REDIRECTS = 3
 
 
-def discover(send: Callable[[Request], Response], issuer: str) -> Metadata:
-    """Return what the server says of itself. Raise Unreachable or Refused.
+def discover(send: Callable[[Request], Response], issuer: str) -> tuple[Metadata, Response]:
+    """Return what the server says of itself, and in which answer. Raise Unreachable or Refused.
 
     A redirect is followed here alone, and only to the same host over https (rule: discovery).
     """
@@ -26,7 +26,7 @@ def discover(send: Callable[[Request], Response], issuer: str) -> Metadata:
     for _ in range(_MOST_REDIRECTS + 1):
         response = send(get(url))
         if response.status not in (301, 302, 303, 307, 308):
-            return discovery.parse(response, issuer)
+            return discovery.parse(response, issuer), response
         url = _followed(url, response.headers.get("location", ""), issuer)
     raise Refused("the server's discovery document is behind too many redirects", "is AUTHGATE_URL right?")
 

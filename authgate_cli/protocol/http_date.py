@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from email.utils import parsedate_to_datetime
-
 from ..values import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -12,6 +10,10 @@ if TYPE_CHECKING:
 
 def http_date(text: str) -> float | None:
     """Return an HTTP date in seconds since 1970, or None for anything else."""
+    if not text:
+        return None
+    from email.utils import parsedate_to_datetime  # an answer that is as it should be needs no date read
+
     try:
         return parsedate_to_datetime(text).timestamp()
     except (TypeError, ValueError, OverflowError):

@@ -3,13 +3,9 @@
 from __future__ import annotations
 
 from ..values import TYPE_CHECKING, Value
-from . import percent
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-
-_SECRET_FIELDS = ("client_secret", "code", "code_verifier", "device_code", "refresh_token", "token")
+    pass
 
 
 class Request(Value):
@@ -50,13 +46,6 @@ def get(url: str) -> Request:
 def get_as(url: str, access_token: str) -> Request:
     """Return a GET with a Bearer token (RFC 6750 section 2.1)."""
     return Request("GET", url, {"Authorization": f"Bearer {access_token}"}, secrets=(access_token,))
-
-
-def post_form(url: str, fields: Mapping[str, str | None], headers: Mapping[str, str] | None = None) -> Request:
-    """Return a form POST; fields that are None are left out."""
-    kind = {"Content-Type": "application/x-www-form-urlencoded"}
-    secrets = tuple(fields[name] or "" for name in _SECRET_FIELDS if fields.get(name))
-    return Request("POST", url, {**kind, **(headers or {})}, percent.form(fields), secrets)
 
 
 def without_echo(response: Response, secrets: tuple[str, ...]) -> Response:

@@ -7,7 +7,7 @@ from ..text import clean
 from ..tokens import TokenSet, expiry, is_token
 from ..values import TYPE_CHECKING
 from . import percent
-from .messages import post_form
+from .forms import post_form
 from .oauth_error import check_data, refused
 from .strict_json import parse_object
 

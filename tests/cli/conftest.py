@@ -12,6 +12,8 @@ from authgate_server import AuthGateServer
 from client import Client, build_archive
 from secrecy import insist
 
+NOWHERE = "/dev/null"  # nothing can be kept there, so every run asks for the discovery document
+
 
 @pytest.fixture(scope="session")
 def archive():
@@ -30,7 +32,7 @@ def client(archive, server, tmp_path):
 
     When the test is over, no secret of the server's may have been shown where none belongs.
     """
-    client = Client(archive, tmp_path, AUTHGATE_URL=server.issuer, CLIENT_ID=server.client_id)
+    client = Client(archive, tmp_path, AUTHGATE_URL=server.issuer, CLIENT_ID=server.client_id, XDG_CACHE_HOME=NOWHERE)
     yield client
     insist(client.everything, server.secrets())
 
@@ -82,6 +84,7 @@ def somebody(archive, server):
             python_for(SOMEBODY) if is_root else sys.executable,
             AUTHGATE_URL=server.issuer,
             CLIENT_ID=server.client_id,
+            XDG_CACHE_HOME=NOWHERE,
         )
         somebody.identity = {"user": SOMEBODY} if is_root else {}
         somebody.given = server.issue()

@@ -1,15 +1,19 @@
 """The archive: the same bytes from the same source, and nothing of the machine in it."""
 
+import ast
 import hashlib
+import io
 import os
-import re
 import shutil
 import subprocess
 import sys
+import tokenize
 import zipfile
 
 import pytest
 from client import ROOT, Client
+
+CODE = f"code.{sys.implementation.cache_tag}"
 
 
 @pytest.fixture
@@ -80,19 +84,55 @@ def test_entries_are_sorted_dated_alike_and_nothing_but_the_package(archive):
     names = [entry.filename for entry in entries]
 
     assert names == sorted(names)
-    assert names[0] == "__main__.py"
-    assert all(re.fullmatch(r"authgate_cli(/\w+)+\.py", name) for name in names[1:])
+    first = ("__main__", "authgate_cli/__init__", "authgate_cli/bundle")
+    assert set(names) == {f"{name}.{kind}" for name in first for kind in ("py", "pyc")} | {CODE, "source.txt"}
     assert {entry.date_time for entry in entries} == {(1980, 1, 1, 0, 0, 0)}
     assert {entry.external_attr >> 16 for entry in entries} == {0o100644}
     assert {(entry.create_system, entry.extra, entry.comment) for entry in entries} == {(3, b"", b"")}
 
 
-def test_every_module_is_in_it(archive):
+def sources(archive) -> dict[str, str]:
+    """Return what the archive has of each module's text."""
+    with zipfile.ZipFile(archive) as opened:
+        parts = ("\n" + opened.read("source.txt").decode()).split("\n#@ ")[1:]
+        found = {name: text for name, _, text in (part.partition("\n") for part in parts)}
+        return found | {name: opened.read(name).decode() for name in opened.namelist() if name.endswith(".py")}
+
+
+def test_every_module_is_in_it_once(archive):
     package = ROOT / "authgate_cli"
     modules = {path.relative_to(ROOT).as_posix() for path in package.rglob("*.py")} - {"authgate_cli/__main__.py"}
 
-    with zipfile.ZipFile(archive) as opened:
-        assert set(opened.namelist()) == modules | {"__main__.py"}
+    assert set(sources(archive)) == modules | {"__main__.py"}
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "authgate_cli").rglob("*.py")), ids=lambda path: path.stem)
+def test_every_line_that_does_something_is_in_it_where_it_was(archive, path):
+    """What is left out is comments, docstrings, and imports for type checkers."""
+    name = path.relative_to(ROOT).as_posix().replace("authgate_cli/__main__", "__main__")
+    original, packed = ast.parse(path.read_text()), ast.parse(sources(archive)[name])
+
+    assert dump(packed) == dump(original)
+    tokens = tokenize.generate_tokens(io.StringIO(sources(archive)[name]).readline)
+    assert [token.string for token in tokens if token.type == tokenize.COMMENT] == []
+
+
+def dump(tree: ast.Module) -> list[str]:
+    """Return what a module does, statement by statement, with line numbers."""
+    for node in ast.walk(tree):
+        body = getattr(node, "body", None)
+        if isinstance(node, (ast.Module, ast.FunctionDef, ast.ClassDef)) and body and is_text(body[0]):
+            node.body = body[1:]
+    tree.body = [one for one in tree.body if not (is_for_checkers(one) and not one.orelse)]
+    return [f"{node.lineno}: {ast.dump(node)}" for node in tree.body]
+
+
+def is_text(statement) -> bool:
+    return isinstance(statement, ast.Expr) and isinstance(getattr(statement.value, "value", None), str)
+
+
+def is_for_checkers(statement) -> bool:
+    return isinstance(statement, ast.If) and ast.unparse(statement.test) == "TYPE_CHECKING"
 
 
 def test_archive_is_a_program(archive):

@@ -53,6 +53,9 @@ class Watched(io.StringIO):
         return super().write(text)
 
 
+NOWHERE = "/dev/null"  # nothing can be kept there, so every run asks for the discovery document
+
+
 def forbidden_browser(url):
     raise AssertionError("no browser may be opened here")
 
@@ -82,6 +85,7 @@ def authgate(server, home):
             "AUTHGATE_URL": server.issuer,
             "CLIENT_ID": server.client_id,
             "AUTHGATE_STORE": "file",
+            "XDG_CACHE_HOME": NOWHERE,
             **(env or {}),
         }
         environ = {name: value for name, value in environ.items() if value is not None}
@@ -90,7 +94,7 @@ def authgate(server, home):
         out, err = io.StringIO(), Watched(watch)
 
         def edit(real):
-            return real._replace(surroundings=here, open_browser=browser or forbidden_browser, **edges)
+            return real._replace(look_around=lambda: here, open_browser=browser or forbidden_browser, **edges)
 
         status = cli.run(list(argv), environ, Terminal(None, out, err, environ), now, edit)
         everything.append(said(argv, out.getvalue(), err.getvalue()))

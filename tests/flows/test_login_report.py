@@ -1,6 +1,7 @@
 """The main job: what a person sees, and which requests it takes."""
 
 import json
+import threading
 
 import pytest
 
@@ -28,11 +29,19 @@ def test_second_run_asks_nobody(authgate, server):
 
     assert json.loads(result.out)["source"] == "stored"
     assert result.err == ""
-    assert [(seen.method, seen.path) for seen in server.requests] == [
-        ("GET", "/.well-known/openid-configuration"),
-        ("GET", "/oauth/userinfo"),
-        ("GET", "/oauth/tokeninfo"),
-    ]
+    first, *both = [(seen.method, seen.path) for seen in server.requests]
+    assert first == ("GET", "/.well-known/openid-configuration")
+    assert sorted(both) == [("GET", "/oauth/tokeninfo"), ("GET", "/oauth/userinfo")]
+
+
+def test_the_server_is_asked_about_user_and_token_at_once(authgate, server):
+    """Each request gets its answer only when the other has arrived as well."""
+    authgate("--flow", "device")
+    both = threading.Barrier(2, timeout=20)
+    for path in ("/oauth/userinfo", "/oauth/tokeninfo"):
+        server.misbehave(path, edit=lambda answer: answer if both.wait() >= 0 else {})
+
+    assert authgate().status == 0
 
 
 def test_force_signs_in_although_a_token_is_stored(authgate):

@@ -131,7 +131,7 @@ class _World:
             open_browser=None,
             listen=None,
             uninterrupted=nullcontext,
-            surroundings=Surroundings("linux", terminal=True),
+            look_around=lambda: Surroundings("linux", terminal=True),
         )
 
     def _sleep(self, seconds: float) -> None:

@@ -39,7 +39,7 @@ from authgate_cli.session import Checked
 from authgate_cli.settings import SETTINGS, SWITCHES, Settings, resolve
 from authgate_cli.tokens import TokenSet
 
-METADATA = discover(lambda _: Response(200, {}, json.dumps(ANSWERS[samples.DISCOVERY]).encode()), ISSUER)
+METADATA, _ = discover(lambda _: Response(200, {}, json.dumps(ANSWERS[samples.DISCOVERY]).encode()), ISSUER)
 
 TOKEN = TokenSet(samples.ACCESS, expires_at=NOW + 60, refresh_token=samples.REFRESH, id_token=samples.JWTS["RS256"])
 DATES = ("120", samples.HEADERS["retry-after"], samples.HEADERS["date"])

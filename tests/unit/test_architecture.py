@@ -18,10 +18,13 @@ PACKAGE = "authgate_cli"
 FLOORS = {
     5: ["__main__"],
     4: ["cli", "app", "commands", "wiring", "report", "help"],
-    3: ["session", "refresh", "store", "held", "flows"],
+    3: ["session", "sign_in", "refresh", "server", "store", "held", "flows"],
     2: ["edges"],
     1: ["protocol"],
-    0: ["", "errors", "tokens", "settings", "options", "dotenv", "token_file", "text", "urls", "values"],
+    0: [
+        *("", "errors", "tokens", "settings", "options", "dotenv", "token_file"),
+        *("json_text", "text", "urls", "values", "bundle"),
+    ],
 }
 FLOOR_OF = {name: floor for floor, names in FLOORS.items() for name in names}
 # Each would cost more start-up time than all of a cached `token`.
@@ -31,7 +34,8 @@ THIRD_PARTY = {"keyring": "edges.keyring_store"}
 ENDINGS = {
     "sys.exit": ["__main__"],
     "signal.raise_signal": ["edges.signals"],
-    **dict.fromkeys(["os._exit", "os.abort", "os.kill", "SystemExit", "exit", "quit"], []),
+    "os._exit": ["__main__"],
+    **dict.fromkeys(["os.abort", "os.kill", "SystemExit", "exit", "quit"], []),
 }
 
 

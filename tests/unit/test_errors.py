@@ -18,6 +18,7 @@ EXIT_STATUS = {
     errors.Denied: 4,
     errors.NobodyCame: 4,
     errors.StoreFailed: 5,
+    errors.NoKeyring: 5,
 }
 
 

@@ -17,17 +17,6 @@ def test_a_plain_get_names_nobody():
     assert messages.get("https://a.example") == ("GET", "https://a.example", {}, None, ())
 
 
-def test_a_form_is_posted_as_a_form():
-    request = messages.post_form("https://a.example/t", {"a": "1", "b": None}, {"X": "y"})
-    kind = {"Content-Type": "application/x-www-form-urlencoded"}
-    assert request == ("POST", "https://a.example/t", {**kind, "X": "y"}, "a=1", ())
-
-
-def test_a_form_knows_its_secrets():
-    fields = {"grant_type": "refresh_token", "refresh_token": "r", "client_id": "c", "client_secret": "s", "code": None}
-    assert messages.post_form("https://a.example/t", fields).secrets == ("s", "r")
-
-
 @pytest.mark.parametrize(("status", "body"), [(200, b"r and r"), (400, b"**** and ****")])
 def test_an_error_that_repeats_a_secret_is_cleared_of_it(status, body):
     assert messages.without_echo(answer(b"r and r", status), ("r",)).body == body
@@ -36,10 +25,6 @@ def test_an_error_that_repeats_a_secret_is_cleared_of_it(status, body):
 def test_an_error_with_status_200_is_cleared_too():
     response = answer({"error": "invalid_grant", "error_description": "top-secret is spent"})
     assert b"top-secret" not in messages.without_echo(response, ("top-secret",)).body
-
-
-def test_a_form_needs_no_other_headers():
-    assert list(messages.post_form("https://a.example/t", {}).headers) == ["Content-Type"]
 
 
 PAGES = {

@@ -15,7 +15,8 @@ from raw_server import SAFETY, RawServer, answer, reset, say_nothing, trickle, t
 from authgate_cli import __version__
 from authgate_cli.edges.http import Http
 from authgate_cli.errors import Refused, Unreachable
-from authgate_cli.protocol.messages import Request, get, get_as, post_form
+from authgate_cli.protocol.forms import post_form
+from authgate_cli.protocol.messages import Request, get, get_as
 
 NOW = 1_800_000_000.0
 LARGEST = 1024 * 1024  # bytes of body
@@ -163,7 +164,7 @@ def test_one_deadline_covers_the_whole_exchange(client, script, make):
     [
         (answer(200, b"half", Content_Length=8), Unreachable, "was cut off"),
         (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n8\r\nhalf", Unreachable, "was cut off"),
-        (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n", Unreachable, "was cut off"),
+        (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n", Refused, "not HTTP"),
         (b"SSH-2.0-OpenSSH_9.6\r\n", Refused, "not HTTP"),
         (b"HTTP/1.1 abc OK\r\n\r\n", Refused, "not HTTP"),
         (b"HTTP/1.1 200 OK\r\nX: " + b"x" * 70_000, Refused, "not HTTP"),
