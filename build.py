@@ -6,6 +6,8 @@ are sorted, dates are fixed, nothing of the machine gets in. `zipapp` cannot do 
 Python, and throws the exit status of `main` away. authgate_cli/bundle.py says what the entries are.
 """
 
+from __future__ import annotations
+
 import ast
 import hashlib
 import importlib.util
@@ -17,6 +19,10 @@ import tokenize
 import zipfile
 from pathlib import Path
 from types import CodeType
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 ROOT = Path(__file__).resolve().parent
 sys.path.insert(0, str(ROOT))
@@ -24,6 +30,7 @@ sys.dont_write_bytecode = True  # a build leaves nothing but the archive
 
 from authgate_cli.bundle import CODE, HEADING, SOURCE  # noqa: E402
 
+Place = tuple[int, int]  # line and byte in it, from 0
 SHEBANG = b"#!/usr/bin/env python3\n"
 DATE = (1980, 1, 1, 0, 0, 0)  # the first that a zip file knows
 # What Python itself imports before the bundle takes over.
@@ -89,41 +96,52 @@ def entries() -> dict[str, bytes]:
 
 
 def bare(path: Path) -> str:
-    """Return a module's text without docstrings, comments and what is for type checkers, every line where it was."""
-    text = path.read_text(encoding="utf-8")
-    lines = text.split("\n")
-    for statement, substitute in _dispensable(ast.parse(text)):
-        first, last = statement.lineno - 1, statement.end_lineno or statement.lineno
-        lines[first:last] = [lines[first][: statement.col_offset] + substitute, *[""] * (last - first - 1)]
-    for token in tokenize.generate_tokens(io.StringIO("\n".join(lines)).readline):
+    """Return a module's text with what does something when the program runs, every statement where it was."""
+    text = path.read_bytes()
+    lines = text.split(b"\n")
+    for start, end, substitute in sorted(_dispensable(ast.parse(text), lines), reverse=True):
+        _cut(lines, start, end, substitute)
+    for token in tokenize.tokenize(io.BytesIO(b"\n".join(lines)).readline):
         if token.type == tokenize.COMMENT:
             row, column = token.start
-            lines[row - 1] = lines[row - 1][:column].rstrip()
-    return "\n".join(lines)
+            lines[row - 1] = lines[row - 1].decode()[:column].rstrip().encode()
+    return b"\n".join(lines).decode()
 
 
-def _dispensable(tree: ast.Module) -> list[tuple[ast.stmt, str]]:
-    """Return the statements that do nothing when the program runs, and what each may be replaced by."""
-    bodies = [tree.body, *(node.body for node in ast.walk(tree) if isinstance(node, (ast.FunctionDef, ast.ClassDef)))]
-    docstrings = [body[0] for body in bodies if body and _is_text(body[0])]
-    typing = [one for one in tree.body if isinstance(one, ast.If) and ast.unparse(one.test) == "TYPE_CHECKING"]
-    return [(one, '""') for one in docstrings] + [(one, "") for one in typing if not one.orelse]
+def _dispensable(tree: ast.Module, lines: list[bytes]) -> Iterator[tuple[Place, Place, bytes]]:
+    """Yield from where to where there is a docstring, an annotation or what is for type checkers, and a substitute."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING" and not node.orelse:
+            yield _start(node), _end(node), b""
+        if isinstance(node, (ast.Module, ast.ClassDef, ast.FunctionDef)) and ast.get_docstring(node):
+            yield _start(node.body[0]), _end(node.body[0]), b'""'
+        if isinstance(node, ast.arg) and node.annotation:
+            row, column = _start(node)
+            yield (row, column + len(node.arg)), _end(node), b""
+        if isinstance(node, ast.FunctionDef) and node.returns:
+            row, column = _start(node.returns)
+            yield (row, lines[row].rindex(b" ->", 0, column)), _end(node.returns), b""
 
 
-def _is_text(statement: ast.stmt) -> bool:
-    value = statement.value if isinstance(statement, ast.Expr) else None
-    return isinstance(value, ast.Constant) and isinstance(value.value, str)
+def _start(node: ast.stmt | ast.expr | ast.arg) -> Place:
+    return node.lineno - 1, node.col_offset
+
+
+def _end(node: ast.stmt | ast.expr | ast.arg) -> Place:
+    assert node.end_lineno is not None
+    assert node.end_col_offset is not None
+    return node.end_lineno - 1, node.end_col_offset
+
+
+def _cut(lines: list[bytes], start: Place, end: Place, substitute: bytes) -> None:
+    """Put a substitute in the place of what is there, and empty lines for those that it took."""
+    (first, left), (last, right) = start, end
+    lines[first : last + 1] = [lines[first][:left] + substitute + lines[last][right:], *[b""] * (last - first)]
 
 
 def _code(name: str, text: str) -> CodeType:
-    """Compile a module without annotations, which are a tuple of texts for each function, and without line numbers."""
-    tree = ast.parse(text)
-    for node in ast.walk(tree):
-        if isinstance(node, ast.arg):
-            node.annotation = None
-        elif isinstance(node, ast.FunctionDef):
-            node.returns = None
-    return _without_lines(compile(tree, name, "exec", dont_inherit=True, optimize=2))
+    """Compile a module to code that does not know its line numbers."""
+    return _without_lines(compile(text, name, "exec", dont_inherit=True, optimize=2))
 
 
 def _without_lines(code: CodeType) -> CodeType:
