@@ -18,6 +18,7 @@ import statistics
 import subprocess
 import sys
 import tempfile
+import time
 import zipfile
 from pathlib import Path
 from typing import NamedTuple
@@ -27,9 +28,21 @@ ROOT = HERE.parent.parent
 sys.path.insert(0, str(HERE.parent))
 
 from authgate_server import AuthGateServer  # noqa: E402
+from client import browser_program  # noqa: E402
 
 DELAY = 0.1  # seconds added to every request, where a network is to be imitated
 SIZE_GOAL = 96_000  # bytes
+RETURN_GOAL = 50  # milliseconds
+
+
+class Server(AuthGateServer):
+    """The stand-in, which notes when it has sent a browser back to the callback."""
+
+    sent_back = 0.0
+
+    def _back(self, ask: dict, **result: str):
+        self.sent_back = time.monotonic()
+        return super()._back(ask, **result)
 
 
 class Cost(NamedTuple):
@@ -62,7 +75,7 @@ class Case(NamedTuple):
 class Bench:
     """The cases, in one home with a token stored; `sdk` is a folder of site packages, or None."""
 
-    def __init__(self, server: AuthGateServer, home: Path, python: str, archive: Path, sdk: Path | None):
+    def __init__(self, server: Server, home: Path, python: str, archive: Path, sdk: Path | None):
         self.server, self.home, self.python, self.archive, self.sdk = server, home, python, archive, sdk
         self.environment = {
             "PATH": os.environ["PATH"],
@@ -133,11 +146,12 @@ def main() -> int:
     sdk = next((path.parent for path in installed), None)
     archive = options.archive.resolve()
     print(f"{_version(options.python)} -S, {os.cpu_count()} processors, medians of {options.rounds} rounds\n")
-    with AuthGateServer(device_interval=0) as server, tempfile.TemporaryDirectory() as home:
+    with Server(device_interval=0) as server, tempfile.TemporaryDirectory() as home:
         bench = Bench(server, Path(home), options.python, archive, sdk)
         bench.store_tokens()
         starting_up(bench, options.rounds)
         reporting(bench, options.rounds)
+        returning(bench, options.rounds)
         counting(bench)
     size = archive.stat().st_size
     print(f"\narchive: {size} bytes, {'ok' if size <= SIZE_GOAL else 'NOT'}: at most {SIZE_GOAL}")
@@ -177,6 +191,18 @@ def reporting(bench: Bench, rounds: int) -> None:
         ours = getattr(costs["ours"], field)
         sdk = getattr(costs["sdk"], field) if bench.sdk else float("nan")
         show(what, ours / sdk, goal, f"{ours * scale:.1f} {unit}, SDK {sdk * scale:.1f} {unit}")
+
+
+def returning(bench: Bench, rounds: int) -> None:
+    """How long the prompt takes to come back when the person has approved in a browser."""
+    case = bench.ours("login", "--force", "--flow", "browser", BROWSER=browser_program(bench.home))
+    waits = []
+    for _ in range(rounds):
+        case.run()
+        waits.append(time.monotonic() - bench.server.sent_back)
+    wait = statistics.median(waits) * 1000
+    judged = "ok" if wait <= RETURN_GOAL else "NOT"
+    print(f"\napproval in the browser to the prompt: {wait:.0f} ms, {judged}: at most {RETURN_GOAL} ms")
 
 
 def counting(bench: Bench) -> None:
