@@ -12,9 +12,23 @@ def _stop(message):  # type: ignore[no-untyped-def]
     sys.exit(2)
 
 
+def _end_at_once(signum, frame):  # type: ignore[no-untyped-def]
+    try:
+        os.write(2, b"authgate: error: interrupted\n")
+    finally:
+        os._exit(130)
+
+
 if __name__ == "__main__":
     if sys.version_info < (3, 10):
         _stop("Python 3.10 or newer is needed, and this is %d.%d" % sys.version_info[:2])
+    # Not `signal`: that makes its numbers enums, which takes as long as half of a cached `token`.
+    import _signal  # type: ignore[import-not-found]
+    import os
+
+    # A KeyboardInterrupt amid an import can get lost; up to the wiring there is nothing that one would have to undo.
+    if _signal.getsignal(_signal.SIGINT) is _signal.default_int_handler:
+        _signal.signal(_signal.SIGINT, _end_at_once)
     try:
         from authgate_cli import bundle
 
@@ -31,11 +45,6 @@ if __name__ == "__main__":
             "this Python lacks the standard module %s; on Debian and Ubuntu the package libpython3-stdlib brings it"
             " (apt-get install python3)" % missing
         )
-    except KeyboardInterrupt:
-        sys.stderr.write("authgate: error: interrupted\n")
-        status = 130
     # All is written and flushed. Python would now take every module apart, which takes longer than
     # printing a token, and a Ctrl-C in that time would make a finished run look interrupted.
-    import os
-
     os._exit(status)

@@ -9,6 +9,7 @@ from __future__ import annotations
 from contextlib import ExitStack, contextmanager
 
 from .edges.bounded import Running
+from .edges.signals import uninterrupted
 from .errors import (
     AuthGateError,
     Refused,
@@ -58,7 +59,8 @@ class Session:
 
     @property
     def _refresher(self) -> Refresher:
-        from .refresh import Refresher  # a door: most stored tokens are fresh
+        with uninterrupted():
+            from .refresh import Refresher  # a door: most stored tokens are fresh
 
         return Refresher(self._settings, self._edges, self._store, self._waiting, self.server)
 
@@ -123,7 +125,8 @@ class Session:
 
         Raise SignInNeeded where nobody may be asked or the person said no.
         """
-        from .sign_in import SignIn  # the door to the flows: a stored token does without them
+        with uninterrupted():  # an exception amid an import can get lost
+            from .sign_in import SignIn  # the door to the flows: a stored token does without them
 
         return SignIn(self._settings, self._edges, self._store, self.server, self._show_qr).run(refused)
 

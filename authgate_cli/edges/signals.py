@@ -11,17 +11,17 @@ from ..values import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-_ENDING = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
+_SIGNALS = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
 
 
 @contextmanager
 def ending_cleanly() -> Iterator[None]:
-    """Turn SIGTERM and SIGHUP into Terminated, so that `finally` blocks run first."""
+    """Turn SIGINT into KeyboardInterrupt, SIGTERM and SIGHUP into Terminated, so that `finally` blocks run first."""
 
     def end(signum: int, frame: object) -> None:
-        raise Terminated(signum)
+        raise KeyboardInterrupt if signum == signal.SIGINT else Terminated(signum)
 
-    with _handlers(_ENDING, end):
+    with _handlers(end):
         yield
 
 
@@ -48,13 +48,12 @@ def uninterrupted(notice: Callable[[], None] = lambda: None) -> Iterator[list[in
     What the block gets is the list of those that wait: it may end early for them. Within another
     such block they wait for the end of that one, and the list stays empty.
     """
-    signals = [signal.SIGINT, *_ENDING]
-    if any(isinstance(signal.getsignal(one), _Later) for one in signals):
+    if any(isinstance(signal.getsignal(one), _Later) for one in _SIGNALS):
         yield []
         return
     later = _Later(notice)
     try:
-        with _handlers(signals, later):
+        with _handlers(later):
             yield later.signals
     finally:
         if later.signals:
@@ -62,9 +61,9 @@ def uninterrupted(notice: Callable[[], None] = lambda: None) -> Iterator[list[in
 
 
 @contextmanager
-def _handlers(signals: list[signal.Signals], handler: Callable[[int, object], None]) -> Iterator[None]:
+def _handlers(handler: Callable[[int, object], None]) -> Iterator[None]:
     """Install a handler for a while; a signal that is ignored (nohup, a shell's &) stays ignored."""
-    before = {one: signal.getsignal(one) for one in signals}
+    before = {one: signal.getsignal(one) for one in _SIGNALS}
     try:
         for one, old in before.items():
             if old != signal.SIG_IGN:

@@ -175,3 +175,30 @@ def test_while_the_answer_is_under_way_a_signal_waits_until_the_tokens_are_on_di
     assert client.stored()["refresh_token"] == newest(server)
     assert client.run("token", "--min-ttl", "7200").returncode == 0
     assert server.family_alive(newest(server))
+
+
+# Python prints and forgets what is raised in a callback of its own, and its imports have such callbacks.
+LOST = """
+import signal, sys, weakref
+
+class Finder:
+    def find_spec(self, name, path=None, target=None):
+        if name == "{module}":
+            class Thing: ...
+            thing = Thing()
+            reference = weakref.ref(thing, lambda _: signal.raise_signal(signal.SIGINT))
+            del thing
+
+sys.meta_path.insert(0, Finder())
+"""
+
+
+@pytest.mark.parametrize("module", ["select", "socket", "html"])
+def test_ctrl_c_amid_an_import_is_not_lost(client, server, module):
+    """At the start, when the world is wired up, and when a flow is loaded."""
+    (client.home / "sitecustomize.py").write_text(LOST.format(module=module))
+
+    done = client.run("login", "--flow", "device", env={"PYTHONPATH": str(client.home)})
+
+    assert (done.returncode, done.stdout, done.stderr) == (INTERRUPTED, "", "authgate: error: interrupted\n")
+    assert not server.devices

@@ -9,9 +9,11 @@ from __future__ import annotations
 import io
 import json
 import socket
+import tempfile
 import threading
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import program
@@ -20,8 +22,9 @@ from authgate_keys import b64url
 from program import answer, good, shows
 from samples import ANSWERS, CALLBACK, CLIENT, ISSUER, NOW, STATE
 
-from authgate_cli import cli, dotenv, report, token_file, urls
+from authgate_cli import cli, dotenv, json_text, report, token_file, urls
 from authgate_cli.commands import COMMANDS
+from authgate_cli.edges.document_cache import DocumentCache
 from authgate_cli.edges.http import Http
 from authgate_cli.edges.loopback import Listener
 from authgate_cli.edges.proxy import proxy_for
@@ -221,6 +224,41 @@ def check_token_file(data):
     token_file.serialise(token_file.remove(document, CLIENT))
 
 
+def check_json(data):
+    """Compare the quick reader with the one that it stands for."""
+    read = []
+    for loads in (json_text.loads, json.loads):
+        try:
+            read.append(repr(loads(data)))
+        except (ValueError, RecursionError) as error:
+            read.append(type(error))
+    assert read[0] == read[1]
+
+
+class Kept:
+    """Load a kept discovery document whose file says something else; whatever comes of it is the issuer's own."""
+
+    def __init__(self):
+        self.folder = tempfile.TemporaryDirectory()
+        self.cache = DocumentCache(self.folder.name, lambda: NOW)
+        self.cache.store(ISSUER, json.dumps(ANSWERS[samples.DISCOVERY]).encode(), 3600)
+        (self.path,) = Path(self.folder.name).iterdir()
+        self.kept = json.loads(self.path.read_text())
+
+    def make(self, m) -> bytes:
+        return m.document(self.kept)
+
+    def check(self, data: bytes) -> None:
+        self.path.write_bytes(data)
+        document = self.cache.load(ISSUER)
+        if document is not None:
+            assert json.loads(data)["issuer"] == ISSUER
+            refusal(discover, lambda _: Response(200, {}, document), ISSUER)
+
+
+KEPT = Kept()
+
+
 def check_url(url):
     try:
         parts = urls.split(url)
@@ -264,6 +302,8 @@ TARGETS = {
     "url": Target(lambda m: m.text(m.choice((ISSUER + "/a?b#c", CALLBACK, "http://[::1]:80/"))), check_url),
     "environment": Target(spoilt_environ, check_environment),
     "dotenv": Target(lambda m: m.bytes(samples.DOTENV), check_dotenv),
+    "kept-document": Target(KEPT.make, KEPT.check),
+    "json": Target(lambda m: m.document(m.choice(samples.TOKEN_FILES)), check_json),
     "token-file": Target(spoilt_token_file, check_token_file),
     "command-line": Target(lambda m: [m.text(word) if m.random() < 0.3 else word for word in samples.ARGV], check_argv),
     "program": Target(program.make, program.check),
