@@ -34,7 +34,8 @@ class Bundle:
         place = self._place(name) if name.startswith("authgate_cli.") else None
         if place is None:
             return None
-        return ModuleSpec(name, self, origin=place, is_package=place.endswith("/__init__.py"))  # type: ignore[arg-type]
+        is_package = place.endswith("/__init__.py")
+        return ModuleSpec(name, self, origin=self._origin(place), is_package=is_package)  # type: ignore[arg-type]
 
     def create_module(self, spec: ModuleSpec) -> None:
         """Leave that to Python."""
@@ -42,13 +43,17 @@ class Bundle:
     def exec_module(self, module: ModuleType) -> None:
         """Run the module's code in it."""
         place = self._place(module.__name__) or ""
-        code = self._code.get(place) or compile(self._text(place), place, "exec", dont_inherit=True)
+        code = self._code.get(place) or compile(self._text(place), self._origin(place), "exec", dont_inherit=True)
         exec(code, module.__dict__)
 
     def get_source(self, name: str) -> str | None:
         """Return a module's text, for tracebacks."""
         place = self._place(name)
         return self._text(place) if place else None
+
+    def _origin(self, place: str) -> str:
+        """Return a path that no file has, so that a traceback shows the line that is in the archive."""
+        return f"{self._archive.archive}/{place}"
 
     def _place(self, name: str) -> str | None:
         base = name.replace(".", "/")

@@ -50,7 +50,7 @@ def _assignment(line: str) -> tuple[str, str]:
 
 
 def _unquoted(value: str) -> str:
-    comment = next((at for at, mark in enumerate(value) if mark == "#" and value[:at][-1:] in ("", " ", "\t")), None)
+    comment = next((at for at, mark in enumerate(value) if mark == "#" and value[at - 1 : at] in ("", " ", "\t")), None)
     return value[:comment].rstrip()
 
 

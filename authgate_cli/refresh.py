@@ -40,8 +40,8 @@ class Refresher(Value):
     server: Server
 
     def lock(self, path: str) -> AbstractContextManager[None]:
-        """Return the lock, waiting as long as one exchange and its discovery may take somebody else."""
-        return refresh_lock(path, self.waiting, 2 * self.settings.timeout + 5, self.edges.terminal.explain)
+        """Return the lock, waiting as long as discovery, keys and the exchange may take somebody else."""
+        return refresh_lock(path, self.waiting, 3 * self.settings.timeout + 5, self.edges.terminal.explain)
 
     def refresh(self, stored: Stored, min_ttl: float) -> Held:
         """Return a fresh token, refreshed here or meanwhile by somebody else.
@@ -79,10 +79,8 @@ class Refresher(Value):
         settings, edges = self.settings, self.edges
         fields = {"grant_type": "refresh_token", "refresh_token": current.refresh_token}
         with edges.uninterrupted():
-            response = self.server.ask(
-                lambda metadata: token_response.token_request(
-                    metadata, fields, settings.client_id, settings.client_secret
-                )
+            response = edges.send(
+                token_response.token_request(self.server.metadata, fields, settings.client_id, settings.client_secret)
             )
             answer = token_response.parse(response, "the token could not be refreshed", edges.now(), current.scope)
             if answer.id_token:

@@ -210,9 +210,27 @@ class Session:
         return None
 
     def _userinfo(self, token: str) -> Answer:
-        if self.server.metadata.userinfo_endpoint is None:
+        """Ask UserInfo; at its present place, should a kept one be no good."""
+        endpoint = self.server.metadata.userinfo_endpoint
+        outcome = self._userinfo_at(endpoint, token)
+        if self.server.is_kept and not (isinstance(outcome, Answer) and outcome.claims):
+            try:
+                present = self.server.ask_anew().userinfo_endpoint
+            except AuthGateError:
+                present = endpoint
+            if present != endpoint:
+                outcome = self._userinfo_at(present, token)
+        if isinstance(outcome, AuthGateError):
+            raise outcome
+        return outcome
+
+    def _userinfo_at(self, endpoint: str | None, token: str) -> Answer | AuthGateError:
+        if endpoint is None:
             return Answer(reason="the server does not offer it")
-        return claims.parse_userinfo(self.server.ask(lambda metadata: get_as(metadata.userinfo_endpoint or "", token)))
+        try:
+            return claims.parse_userinfo(self._edges.send(get_as(endpoint, token)))
+        except AuthGateError as error:
+            return error
 
     def _tokeninfo(self, endpoint: str, token: str) -> Answer:
         try:

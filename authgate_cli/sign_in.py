@@ -36,7 +36,6 @@ class SignIn(Value):
         insist_on_a_person(settings.flow, settings.no_input, here)
         # A server that cannot be reached, or a store that cannot be written, is found out before
         # a person is asked to approve anything.
-        self.server.ask_anew()
         keys = self.server.keys()
         if "openid" in settings.scope.split():
             keys.load()

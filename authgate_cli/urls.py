@@ -67,7 +67,7 @@ def _authority(netloc: str) -> tuple[str, int | None]:
     else:
         host, colon, port = netloc.lower().partition(":")
         good = "[" not in host
-    if not good or not host or (colon and not (port.isdecimal() and len(port) <= 5)):
+    if not good or not host or (colon and not _is_number(port)):
         raise ValueError("its host or port is impossible")
     if colon and not 1 <= int(port) <= 65535:
         raise ValueError("its port is impossible")
@@ -76,4 +76,8 @@ def _authority(netloc: str) -> tuple[str, int | None]:
 
 def _is_ipv4(host: str) -> bool:
     parts = host.split(".")
-    return len(parts) == 4 and all(part.isdecimal() and str(int(part)) == part and int(part) < 256 for part in parts)
+    return len(parts) == 4 and all(_is_number(part) and int(part) < 256 and str(int(part)) == part for part in parts)
+
+
+def _is_number(text: str) -> bool:
+    return text.isdecimal() and len(text) <= 5  # Python refuses to read numbers that are very long

@@ -43,7 +43,8 @@ def run(app: App) -> int:
     environment = {**app.environ, "AUTHGATE_TOKEN": held.token.access_token}
     try:
         if os.name != "posix":
-            return subprocess.run(command, env=environment, check=False).returncode
+            code = subprocess.run(command, env=environment, check=False).returncode
+            return code if code < 2**31 else code - 2**32  # the same 32 bits to Windows
         _become(command, environment)
     except (OSError, ValueError) as error:
         raise _failure(command[0], error, environment) from error

@@ -25,7 +25,7 @@ def run(app: App) -> int:
         with app.session.locked():
             tokens = [stored.token for stored in app.store.load_all()]  # somebody may have refreshed
             try:
-                offered = app.session.server.metadata.revocation_endpoint is not None
+                offered = app.session.server.ask_anew().revocation_endpoint is not None
                 failure = _revoke(app, tokens) if offered else None
             except AuthGateError as error:
                 failure = error
@@ -67,14 +67,14 @@ def _revoke(app: App, tokens: list[TokenSet]) -> AuthGateError | None:
 
 
 def _revoke_one(app: App, secret: str, kind: str) -> None:
-    settings = app.settings
-    response = app.session.server.ask(
-        lambda metadata: token_response.authenticated(
-            metadata.revocation_endpoint or "",
+    settings, server = app.settings, app.session.server.metadata
+    response = app.edges.send(
+        token_response.authenticated(
+            str(server.revocation_endpoint),
             {"token": secret, "token_type_hint": kind},
             settings.client_id,
             settings.client_secret,
-            metadata.auth_methods,
+            server.auth_methods,
         )
     )
     if response.status != 200:

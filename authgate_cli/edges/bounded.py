@@ -29,7 +29,10 @@ class Running:
         self._errors: list[BaseException] = []
         self._working = _thread.allocate_lock()
         self._working.acquire()
-        _thread.start_new_thread(self._work, (function,))
+        try:
+            _thread.start_new_thread(self._work, (function,))
+        except RuntimeError:  # as many threads as are allowed here: it takes the caller's time
+            self._work(function)
 
     def ends_within(self, seconds: float) -> bool:
         """Wait for the end, at most so many seconds; tell whether it has come."""

@@ -25,9 +25,12 @@ class DocumentCache:
         doubts: list[str] = []
         try:
             kept = loads(read_private(self._path(issuer), doubts.append))
+            if doubts:  # others could write it, and nobody would know that the next time
+                self.store(issuer, b"", 0)
+                return None
             # A clock that was set back would keep the document for longer than the server allows.
             fresh = kept["issuer"] == issuer and kept["kept_at"] <= self._now() < kept["expires_at"]
-            return kept["document"].encode() if fresh and not doubts else None
+            return kept["document"].encode() if fresh else None
         except (StoreFailed, ValueError, TypeError, LookupError, AttributeError, RecursionError):
             return None
 
@@ -51,7 +54,7 @@ class DocumentCache:
 
 def cache_folder(environ: Mapping[str, str], home: str) -> str | None:
     """Return our folder where programs keep what they can do without (XDG Base Directory), or None."""
-    base = environ.get("XDG_CACHE_HOME", "")
-    if not os.path.isabs(base):  # a relative one is to be ignored
-        base = os.path.join(home, ".cache") if home else ""
-    return os.path.join(base, "authgate") if base else None
+    for base in (environ.get("XDG_CACHE_HOME", ""), os.path.join(home, ".cache")):
+        if os.path.isabs(base):  # a relative one is to be ignored
+            return os.path.join(base, "authgate")
+    return None

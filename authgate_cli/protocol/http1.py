@@ -37,7 +37,7 @@ class TooLarge(Exception):
 
 
 class Head(Value):
-    """Status and header fields; names are in lower case, and of several of one name the last counts."""
+    """Status and header fields; names are in lower case, and several of one name are a list (RFC 9110 section 5.3)."""
 
     status: int
     headers: dict[str, str]
@@ -148,10 +148,14 @@ def read_body(incoming: Incoming, head: Head, most: int) -> tuple[bytes, bool]:
     elif coding is not None:
         if coding.strip().lower() != "chunked":
             raise NotHttp
+        body = _bounded(_chunks(incoming, most), most)
         # With a length, too, somebody between here and there may see another message than we do.
-        body, framed = _bounded(_chunks(incoming, most), most), length is None
+        framed = _has_sound_trailers(incoming) and length is None
     elif length is not None:
-        size = _number(length.strip(), 10)
+        sizes = {_number(size.strip(), 10) for size in length.split(",")}
+        size = sizes.pop()
+        if sizes:
+            raise NotHttp
         if size > most:
             raise TooLarge
         body, framed = incoming.exactly(size), True
@@ -170,7 +174,7 @@ def _status_line(line: str) -> tuple[str, int]:
 
 
 def _fields(incoming: Incoming) -> dict[str, str]:
-    """Read header fields, or trailers (section 5)."""
+    """Read header fields, or trailers (section 5); several of one name become a list."""
     headers: dict[str, str] = {}
     name, count = "", 0
     while line := incoming.line():
@@ -181,7 +185,8 @@ def _fields(incoming: Incoming) -> dict[str, str]:
         name = name.lower()
         if not colon or not name or not _TOKEN.issuperset(name):
             raise NotHttp
-        headers[name] = value.strip(" \t")
+        value = value.strip(" \t")
+        headers[name] = f"{headers[name]}, {value}" if name in headers else value
         count += 1
         if count > _MOST_FIELDS:
             raise NotHttp
@@ -189,14 +194,22 @@ def _fields(incoming: Incoming) -> dict[str, str]:
 
 
 def _chunks(incoming: Incoming, most: int) -> Iterator[bytes]:
-    """Read a chunked body (section 7.1), and its trailers, which mean nothing to us."""
+    """Read a chunked body up to its trailers (section 7.1)."""
     while size := _number(incoming.line().partition(";")[0].strip(" \t"), 16):
         if size > most:
             raise TooLarge
         yield incoming.exactly(size)
         if incoming.line():
             raise NotHttp
-    _fields(incoming)
+
+
+def _has_sound_trailers(incoming: Incoming) -> bool:
+    """Read the trailers, which mean nothing to us: without them, too, the body is complete (section 8)."""
+    try:
+        _fields(incoming)
+    except (CutOff, NotHttp, OSError):
+        return False
+    return True
 
 
 def _number(text: str, base: int) -> int:

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-from ..values import TYPE_CHECKING, Value
-
-if TYPE_CHECKING:
-    pass
+from ..values import Value
 
 
 class Request(Value):

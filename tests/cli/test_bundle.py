@@ -77,5 +77,6 @@ def test_debug_shows_where_it_happened_and_the_line(client):
 
     assert done.returncode == 2
     assert re.search(
-        r'File "authgate_cli/commands/token\.py", line [1-9]\d*, in _min_ttl\n +raise UsageError', done.stderr
+        r'File "\S+/authgate.pyz/authgate_cli/commands/token\.py", line [1-9]\d*, in _min_ttl\n +raise UsageError',
+        done.stderr,
     )

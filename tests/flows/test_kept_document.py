@@ -81,45 +81,95 @@ def test_who_signs_in_or_looks_for_faults_asks_anew(run, kept, server, command):
     assert "/gone" not in paths(server)
 
 
-@pytest.mark.parametrize("there", ["a page is gone", "nobody listens"])
-def test_an_endpoint_that_has_moved_is_found_again(run, kept, server, there):
-    moved = server.url("/gone") if there == "a page is gone" else "http://127.0.0.1:9/userinfo"
-    edit(kept, userinfo_endpoint=moved)
+OLD = "/old/userinfo"
+NO_LONGER = {
+    "not found": {"status": 404},
+    "moved": {"status": 308, "headers": {"Location": "/oauth/userinfo"}},
+    "forbidden": {"status": 403},
+    "another's": {"status": 401, "body": {"error": "invalid_token"}},
+    "out of order": {"status": 500},
+    "not now": {"status": 503},
+    "a page": {"status": 200, "body": b"<html>"},
+    "somebody else's": {"status": 200, "body": {"name": "no sub"}},
+    "silent": {"drop": "before"},
+}
 
-    result = run("status")
 
-    assert result.status == 0
+@pytest.mark.parametrize("command", ["login", "status"])
+@pytest.mark.parametrize("answer", NO_LONGER.values(), ids=NO_LONGER)
+def test_userinfo_that_has_moved_is_found_again(run, kept, server, command, answer):
+    edit(kept, userinfo_endpoint=server.url(OLD))
+    server.misbehave(OLD, times=None, **answer)
+
+    result = run(command)
+
+    assert (result.status, result.err) == (0, "")
     assert "Jane Doe" in result.out
-    assert DISCOVERY in paths(server)
     server.requests.clear()
     run("status")
     assert paths(server) == [TOKENINFO, USERINFO], "what is kept has not been set right"
 
 
-@pytest.mark.parametrize("there", ["a page is gone", "nobody listens"])
-def test_a_refresh_finds_the_token_endpoint_again_and_spends_its_token_once(run, kept, server, there):
-    moved = server.url("/gone") if there == "a page is gone" else "http://127.0.0.1:9/token"
-    edit(kept, token_endpoint=moved)
+def test_userinfo_where_nobody_listens_is_found_again(run, kept, server):
+    edit(kept, userinfo_endpoint="http://127.0.0.1:9/userinfo")
+    assert "Jane Doe" in run("status").out
 
+
+def test_userinfo_that_is_offered_now_or_no_longer_is_noticed(run, kept, server):
+    edit(kept, userinfo_endpoint=None)
+    assert "Jane Doe" in run("status").out
+    edit(kept, userinfo_endpoint=server.url(OLD))
+    server.userinfo = False
+    assert run("login").out.startswith("Token: ")
+
+
+def test_a_token_that_is_refused_where_it_should_be_is_refused(run, kept, server):
+    server.misbehave(USERINFO, times=None, status=401)
+    assert run("status").status == 4
+    assert server.count("GET", USERINFO) == 1
+    assert server.count("GET", DISCOVERY) == 1
+
+
+def refreshes(run, server) -> None:
     result = run("token", "--min-ttl", str(11 * HOUR))
 
     assert (result.status, result.err) == (0, "")
     assert server.count("POST", TOKEN, grant_type="refresh_token") == 1
+    assert run("token").out == result.out
 
 
-def test_a_refresh_that_may_have_been_done_is_not_repeated_elsewhere(run, kept, server):
-    edit(kept, token_endpoint=server.url("/oauth/token?old"))
-    server.misbehave(TOKEN, drop="after")
-
-    run("token", "--min-ttl", str(11 * HOUR))
-
-    assert server.count("POST", TOKEN, grant_type="refresh_token") == 1
+@pytest.mark.parametrize("there", [OLD, None], ids=["elsewhere", "nowhere"])
+def test_a_refresh_token_is_spent_by_what_the_server_says_now(run, kept, server, there):
+    edit(kept, token_endpoint=there and server.url(there))
+    refreshes(run, server)
+    assert server.count("POST", OLD) == 0
 
 
-def test_a_sign_out_finds_the_revocation_endpoint_again(run, kept, server):
-    edit(kept, revocation_endpoint=server.url("/gone"))
+@pytest.mark.parametrize("known", [None, OLD], ids=["none", "old ones"])
+def test_a_refreshed_id_token_is_checked_by_the_keys_that_there_are_now(run, server, home, known):
+    """The refresh token is spent by then, and the new one must not be dropped over a key."""
+    server.algorithm = "RS256"
+    assert run("login", "--flow", "device", "--scope", "openid profile").status == 0
+    (kept,) = (home / "caches" / "authgate").iterdir()
+    edit(kept, jwks_uri=known and server.url(known))
+    server.requests.clear()
+    claims = {"iss": server.issuer, "aud": server.client_id, "sub": server.user["sub"], "exp": NOW + 99, "iat": NOW}
+    server.misbehave(TOKEN, edit=lambda answer: answer | {"id_token": server.sign(claims)})
+
+    refreshes(run, server)
+
+
+@pytest.mark.parametrize("known", [None, OLD], ids=["none", "an old one"])
+def test_a_sign_out_revokes_where_the_server_says_now(run, kept, server, known):
+    edit(kept, revocation_endpoint=known and server.url(known))
     assert run("logout").status == 0
     assert server.count("POST", "/oauth/revoke") == 2
+
+
+def test_over_plain_http_nobody_sends_us_elsewhere_for_longer_than_he_has_the_port(run, server, home):
+    server.misbehave(DISCOVERY, times=None, edit=lambda said: said | {"userinfo_endpoint": "http://127.0.0.1:9/me"})
+    run("login", "--flow", "device")
+    assert not list((home / "caches").rglob("*.json"))
 
 
 def test_a_server_that_is_away_is_said_to_be_away(run, kept, server):

@@ -39,6 +39,13 @@ READ = {
     "until the end": (START + b"\r\nfine", 200, b"fine", False),
     "an older version": (b"HTTP/1.0 200 OK\r\nContent-Length: 4\r\n\r\nfine", 200, b"fine", False),
     "closed when read": (START + b"Connection: x, Close\r\nContent-Length: 4\r\n\r\nfine", 200, b"fine", False),
+    "closed in one line of two": (
+        START + b"Connection: close\r\nConnection: x\r\nContent-Length: 4\r\n\r\nfine", 200, b"fine", False),
+    "a length said twice": (START + b"Content-Length: 4\r\nContent-Length: 4\r\n\r\nfine", 200, b"fine", True),
+    "chunks cut off behind the last": (
+        START + b"Transfer-Encoding: chunked\r\n\r\n4\r\nfine\r\n0\r\n", 200, b"fine", False),
+    "chunks with nonsense behind the last": (
+        START + b"Transfer-Encoding: chunked\r\n\r\n4\r\nfine\r\n0\r\nnonsense\r\n\r\n", 200, b"fine", False),
     "no reason": (b"HTTP/1.1 404\r\nContent-Length: 0\r\n\r\n", 404, b"", True),
     "an empty reason": (b"HTTP/1.1 404 \r\nContent-Length: 0\r\n\r\n", 404, b"", True),
     "bare line feeds": (b"HTTP/1.1 200 OK\nContent-Length: 4\n\nfine", 200, b"fine", True),
@@ -70,8 +77,8 @@ def test_names_are_in_lower_case_and_values_without_the_space_around_them():
     assert headers == {"x-kind": "a b", "content-length": "0"}
 
 
-def test_of_several_fields_of_one_name_the_last_counts():
-    assert read(START + b"A: 1\r\na: 2\r\nContent-Length: 0\r\n\r\n")[1]["a"] == "2"
+def test_several_fields_of_one_name_are_a_list():
+    assert read(START + b"A: 1\r\na: 2\r\nContent-Length: 0\r\n\r\n")[1]["a"] == "1, 2"
 
 
 def test_a_folded_line_is_one_line():
@@ -95,7 +102,9 @@ NOT_HTTP = {
     "a folded line with nothing before it": START + b" A: 1\r\n\r\n",
     "a length that is no number": START + b"Content-Length: 4x\r\n\r\nfine",
     "a negative length": START + b"Content-Length: -4\r\n\r\nfine",
-    "two lengths": START + b"Content-Length: 4, 4\r\n\r\nfine",
+    "two lengths": START + b"Content-Length: 4, 5\r\n\r\nfine",
+    "two lengths in two lines": START + b"Content-Length: 4\r\nContent-Length: 5\r\n\r\nfine",
+    "two codings": START + b"Transfer-Encoding: gzip\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
     "a length in hexadecimal": START + b"Content-Length: a\r\n\r\n0123456789",
     "a coding nobody asked for": START + b"Transfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n",
     "a chunk of no size": START + b"Transfer-Encoding: chunked\r\n\r\n\r\n",
@@ -141,9 +150,12 @@ def test_a_connection_that_ends_before_an_answer_is_told_from_one_that_ends_with
     with pytest.raises(NoAnswer):
         read(b"")
     whole = READ["chunks with extensions and trailers"][0]
-    for end in range(1, len(whole)):
+    complete = whole.index(b"\r\n0\r\n") + len(b"\r\n0\r\n")
+    for end in range(1, complete):
         with pytest.raises(CutOff):
             read(whole[:end])
+    for end in range(complete, len(whole)):
+        assert read(whole[:end])[2:] == (b"0123456789", False)
 
 
 def test_a_request_is_one_line_each():

@@ -90,6 +90,8 @@ def test_plain_http_is_safe_within_this_machine(host):
         "127.0.0.1.example.com",
         "127.0.0",
         "127.0.0.256",
+        "127.0.0.01",
+        pytest.param("127.0.0." + "1" * 5000, id="longer than Python reads"),
         "128.0.0.1",
         "0.0.0.0",
         "[::2]",

@@ -69,3 +69,15 @@ def test_a_call_left_behind_does_not_keep_the_process_from_ending():
             print("given up")
     """
     assert run(code) == ["given up"]
+
+
+def test_where_no_thread_can_be_had_the_call_is_made_all_the_same():
+    code = """
+        import os, resource
+        from authgate_cli.edges import bounded
+        if os.geteuid() == 0:
+            os.setuid(65534)  # root may have as many as it likes
+        resource.setrlimit(resource.RLIMIT_NPROC, (1, 1))
+        print(bounded.call(lambda: "result", 10))
+    """
+    assert run(code) == ["result"]

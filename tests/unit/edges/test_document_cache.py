@@ -98,8 +98,10 @@ def test_nonsense_is_no_document_and_no_error(cache, kept, text):
     assert cache.load(ISSUER) is None
 
 
-def test_one_that_others_could_have_written_is_not_used(cache, kept):
+def test_one_that_others_could_have_written_is_never_used(cache, kept):
     kept.chmod(0o622)
+    assert cache.load(ISSUER) is None
+    assert not kept.exists()
     assert cache.load(ISSUER) is None
 
 
@@ -140,6 +142,7 @@ def test_bytes_that_are_no_text_are_not_kept(cache):
         ("/var/cache/me", "", "/var/cache/me/authgate"),
         ("", "", None),
         ("relative", "", None),
+        ("", "relative", None),
     ],
 )
 def test_the_folder_is_where_caches_belong(xdg, home, folder):
