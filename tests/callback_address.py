@@ -5,8 +5,8 @@ import urllib.request
 from robot import Robot
 
 
-def callback_address(url: str) -> str:
-    """Sign in and consent at the server; return the callback address instead of visiting it."""
+def callback_address(url: str, deny: bool = False) -> str:
+    """Sign in and consent (or say no) at the server; return the callback address instead of visiting it."""
 
     class Stop(Exception):
         pass
@@ -18,7 +18,7 @@ def callback_address(url: str) -> str:
             return super().redirect_request(request, fp, code, msg, headers, target)
 
     try:
-        Robot({}, False, StopAtCallback()).visit(url)
+        Robot({}, deny, StopAtCallback()).visit(url)
     except Stop as stop:
         return str(stop)
     raise AssertionError("the server did not send anybody back")

@@ -102,13 +102,13 @@ class Client:
             },
         )
 
-    def run_with_device(self, *arguments: str, deny: bool = False) -> subprocess.CompletedProcess:
-        """Run a device sign-in, with the robot on the page whose address is shown."""
+    def run_with_device(self, *arguments: str, deny: bool = False, after: str = "") -> subprocess.CompletedProcess:
+        """Run a device sign-in, with the robot on the page whose address is shown, once stderr says `after`."""
         log = self.home / "stderr.log"
         with log.open("w") as stderr:
             process = self.start(*arguments, stderr=stderr)
         try:
-            run_robot(self._approval_url(log, process), deny)
+            run_robot(self._approval_url(log, process, after), deny, env=self.environment)
             stdout, _ = process.communicate(timeout=COMMAND_TIMEOUT)
         finally:
             process.kill()
@@ -117,11 +117,12 @@ class Client:
         return subprocess.CompletedProcess(process.args, process.returncode, stdout, log.read_text())
 
     @staticmethod
-    def _approval_url(log: Path, process: subprocess.Popen) -> str:
+    def _approval_url(log: Path, process: subprocess.Popen, after: str) -> str:
         deadline = time.monotonic() + COMMAND_TIMEOUT
         while time.monotonic() < deadline:
             ended = process.poll() is not None
-            if shown := APPROVAL_URL.search(log.read_text()):
+            text = log.read_text()
+            if (shown := APPROVAL_URL.search(text)) and after in text:
                 return shown[0]
             assert not ended, f"no address was shown:\n{log.read_text()}"
             time.sleep(0.05)
@@ -141,9 +142,10 @@ class _Remembered(subprocess.Popen):
         return streams
 
 
-def run_robot(url: str, deny: bool = False) -> None:
-    """Visit an address, sign in and say yes (or no)."""
-    subprocess.run([sys.executable, str(ROBOT), *(["--deny"] if deny else []), url], check=True, capture_output=True)
+def run_robot(url: str, deny: bool = False, env: "dict | None" = None) -> None:
+    """Visit an address, sign in and say yes (or no); the robot trusts whom the environment trusts."""
+    command = [sys.executable, str(ROBOT), *(["--deny"] if deny else []), url]
+    subprocess.run(command, check=True, capture_output=True, env=env)
 
 
 def browser_program(folder: Path, deny: bool = False) -> str:

@@ -8,7 +8,9 @@
 // development pages: every account is Jane Doe.
 
 import { generateKeyPairSync } from 'node:crypto';
+import { readFileSync } from 'node:fs';
 import { createServer } from 'node:http';
+import { createServer as createTlsServer } from 'node:https';
 
 // Set before oidc-provider is loaded, so that stdout has the ready line only.
 console.info = console.error;
@@ -24,7 +26,11 @@ const DEFAULTS = {
   refusedScopes: [], // of those, the ones answered with invalid_scope
   alwaysRefresh: false, // true: a refresh token without offline_access, as AuthGate does it
   rotate: true, // a new refresh token for every refresh; the old one revokes the whole grant
-  algorithm: 'RS256', // of the ID token: RS256 or ES256
+  algorithm: 'RS256', // of ID tokens and JWT access tokens: RS256 or ES256
+  api: '', // a resource that needs no asking for; a machine's access token is then a JWT for it (RFC 9068)
+  interval: 1, // in the device answer; 0: none, as oidc-provider itself has it
+  pace: 0, // seconds between polls, measured and insisted on with slow_down; oidc-provider itself never does
+  tls: '', // a PEM file with certificate and key; the issuer is then on https
   ttl: {}, // seconds: AccessToken, RefreshToken, IdToken, AuthorizationCode, DeviceCode
 };
 
@@ -69,7 +75,6 @@ function publicClient(settings) {
     ],
     response_types: ['code'],
     redirect_uris: settings.redirectUris,
-    id_token_signed_response_alg: settings.algorithm,
     scope: offered.join(' '),
     ...settings.client,
   };
@@ -78,6 +83,7 @@ function publicClient(settings) {
 function configuration(settings) {
   return {
     clients: [publicClient(settings), ...settings.clients],
+    clientDefaults: { id_token_signed_response_alg: settings.algorithm },
     jwks: { keys: [signingKey(settings.algorithm)] },
     cookies: { keys: ['for tests only'] },
     scopes: settings.scopes,
@@ -97,8 +103,38 @@ function configuration(settings) {
       deviceFlow: { enabled: true },
       devInteractions: { enabled: true },
       introspection: { enabled: true },
+      resourceIndicators: {
+        enabled: Boolean(settings.api),
+        defaultResource: () => settings.api,
+        getResourceServerInfo: () => ({
+          scope: settings.scopes.join(' '),
+          accessTokenFormat: 'jwt',
+          jwt: { sign: { alg: settings.algorithm } },
+        }),
+      },
       revocation: { enabled: true },
     },
+  };
+}
+
+// Say how often to poll, and insist on it (RFC 8628 sections 3.2 and 3.5): every poll that comes
+// sooner after the one before is answered with slow_down, and from then on has to come 5 s later.
+function deviceManners({ interval, pace }) {
+  const codes = new Map();
+  return async (ctx, next) => {
+    await next();
+    if (ctx.body?.user_code) {
+      codes.set(ctx.body.device_code, { last: Date.now(), pace: pace * 1000 });
+      if (interval) ctx.body.interval = interval;
+    }
+    const code = ctx.body?.error === 'authorization_pending' && codes.get(ctx.oidc.params.device_code);
+    if (code) {
+      if (Date.now() - code.last < code.pace) {
+        code.pace += 5000;
+        ctx.body = { error: 'slow_down', error_description: 'you are polling too quickly' };
+      }
+      code.last = Date.now();
+    }
   };
 }
 
@@ -124,12 +160,14 @@ function settingsFrom(argument = '{}') {
 }
 
 const settings = settingsFrom(process.argv[2]);
-const server = createServer();
+const pem = settings.tls && readFileSync(settings.tls);
+const server = pem ? createTlsServer({ cert: pem, key: pem }) : createServer();
 
 // The issuer holds the port, so the provider is made when the port is known.
 server.listen(settings.port, '127.0.0.1', () => {
-  const issuer = `http://127.0.0.1:${server.address().port}${settings.path}`;
+  const issuer = `http${pem ? 's' : ''}://127.0.0.1:${server.address().port}${settings.path}`;
   const provider = new Provider(issuer, configuration(settings));
+  provider.use(deviceManners(settings));
   server.on('request', mounted(provider.callback(), settings.path.replace(/\/$/, '')));
   console.log(`ready ${issuer}`);
 });

@@ -1,0 +1,81 @@
+"""What somebody does with the archive and a provider from sign-in to sign-out, step by step.
+
+Each step asserts what has to hold with every provider, whatever its family and configuration.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+
+LONGER = "7200"  # seconds; than a provider here lets an access token live: with --min-ttl it is refreshed
+
+
+def sign_in_with_browser(client, browser, *arguments, deny=False):
+    return client.run("--flow", "browser", *arguments, env={"BROWSER": browser(deny=deny)})
+
+
+def sign_in_with_device(client, browser, *arguments, deny=False, **how):
+    return client.run_with_device("--flow", "device", *arguments, deny=deny, **how)
+
+
+FLOWS = {"browser": sign_in_with_browser, "device": sign_in_with_device}
+
+
+def report(finished) -> dict:
+    """Return what a command says with --json."""
+    assert finished.returncode == 0, finished.stderr
+    return json.loads(finished.stdout)
+
+
+def access_token(client, *arguments) -> str:
+    finished = client.run("token", *arguments)
+    assert (finished.returncode, finished.stderr) == (0, "")
+    return finished.stdout.strip()
+
+
+def use_the_stored_token(client, user) -> None:
+    told = report(client.run("--no-input", "--json"))
+    assert (told["source"], told["store"], told["user"]) == ("stored", str(client.token_file), user)
+
+
+def refresh_with_rotation(client, user, times=2) -> None:
+    """Refresh again and again, each time with the refresh token that came last."""
+    tokens = [client.stored()]
+    for _ in range(times):
+        access_token(client, "--min-ttl", LONGER)
+        tokens.append(client.stored())
+    for name in ("access_token", "refresh_token"):
+        assert len({token[name] for token in tokens}) == 1 + times, name
+    assert report(client.run("status", "--json"))["user"] == user
+
+
+def verify(client, token, algorithm) -> None:
+    """Check a JWT by the provider's keys; nobody gets away with another subject in it."""
+    told = report(client.run("inspect", "-", "--verify", "--json", input=token, stdin=None))
+    assert told["verified"] and f"{algorithm} by the key" in told["proven"][0]
+
+    refused = client.run("inspect", "-", "--verify", input=tampered(token), stdin=None)
+    assert (refused.returncode, refused.stdout) == (1, "")
+    assert "signature" in refused.stderr
+
+
+def tampered(token: str) -> str:
+    """Return the JWT with another subject under the same signature."""
+    header, claims, signature = token.split(".")
+    said = json.loads(base64.urlsafe_b64decode(claims + "=" * (-len(claims) % 4)))
+    forged = base64.urlsafe_b64encode(json.dumps({**said, "sub": "mallory"}).encode()).decode().rstrip("=")
+    return f"{header}.{forged}.{signature}"
+
+
+def sign_out(client) -> None:
+    """Log out; whoever kept a copy of the tokens can neither use nor renew them."""
+    copy = client.token_file.read_bytes()
+
+    finished = client.run("logout")
+
+    assert (finished.returncode, finished.stderr) == (0, "")
+    assert client.run("token").returncode == 4
+    client.token_file.write_bytes(copy)
+    assert "(invalid_grant)" in client.run("token", "--min-ttl", LONGER).stderr
+    assert client.run("status").returncode == 4
