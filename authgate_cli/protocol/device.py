@@ -23,8 +23,9 @@ MARGIN = 0.1
 _DEFAULT_INTERVAL = 5.0
 _DEFAULT_LIFETIME = 1800.0
 _LONGEST_PAUSE = 60.0
-# How servers say that a client may not do this; oidc-provider calls it invalid_request.
-_NOT_OFFERED = ("unauthorized_client", "unsupported_grant_type", "invalid_request")
+# How servers say that a client may not do this, some at the first poll only.
+_NOT_ALLOWED = ("unauthorized_client", "unsupported_grant_type")
+_NOT_OFFERED = (*_NOT_ALLOWED, "invalid_request")  # oidc-provider calls it that
 
 
 class DeviceAuthorization(Value):
@@ -62,11 +63,7 @@ def parse_authorization(response: Response) -> DeviceAuthorization:
         if (error.code in _NOT_OFFERED and response.status < 500) or (
             response.status in (403, 404, 405, 501) and error.code != "invalid_client"
         ):
-            reason = error if error.code else f"status {response.status}"
-            raise FlowUnavailable(
-                f"the server does not offer the device sign-in to this client: {reason}",
-                "use --flow browser, or have the device flow enabled for the client",
-            )
+            raise _not_offered(error if error.code else f"status {response.status}")
         check_data(response, what)
         hint = "check CLIENT_ID and AUTHGATE_URL" if error.code == "invalid_client" else None
         raise refused(what, response, hint)
@@ -134,7 +131,7 @@ def judge(response: Response, now: float) -> Pending | NotNow | None:
     """Say what an answer to a poll means; None when it holds the tokens.
 
     `now` is the wall clock, for a Retry-After that is a date. Raise Denied, SignInNeeded
-    (expired) or Refused when there is nothing to wait for any more.
+    (expired), FlowUnavailable or Refused when there is nothing to wait for any more.
     """
     error = read_error(response)  # some servers send it with status 200
     if response.status == 200 and not error.code and _holds_data(response):
@@ -149,6 +146,8 @@ def judge(response: Response, now: float) -> Pending | NotNow | None:
     if response.status == 429 or response.status >= 500 or not error.code:
         why = "rate limit" if response.status == 429 else f"status {response.status}"
         return NotNow(why, retry_after(response.headers, now))
+    if error.code in _NOT_ALLOWED:
+        raise _not_offered(error)
     raise refused("the device sign-in failed", response)
 
 
@@ -160,6 +159,13 @@ def judge_failure(error: Unreachable) -> NotNow:
 def expired() -> AuthGateError:
     """Return the error for a code that nobody approved in time."""
     return _ended("expired_token")
+
+
+def _not_offered(reason: object) -> FlowUnavailable:
+    return FlowUnavailable(
+        f"the server does not offer the device sign-in to this client: {reason}",
+        "use --flow browser, or have the device flow enabled for the client",
+    )
 
 
 def _ended(code: str) -> AuthGateError:

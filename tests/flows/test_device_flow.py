@@ -225,8 +225,9 @@ def test_device_code_that_is_not_given_is_an_error(device, server, fault, status
     assert result.err.startswith("authgate: error: ")
 
 
-def test_auto_goes_on_with_a_browser_without_opening_one(authgate, server, robot, callback):
-    server.register(grants={"authorization_code"})
+@pytest.mark.parametrize("path", ["/oauth/device/code", "/oauth/token"], ids=["at once", "at the first poll"])
+def test_auto_goes_on_with_a_browser_without_opening_one(authgate, server, robot, callback, path):
+    server.misbehave(path, status=400, body={"error": "unauthorized_client"})
     person = robot()
 
     def read(text):
