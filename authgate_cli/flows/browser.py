@@ -137,14 +137,16 @@ def _pasted(line: str, redirect: Url, state: str, terminal: Terminal) -> Callbac
 
 def _redeem(attempt: Attempt, request: AuthorizationRequest, callback: Callback) -> TokenSet:
     problem = callbacks.iss_problem(callback, attempt.metadata.issuer, attempt.metadata.sends_iss)
+    error = OAuthError(callback.error, callback.description)
     if problem:
-        raise Refused(f"the sign-in cannot be trusted: {problem}", "tell whoever runs the server")
+        said = f"; it says {error}" if callback.error else ""
+        raise Refused(f"the sign-in cannot be trusted: {problem}{said}", "tell whoever runs the server")
     if callback.error == "access_denied":
         raise Denied("the sign-in was denied", "run authgate.pyz login to try once more")
     if callback.error in ("temporarily_unavailable", "server_error"):
-        raise Unreachable(f"signing in failed: {OAuthError(callback.error, callback.description)}", "try again later")
+        raise Unreachable(f"signing in failed: {error}", "try again later")
     if callback.error:
-        raise Refused(f"signing in failed: {OAuthError(callback.error, callback.description)}", None, callback.error)
+        raise Refused(f"signing in failed: {error}", None, callback.error)
     with attempt.edges.uninterrupted():
         response = attempt.edges.send(attempt.token_request(request.exchange(callback.code)))
         return attempt.accept(response, request.nonce)

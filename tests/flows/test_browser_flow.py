@@ -336,6 +336,21 @@ def test_issuer_on_the_callback_decides_whether_the_code_is_redeemed(browser, se
     assert server.count("POST", "/oauth/token") == int(redeemed)
 
 
+def test_error_without_its_issuer_is_told_and_not_believed(browser, server, robot):
+    """No denial, which would be final; what it says may be all there is to go by."""
+    server.send_iss = True
+
+    def visit(url):
+        wrong = {"error": "invalid_scope", "error_description": "no such scope", "code": None, "iss": None}
+        return get(with_field(callback_address(url), **wrong))
+
+    result = browser(browser=robot(visit=visit))
+
+    assert result.status == 1
+    assert "does not name its server" in result.err
+    assert result.err.splitlines()[-2].endswith("; it says invalid_scope (no such scope)")
+
+
 def test_port_that_is_taken_leads_to_the_device_code(browser, server, callback):
     with socket.create_server(("127.0.0.1", urllib.parse.urlsplit(callback).port)):
         result = browser(browser=forbidden)
