@@ -39,6 +39,8 @@ if TYPE_CHECKING:
     from .settings import Settings
     from .store import Store, Stored
 
+_ASK_OPENID = "its UserInfo may want the scope openid: --scope 'openid profile email'"
+
 
 class Checked(Value):
     """A token in hand, and what the server says about it."""
@@ -80,7 +82,8 @@ class Session:
         try:
             return self.check(held)
         except TokenRefused as error:
-            raise Refused("the server does not accept the token that it has just issued") from error
+            hint = None if "openid" in (held.token.scope or "").split() else _ASK_OPENID
+            raise Refused("the server does not accept the token that it has just issued", hint) from error
         except _Mismatch:
             self._store.forget()
             raise

@@ -149,12 +149,15 @@ def test_refused_token_without_a_person_is_exit_4(authgate, server):
     assert (result.status, result.out) == (4, "")
 
 
-def test_new_token_that_is_refused_does_not_go_round_in_circles(authgate, server):
+@pytest.mark.parametrize(("scope", "hinted"), [("profile email", True), ("openid profile", False)])
+def test_new_token_that_is_refused_does_not_go_round_in_circles(authgate, server, scope, hinted):
+    """Some servers answer 401 where only the scope openid is missing."""
     server.misbehave("/oauth/userinfo", times=None, status=401)
 
-    result = authgate("--flow", "device")
+    result = authgate("--flow", "device", "--scope", scope)
 
     assert (result.status, result.out) == (1, "")
+    assert ("--scope 'openid profile email'" in result.err) is hinted
     assert server.count("POST", "/oauth/device/code") == 1
 
 
