@@ -22,7 +22,7 @@ MAX_STEPS = 8  # a form that is rejected comes back, and must not be sent for ev
 PAGE_TIMEOUT = 30  # seconds; the client's callback answers when it has its tokens
 # Which answer goes into which field, by its name; `user_code` is no user name.
 FIELDS = {"user_code": r"(?i)code", "password": r"(?i)pass", "username": r"(?i)user|login|mail"}
-YES = r"(?i)\b(allow|approve|authori[sz]e|accept|confirm|continue|submit|yes|(sign|log).?in)\b"
+YES = r"(?i)\b(allow|approve|authori[sz]e|accept|confirm|continue|submit|verify|yes|(sign|log).?in)\b"
 NO = r"(?i)\b(deny|cancel|abort|reject|refuse|decline|don.?t|no|not)\b"
 
 

@@ -3,13 +3,16 @@
 import json
 import socket
 import subprocess
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 from authgate_server import AuthGateServer
-from client import Client, browser_program, build_archive
+from client import ROOT, Client, browser_program, build_archive
 
-PROVIDER = Path(__file__).parent / "oidc_provider"
+HERE = Path(__file__).parent
+PROVIDER = HERE / "oidc_provider"
+DJANGO = ROOT / ".venv-django" / "bin" / "python"
 
 
 @pytest.fixture(scope="session")
@@ -27,21 +30,37 @@ def provider_modules():
 @pytest.fixture
 def oidc_provider(provider_modules):
     """Start a provider and return its issuer; the switches are DEFAULTS in server.mjs."""
+    with _providers("node", "server.mjs", cwd=PROVIDER) as start:
+        yield start
+
+
+@pytest.fixture
+def django_provider(tmp_path_factory):
+    """Start a provider of another family; the switches are DEFAULTS in server.py."""
+    folder = tmp_path_factory.mktemp("django")
+    with _providers(str(DJANGO), "server.py", str(folder), cwd=HERE / "django_provider") as start:
+        yield start
+
+
+@contextmanager
+def _providers(*command: str, cwd: Path):
+    """Give a function that starts a provider and returns its issuer; end them all afterwards."""
     processes = []
 
     def start(**switches) -> str:
-        command = ["node", "server.mjs", json.dumps(switches)]
-        process = subprocess.Popen(command, cwd=PROVIDER, stdout=subprocess.PIPE, text=True)
+        process = subprocess.Popen([*command, json.dumps(switches)], cwd=cwd, stdout=subprocess.PIPE, text=True)
         processes.append(process)
         word, _, issuer = process.stdout.readline().strip().partition(" ")
-        assert word == "ready", "oidc-provider did not start"
+        assert word == "ready", f"{command} did not start"
         return issuer
 
-    yield start
-    for process in processes:
-        process.terminate()
-        process.wait()
-        process.stdout.close()
+    try:
+        yield start
+    finally:
+        for process in processes:
+            process.terminate()
+            process.wait()
+            process.stdout.close()
 
 
 @pytest.fixture

@@ -7,6 +7,9 @@ from __future__ import annotations
 
 import base64
 import json
+import shutil
+
+from client import Client
 
 LONGER = "7200"  # seconds; than a provider here lets an access token live: with --min-ttl it is refreshed
 
@@ -20,6 +23,11 @@ def sign_in_with_device(client, browser, *arguments, deny=False, **how):
 
 
 FLOWS = {"browser": sign_in_with_browser, "device": sign_in_with_device}
+
+
+def address_shown(process) -> str:
+    """Return the address that a sign-in by browser prints."""
+    return next(line.strip() for line in process.stderr if line.startswith("    http"))
 
 
 def report(finished) -> dict:
@@ -48,6 +56,21 @@ def refresh_with_rotation(client, user, times=2) -> None:
     for name in ("access_token", "refresh_token"):
         assert len({token[name] for token in tokens}) == 1 + times, name
     assert report(client.run("status", "--json"))["user"] == user
+
+
+def somebody_else_spends_the_refresh_token(client, home) -> None:
+    """Refresh with a copy of the token file: the provider then signs everybody out, and we say what to do.
+
+    The access tokens are too short-lived to be used for what they are.
+    """
+    thief = Client(client.archive, home, **{**client.environment, "HOME": str(home)})
+    shutil.copy(client.token_file, thief.token_file)
+    access_token(thief)
+
+    for finished in client.run("token"), thief.run("token"):
+        assert (finished.returncode, finished.stdout) == (4, "")
+        error, hint = finished.stderr.splitlines()
+        assert "(invalid_grant)" in error and "authgate.pyz login" in hint
 
 
 def verify(client, token, algorithm) -> None:

@@ -1,6 +1,5 @@
 """The built archive against oidc-provider, a certified OpenID provider."""
 
-import shutil
 import time
 import urllib.error
 import urllib.parse
@@ -10,7 +9,6 @@ import certificates
 import life
 import pytest
 from callback_address import callback_address
-from client import Client
 from life import FLOWS, report
 
 JANE = {
@@ -91,17 +89,9 @@ def test_token_about_to_expire_is_refreshed_with_every_new_refresh_token(provide
 def test_refresh_token_spent_by_somebody_else_signs_everybody_out(provider, client, sign_in, tmp_path_factory):
     provider(ttl=SHORT)
     report(sign_in("--json"))
-    thief = Client(client.archive, tmp_path_factory.mktemp("thief"), **client.environment)
-    thief.environment["HOME"] = str(thief.home)
-    shutil.copy(client.token_file, thief.token_file)
-    assert thief.run("token").returncode == 0
 
-    finished = {"ours": client.run("token"), "theirs": thief.run("token")}
+    life.somebody_else_spends_the_refresh_token(client, tmp_path_factory.mktemp("thief"))
 
-    for done in finished.values():
-        assert (done.returncode, done.stdout) == (4, "")
-        error, hint = done.stderr.splitlines()
-        assert "(invalid_grant)" in error and "authgate.pyz login" in hint
     assert report(sign_in("--json"))["user"] == JANE
 
 
@@ -158,7 +148,7 @@ def test_answer_of_another_issuer_is_neither_redeemed_nor_believed(provider, cli
     """RFC 9207: oidc-provider says who it is with every code and with every error."""
     issuer = provider()
     process = client.start("--flow", "browser", "--verbose")
-    address = callback_address(next(line.strip() for line in process.stderr if line.startswith("    http")), deny)
+    address = callback_address(life.address_shown(process), deny)
     parts = urllib.parse.urlsplit(address)
     query = dict(urllib.parse.parse_qsl(parts.query))
     assert query.pop("iss") == issuer
