@@ -12,6 +12,7 @@ from client import ROOT, Client, browser_program, build_archive
 
 HERE = Path(__file__).parent
 PROVIDER = HERE / "oidc_provider"
+DJANGO_PROVIDER = HERE / "django_provider"
 DJANGO = ROOT / ".venv-django" / "bin" / "python"
 
 
@@ -27,32 +28,34 @@ def provider_modules():
         subprocess.run(["npm", "ci"], cwd=PROVIDER, check=True)
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def oidc_provider(provider_modules):
     """Start a provider and return its issuer; the switches are DEFAULTS in server.mjs."""
-    with _providers("node", "server.mjs", cwd=PROVIDER) as start:
+    with _providers(lambda: ["node", "server.mjs"], PROVIDER) as start:
         yield start
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def django_provider(tmp_path_factory):
     """Start a provider of another family; the switches are DEFAULTS in server.py."""
-    folder = tmp_path_factory.mktemp("django")
-    with _providers(str(DJANGO), "server.py", str(folder), cwd=HERE / "django_provider") as start:
+    command = lambda: [str(DJANGO), "server.py", str(tmp_path_factory.mktemp("django"))]  # noqa: E731
+    with _providers(command, DJANGO_PROVIDER) as start:
         yield start
 
 
 @contextmanager
-def _providers(*command: str, cwd: Path):
-    """Give a function that starts a provider and returns its issuer; end them all afterwards."""
-    processes = []
+def _providers(command, folder: Path):
+    """Give a function that returns the issuer of a provider with these switches, started once a session."""
+    processes, issuers = [], {}
 
     def start(**switches) -> str:
-        process = subprocess.Popen([*command, json.dumps(switches)], cwd=cwd, stdout=subprocess.PIPE, text=True)
-        processes.append(process)
-        word, _, issuer = process.stdout.readline().strip().partition(" ")
-        assert word == "ready", f"{command} did not start"
-        return issuer
+        argument = json.dumps(switches)
+        if argument not in issuers:
+            process = subprocess.Popen([*command(), argument], cwd=folder, stdout=subprocess.PIPE, text=True)
+            processes.append(process)
+            word, _, issuers[argument] = process.stdout.readline().strip().partition(" ")
+            assert word == "ready", f"the provider in {folder} did not start"
+        return issuers[argument]
 
     try:
         yield start

@@ -22,7 +22,7 @@ SHORT = {"AccessToken": 5}  # seconds; too few to be used for what they are
 TLS = {"tls": str(certificates.of("127.0.0.1"))}
 TRUST = {"SSL_CERT_FILE": str(certificates.AUTHORITY)}
 CONFIGURATIONS = {
-    "RS256": {"algorithm": "RS256"},
+    "RS256": {},
     "ES256": {"algorithm": "ES256"},
     "path": {"path": "/tenant"},
     "slash": {"path": "/"},
