@@ -38,8 +38,7 @@ def oidc_provider(provider_modules):
 @pytest.fixture(scope="session")
 def django_provider(tmp_path_factory):
     """Start a provider of another family; the switches are DEFAULTS in server.py."""
-    command = lambda: [str(DJANGO), "server.py", str(tmp_path_factory.mktemp("django"))]  # noqa: E731
-    with _providers(command, DJANGO_PROVIDER) as start:
+    with _providers(lambda: [DJANGO, "server.py", tmp_path_factory.mktemp("django")], DJANGO_PROVIDER) as start:
         yield start
 
 

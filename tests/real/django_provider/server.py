@@ -16,6 +16,7 @@ import django
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from django.conf import settings
+from django.core.handlers.wsgi import WSGIHandler
 from django.core.servers.basehttp import ThreadedWSGIServer
 
 DEFAULTS = {
@@ -43,7 +44,7 @@ def main(folder: str, argument: str = "{}") -> None:
     settings.configure(**configuration(Path(folder), issuer, chosen))
     django.setup()
     fill_database()
-    server.set_app(application(chosen["complete"]))
+    server.set_app(WSGIHandler())
     print("ready", issuer, flush=True)
     server.serve_forever()
 
@@ -54,6 +55,7 @@ def configuration(folder: Path, issuer: str, chosen: dict) -> dict:
     apps = ["auth", "contenttypes", "sessions"]
     return {
         "ALLOWED_HOSTS": ["127.0.0.1"],
+        "COMPLETE_DISCOVERY": chosen["complete"],
         "DATABASES": {"default": {"ENGINE": "django.db.backends.sqlite3", "NAME": folder / "db.sqlite3"}},
         "INSTALLED_APPS": [*(f"django.contrib.{app}" for app in apps), "oauth2_provider"],
         "LOGIN_URL": "/login/",
@@ -62,6 +64,7 @@ def configuration(folder: Path, issuer: str, chosen: dict) -> dict:
             "django.middleware.csrf.CsrfViewMiddleware",
             "django.contrib.auth.middleware.AuthenticationMiddleware",
         ],
+        "MOUNT": MOUNT.lstrip("/"),
         "MIGRATION_MODULES": dict.fromkeys((*apps, "oauth2_provider")),  # tables at once: fast
         "PASSWORD_HASHERS": ["django.contrib.auth.hashers.MD5PasswordHasher"],  # fast
         "ROOT_URLCONF": "urls",
@@ -84,6 +87,7 @@ def configuration(folder: Path, issuer: str, chosen: dict) -> dict:
 
 
 def templates() -> dict:
+    """Return where pages come from: one of our own, the rest as the toolkit brings them."""
     own = ("django.template.loaders.locmem.Loader", {"registration/login.html": LOGIN})
     return {
         "BACKEND": "django.template.backends.django.DjangoTemplates",
@@ -92,6 +96,7 @@ def templates() -> dict:
 
 
 def fill_database() -> None:
+    """Make the tables, jane, and the clients."""
     from django.contrib.auth import get_user_model
     from django.core.management import call_command
     from oauth2_provider.models import get_application_model
@@ -106,14 +111,6 @@ def fill_database() -> None:
             redirect_uris="http://127.0.0.1/callback",  # on any port (RFC 8252 section 7.3)
             algorithm="RS256",
         )
-
-
-def application(complete: bool):
-    import urls
-    from django.core.handlers.wsgi import WSGIHandler
-
-    urls.serve(MOUNT, complete)
-    return WSGIHandler()
 
 
 if __name__ == "__main__":

@@ -2,12 +2,11 @@
 
 import json
 
+from django.conf import settings
 from django.contrib.auth.views import LoginView
 from django.urls import include, path
 from oauth2_provider.oauth2_validators import OAuth2Validator
 from oauth2_provider.views import ConnectDiscoveryInfoView
-
-urlpatterns = [path("login/", LoginView.as_view())]
 
 
 class Validator(OAuth2Validator):
@@ -29,8 +28,7 @@ class CompleteDiscovery(ConnectDiscoveryInfoView):
         return response
 
 
-def serve(mount: str, complete: bool) -> None:
-    """Put the toolkit below a path."""
-    if complete:
-        urlpatterns.append(path(f"{mount[1:]}/.well-known/openid-configuration", CompleteDiscovery.as_view()))
-    urlpatterns.append(path(f"{mount[1:]}/", include("oauth2_provider.urls")))
+urlpatterns = [path("login/", LoginView.as_view())]
+if settings.COMPLETE_DISCOVERY:
+    urlpatterns.append(path(f"{settings.MOUNT}/.well-known/openid-configuration", CompleteDiscovery.as_view()))
+urlpatterns.append(path(f"{settings.MOUNT}/", include("oauth2_provider.urls")))
