@@ -73,6 +73,21 @@ def authgate():
 
 
 @pytest.fixture
+def counterpart(request, client):
+    """One of the two servers, by its fixture's name, for a test that names it; the client is pointed at it."""
+    started = request.getfixturevalue(request.param)
+    client.environment["AUTHGATE_URL"] = started() if request.param == "oidc_provider" else admit(client, started)
+    return request.param
+
+
+def admit(client, authgate: AuthGateServer) -> str:
+    """Make the client known to the stand-in, where devices wait for a person; return the issuer."""
+    authgate.auto_approve = False
+    authgate.register(client.environment["CLIENT_ID"], [client.environment["AUTHGATE_REDIRECT_URI"]])
+    return authgate.issuer
+
+
+@pytest.fixture
 def client(archive, tmp_path):
     """The archive in an empty home, as a client of oidc-provider; `false` is a browser that cannot be opened."""
     return Client(
