@@ -140,13 +140,25 @@ class Display(Process):
     def answer_prompt(self) -> None:
         """Type the keyring's password, as whoever sits before it, when it is asked for."""
         self._await_prompt()
-        self._xdotool("type", PASSWORD)
-        self._xdotool("key", "Return")
+        self.type(PASSWORD)
+        self.press("Return")
 
     def cancel_prompt(self) -> None:
         """Do not."""
         self._await_prompt()
-        self._xdotool("key", "Escape")
+        self.press("Escape")
+
+    def await_window(self, title: str) -> None:
+        """Wait for a window whose title begins with this."""
+        self._xdotool("search", "--sync", "--onlyvisible", "--name", f"^{title}")
+
+    def type(self, text: str) -> None:
+        """Type, into whatever has the keyboard."""
+        self._xdotool("type", text)
+
+    def press(self, *keys: str) -> None:
+        """Press one key after the other."""
+        self._xdotool("key", *keys)
 
     def _await_prompt(self) -> None:
         self._xdotool("search", "--sync", "--onlyvisible", "--class", "prompter")

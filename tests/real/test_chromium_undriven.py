@@ -1,0 +1,122 @@
+"""A Chromium on a desktop, opened by xdg-open as the person's own browser; only keyboard and screen are used.
+
+It reaches the callback through a relay, which remembers what a real browser does there of its own
+accord, and what a page that stays open in another tab makes it do.
+"""
+
+import json
+import subprocess
+from urllib.parse import urlsplit
+
+import pytest
+from conftest import admit
+from desktop import Display
+from leftovers import nothing_left
+from relay import Relay
+from waiting import eventually
+from webdriver import NOBODY_ELSE, QUIET
+
+ENTRY = "[Desktop Entry]\nType=Application\nName=Chromium\nExec={} %U\n"
+DEFAULTS = "[Default Applications]\nx-scheme-handler/http=chromium.desktop\n"  # as the desktop's settings write it
+# A site that knows where we listen. Its frame is of another site, whose early connections stay unused.
+NEWS = """<!doctype html><title>News</title><iframe src="http://localhost:{port}/frame"></iframe><script>
+const get = (url, method) => fetch(url, {{method, mode: method == "PUT" ? "cors" : "no-cors"}}).catch(() => 0)
+setInterval(() => {{
+  new Image().src = "{origin}/favicon.ico?" + Math.random()
+  get("{callback}", "HEAD")
+  get("{callback}", "PUT")
+  get("{callback}?error=access_denied&state=guessed", "GET")
+}}, 300)
+</script>"""
+FRAME = """<!doctype html><script>
+setInterval(() => document.head.append(Object.assign(document.createElement("link"),
+  {{rel: "preconnect", href: "{origin}"}})), 300)
+</script>"""
+ANSWERS = {("GET /favicon.ico", 404), ("HEAD /callback", 405), ("OPTIONS /callback", 405), ("GET /callback", 400)}
+SLOW = 2.5  # seconds; a page in the background gets its turn once a second
+
+
+@pytest.fixture
+def screen():
+    with Display() as display:
+        yield display
+
+
+@pytest.fixture
+def relay(client):
+    with Relay(urlsplit(client.environment["AUTHGATE_REDIRECT_URI"]).port) as relay:
+        yield relay
+
+
+@pytest.fixture
+def desktop(client, screen, relay, authgate, tmp_path):
+    """Chromium is the default browser, with the flags that root needs; return what opens it beforehand."""
+    redirect = client.environment["AUTHGATE_REDIRECT_URI"]
+    client.environment |= {"AUTHGATE_URL": admit(client, authgate), **screen.environment}
+    del client.environment["BROWSER"]
+
+    to_relay = f"MAP {urlsplit(redirect).netloc} 127.0.0.1:{relay.port}, MAP localhost 127.0.0.1, {NOBODY_ELSE}"
+    flags = " ".join(f"'{flag}'" for flag in [*QUIET, f"--host-resolver-rules={to_relay}"])
+    chromium = tmp_path / "chromium"
+    chromium.write_text(f'#!/bin/sh\nexec chromium {flags} "$@" >"$HOME/chromium.log" 2>&1\n')
+    chromium.chmod(0o755)
+    for path, text in {
+        ".local/share/applications/chromium.desktop": ENTRY.format(chromium),
+        ".config/mimeapps.list": DEFAULTS,
+    }.items():
+        (tmp_path / path).parent.mkdir(parents=True)
+        (tmp_path / path).write_text(text)
+
+    opened = []
+    with nothing_left(tmp_path):
+        yield lambda address: opened.append(subprocess.Popen([chromium, address], env=client.environ()))
+    for process in opened:
+        process.wait()
+
+
+def sign_in(screen) -> None:
+    """Be the person: read the titles, type, press."""
+    screen.await_window("Sign in ")
+    screen.type("jane\tsecret\n")
+    screen.await_window("Allow access")
+    screen.press("Tab", "Return")
+    screen.await_window("You are signed in")
+
+
+def asked(visits) -> "set[tuple[str, int]]":
+    """Return what was asked for, without the queries, and how it was answered."""
+    return {(visit.request.partition("?")[0], visit.status) for visit in visits}
+
+
+def test_new_window_asks_for_the_callback_and_nothing_else(client, desktop, screen, relay):
+    process = client.start("login", "--flow", "browser", "--json")
+
+    sign_in(screen)
+
+    out, err = process.communicate(timeout=30)
+    assert process.returncode == 0, err
+    assert json.loads(out)["source"] == "browser"
+    assert asked(relay.visits) == {("GET /callback", 200)}
+
+
+def test_browser_that_is_open_on_a_page_that_pesters_us(client, desktop, screen, relay, authgate):
+    redirect = client.environment["AUTHGATE_REDIRECT_URI"]
+    words = {"callback": redirect, "origin": redirect.removesuffix("/callback"), "port": authgate.port}
+    for path, page in {"/news": NEWS, "/frame": FRAME}.items():
+        html = {"body": page.format(**words).encode(), "headers": {"Content-Type": "text/html"}}
+        authgate.misbehave(path, status=200, times=None, **html)
+    authgate.misbehave("/oauth/token", delay=SLOW)
+    desktop(authgate.url("/news"))
+    screen.await_window("News")
+
+    process = client.start("login", "--flow", "browser", "--json")
+    eventually(lambda: relay.silent and asked(relay.visits) >= ANSWERS)
+    sign_in(screen)
+
+    out, err = process.communicate(timeout=30)
+    assert process.returncode == 0, err
+    assert json.loads(out)["source"] == "browser"
+    came_back = [visit.status for visit in relay.visits].index(200)
+    assert asked(relay.visits[:came_back]) == ANSWERS
+    assert asked(relay.visits[came_back + 1 :]) & ANSWERS
+    assert relay.silent
