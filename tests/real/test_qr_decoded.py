@@ -1,42 +1,31 @@
-"""The QR code on a real terminal, read by a decoder that is not ours."""
-
-import re
-import subprocess
+"""The QR code on a real terminal, read by a decoder that is not ours and followed by a real browser."""
 
 import pytest
-from authgate_server import AuthGateServer
-from client import Client
+import visitor
+from qr_reader import decoded
 from screen import Screen
-
-from authgate_cli.protocol.qr import HALF_BLOCKS
-
-MODULE = 8  # pixels a side
+from webdriver import Chromium
 
 
 @pytest.fixture
-def terminal(archive, tmp_path):
-    with AuthGateServer(auto_approve=False) as server:
-        client = Client(archive, tmp_path, AUTHGATE_URL=server.issuer, CLIENT_ID=server.client_id)
-        terminal = Screen(client, "login", "--flow", "device")
-        yield terminal
-        terminal.close()
+def terminal(counterpart, client):
+    terminal = Screen(client, "login", "--flow", "device")
+    yield terminal
+    terminal.close()
 
 
-def test_qr_code_holds_the_complete_address(terminal, tmp_path):
-    address = terminal.wait_for(r"open directly +(http\S+)")[1]
-    picture = tmp_path / "qr.pgm"
-    picture.write_bytes(as_picture(terminal.shown))
+@pytest.mark.parametrize("counterpart", ["authgate", "oidc_provider"], indirect=True)
+def test_device_is_approved_in_chromium_at_the_decoded_address(terminal, counterpart, client):
+    shown = terminal.wait_for(r"open directly +(http\S+)")[1]
 
-    done = subprocess.run(["zbarimg", "-q", "--raw", str(picture)], capture_output=True, text=True, check=False)
+    address = decoded(terminal.shown)
+    with Chromium() as chromium:
+        chromium.open(address)
+        if counterpart == "oidc_provider":
+            chromium.click(visitor.RIGHT_CODE)
+        visitor.decide(chromium, "allow")
+        terminal.wait_for("User: Jane Doe")  # before the browser closes: what is asked for may still be on its way
 
-    assert done.stdout.strip() == address
-
-
-def as_picture(shown: str) -> bytes:
-    """Draw the black-on-white lines of half blocks as a PGM picture, two rows of modules a line."""
-    rows = []
-    for line in re.findall(r"\x1b\[30;47m(.*?)\x1b\[0m", shown):
-        halves = [HALF_BLOCKS.index(block) for block in line]
-        rows += [[half >> 1 for half in halves], [half & 1 for half in halves]]
-    pixels = b"".join(bytes(0 if dark else 255 for dark in row for _ in range(MODULE)) * MODULE for row in rows)
-    return b"P5 %d %d 255\n" % (len(rows[0]) * MODULE, len(rows) * MODULE) + pixels
+    assert address == shown
+    assert terminal.finish() == 0
+    assert client.token_file.exists()
