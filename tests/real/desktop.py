@@ -148,21 +148,29 @@ class Display(Process):
         self._await_prompt()
         self.press("Escape")
 
+    def shows(self, title: str) -> bool:
+        """Tell whether there is a window whose title begins with this."""
+        return self._has("--name", f"^{title}")
+
     def await_window(self, title: str) -> None:
-        """Wait for a window whose title begins with this."""
-        self._xdotool("search", "--sync", "--onlyvisible", "--name", f"^{title}")
+        """Wait for it."""
+        eventually(lambda: self.shows(title))
 
     def type(self, text: str) -> None:
         """Type, into whatever has the keyboard."""
-        self._xdotool("type", text)
+        self._xdotool("type", text).check_returncode()
 
     def press(self, *keys: str) -> None:
         """Press one key after the other."""
-        self._xdotool("key", *keys)
+        self._xdotool("key", *keys).check_returncode()
 
     def _await_prompt(self) -> None:
-        self._xdotool("search", "--sync", "--onlyvisible", "--class", "prompter")
+        eventually(lambda: self._has("--class", "prompter"))
 
-    def _xdotool(self, *command: str) -> None:
+    def _has(self, *how: str) -> bool:
+        # Not with --sync: a search fails when a window goes away under it.
+        return self._xdotool("search", "--onlyvisible", *how).returncode == 0
+
+    def _xdotool(self, *command: str) -> subprocess.CompletedProcess:
         environment = {"PATH": os.environ["PATH"], **self.environment}
-        subprocess.run(["xdotool", *command], env=environment, check=True, capture_output=True, timeout=SAFETY)
+        return subprocess.run(["xdotool", *command], env=environment, capture_output=True, timeout=SAFETY)

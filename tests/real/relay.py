@@ -3,7 +3,9 @@
 import select
 import socket
 import threading
+import time
 
+REFUSAL = 0.5  # seconds in which somebody who meets nobody can say what it was about
 SAFETY = 30.0  # seconds; only a test that fails gets to feel it
 
 
@@ -11,7 +13,7 @@ class Visit:
     """One connection of a browser."""
 
     def __init__(self):
-        self.asked, self.answered = b"", b""
+        self.since, self.asked, self.answered = time.monotonic(), b"", b""
 
     @property
     def request(self) -> str:
@@ -25,14 +27,22 @@ class Visit:
 
 
 class Relay:
-    """Take connections and lead them to `target`, as long as the `with` block."""
+    """Take connections and lead them to `target`, as long as the `with` block.
+
+    `visits` are in the order in which they began to speak.
+    """
 
     def __init__(self, target: int):
         self._target = target
         self._listening = socket.create_server(("127.0.0.1", 0))
         self.port = self._listening.getsockname()[1]
-        self.visits: list[Visit] = []  # in the order of their first bytes; the silent ones are in `silent`
-        self.silent: list[Visit] = []
+        self.visits: list[Visit] = []
+        self._silent: list[Visit] = []
+
+    def silent(self, seconds: float) -> int:
+        """Count the connections on which nothing was said for so long, or ever, though somebody listened."""
+        latest = time.monotonic() - seconds
+        return sum(visit.since < latest for visit in list(self._silent))
 
     def __enter__(self) -> "Relay":
         threading.Thread(target=self._accept, daemon=True).start()
@@ -45,28 +55,42 @@ class Relay:
     def _accept(self) -> None:
         while True:
             try:
-                connection, _ = self._listening.accept()
+                browser, _ = self._listening.accept()
             except OSError:
                 return
-            threading.Thread(target=self._lead, args=(connection,), daemon=True).start()
+            threading.Thread(target=self._serve, args=(browser, Visit()), daemon=True).start()
 
-    def _lead(self, browser: socket.socket) -> None:
-        visit = Visit()
+    def _serve(self, browser: socket.socket, visit: Visit) -> None:
         try:
-            with browser, socket.create_connection(("127.0.0.1", self._target), SAFETY) as target:
-                self.silent.append(visit)
-                while ready := select.select([browser, target], [], [], SAFETY)[0]:
-                    for one in ready:
-                        if not (data := one.recv(65536)):
-                            return
-                        if one is target:
-                            visit.answered += data
-                            browser.sendall(data)
-                            continue
-                        if not visit.asked:
-                            self.silent.remove(visit)
-                            self.visits.append(visit)
-                        visit.asked += data
-                        target.sendall(data)
+            with browser:
+                try:
+                    target = socket.create_connection(("127.0.0.1", self._target), SAFETY)
+                except OSError:  # nobody listens; what was wanted is of interest all the same
+                    browser.settimeout(REFUSAL)
+                    self._note(visit, browser.recv(65536))
+                    return
+                with target:
+                    self._silent.append(visit)
+                    self._lead(browser, target, visit)
         except OSError:
-            return  # nobody listens, or somebody went away
+            return  # somebody went away
+
+    def _lead(self, browser: socket.socket, target: socket.socket, visit: Visit) -> None:
+        while ready := select.select([browser, target], [], [], SAFETY)[0]:
+            for speaker in ready:
+                data = speaker.recv(65536)
+                if not data:
+                    return
+                if speaker is browser:
+                    self._note(visit, data)
+                    target.sendall(data)
+                else:
+                    visit.answered += data
+                    browser.sendall(data)
+
+    def _note(self, visit: Visit, asked: bytes) -> None:
+        if asked and not visit.asked:
+            self.visits.append(visit)
+            if visit in self._silent:
+                self._silent.remove(visit)
+        visit.asked += asked

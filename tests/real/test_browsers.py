@@ -2,6 +2,7 @@
 
 import json
 import ssl
+import subprocess
 import sys
 from pathlib import Path
 
@@ -31,7 +32,7 @@ def test_sign_in_inside_the_program_that_browser_names(client, counterpart, tmp_
     program.chmod(0o755)
 
     with nothing_left(tmp_path):
-        done = client.run("login", "--json", env={"BROWSER": str(program)})
+        done = client.run("login", "--json", env={"BROWSER": str(program)}, stdin=subprocess.PIPE)
         eventually(record.exists)
     seen = json.loads(record.read_text())
 
