@@ -58,8 +58,8 @@ def desktop(client, screen, relay, authgate, tmp_path):
 
     to_relay = f"MAP {urlsplit(redirect).netloc} 127.0.0.1:{relay.port}, MAP localhost 127.0.0.1, {NOBODY_ELSE}"
     flags = " ".join(f"'{flag}'" for flag in [*QUIET, f"--host-resolver-rules={to_relay}"])
-    chromium = tmp_path / "chromium"
-    chromium.write_text(f'#!/bin/sh\nexec chromium {flags} "$@" >"$HOME/chromium.log" 2>&1\n')
+    chromium, log = tmp_path / "chromium", tmp_path / "chromium.log"
+    chromium.write_text(f'#!/bin/sh\nexec chromium {flags} "$@" >>"{log}" 2>&1\n')
     chromium.chmod(0o755)
     for path, text in {
         ".local/share/applications/chromium.desktop": ENTRY.format(chromium),
@@ -73,6 +73,12 @@ def desktop(client, screen, relay, authgate, tmp_path):
         yield lambda address: opened.append(subprocess.Popen([chromium, address], env=client.environ()))
     for process in opened:
         process.wait()
+    print(log.read_text() if log.exists() else "Chromium was not started")
+
+
+def start(client):
+    """Start a sign-in; what it and Chromium say is shown when the test fails."""
+    return client.start("login", "--flow", "browser", "--json", "--verbose", stderr=None)
 
 
 def sign_in(screen) -> None:
@@ -98,12 +104,12 @@ def asked(visits) -> "set[tuple[str, int]]":
 
 
 def test_new_window_asks_for_the_callback_and_for_no_favicon(client, desktop, screen, relay):
-    process = client.start("login", "--flow", "browser", "--json")
+    process = start(client)
 
     sign_in(screen)
 
-    out, err = process.communicate(timeout=30)
-    assert process.returncode == 0, err
+    out, _ = process.communicate(timeout=30)
+    assert process.returncode == 0
     assert json.loads(out)["source"] == "browser"
     screen.press("ctrl+l")  # whatever our page made it ask for was asked for before this
     screen.type(client.environment["AUTHGATE_REDIRECT_URI"].replace("callback", "next\n"))
@@ -121,12 +127,12 @@ def test_browser_that_is_open_on_a_page_that_pesters_us(client, desktop, screen,
     desktop(authgate.url("/news"))
     screen.await_window("News")
 
-    process = client.start("login", "--flow", "browser", "--json")
+    process = start(client)
     eventually(lambda: relay.silent(UNUSED) and asked(relay.visits) >= ANSWERS)
     sign_in(screen)
 
-    out, err = process.communicate(timeout=30)
-    assert process.returncode == 0, err
+    out, _ = process.communicate(timeout=30)
+    assert process.returncode == 0
     assert json.loads(out)["source"] == "browser"
     came_back = [visit.status for visit in relay.visits].index(200)
     assert asked(relay.visits[:came_back]) - UNHEARD == ANSWERS
