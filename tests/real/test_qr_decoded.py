@@ -19,6 +19,7 @@ def test_device_is_approved_in_chromium_at_the_decoded_address(terminal, counter
     shown = terminal.wait_for(r"open directly +(http\S+)")[1]
 
     address = decoded(terminal.shown)
+    assert address == shown
     with Chromium() as chromium:
         chromium.open(address)
         if counterpart == "oidc_provider":
@@ -26,6 +27,5 @@ def test_device_is_approved_in_chromium_at_the_decoded_address(terminal, counter
         visitor.decide(chromium, "allow")
         terminal.wait_for("User: Jane Doe")  # before the browser closes: what is asked for may still be on its way
 
-    assert address == shown
     assert terminal.finish() == 0
     assert client.token_file.exists()
