@@ -53,7 +53,9 @@ def test_two_builds_have_the_same_bytes_wherever_whenever_and_by_whomever(checko
     finally:
         os.umask(before)
 
-    assert build(here, TZ="America/Adak", LC_ALL="C.UTF-8", PYTHONHASHSEED="8") == far == archive.read_bytes()
+    near = build(here, TZ="America/Adak", LC_ALL="C.UTF-8", PYTHONHASHSEED="8")
+    # Not the bytes themselves: pytest would look for what differs in them, and not come back.
+    assert len({hashlib.sha256(built).digest() for built in (near, far, archive.read_bytes())}) == 1
 
 
 def test_second_build_replaces_the_first(checkout):
