@@ -1,9 +1,10 @@
 #!/usr/bin/env python3
 """Build dist/authgate.pyz, and its checksum beside it.
 
-The same source gives the same bytes on every machine with the same Python minor version: entries
-are sorted, dates are fixed, nothing of the machine gets in. `zipapp` cannot do that on every
-Python, and throws the exit status of `main` away. authgate_cli/bundle.py says what the entries are.
+The same source gives the same bytes on every machine with the same release of Python: entries are
+sorted, dates are fixed, nothing of the machine gets in. Another release may compile otherwise.
+`zipapp` cannot do that on every Python, and throws the exit status of `main` away.
+authgate_cli/bundle.py says what the entries are.
 """
 
 from __future__ import annotations
