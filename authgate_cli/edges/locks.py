@@ -77,7 +77,8 @@ def _make(lock: str, now: Callable[[], float]) -> bool:
     except OSError as error:
         if os.name == "nt" and isinstance(error, PermissionError):
             return False  # Windows says so of a file that is just being removed
-        raise StoreFailed(f"{lock} cannot be created: {error.strerror}", "see authgate.pyz doctor") from error
+        hint = "name a --token-file elsewhere, or set AUTHGATE_TOKEN"
+        raise StoreFailed(f"{lock} cannot be created: {error.strerror}", hint) from error
     try:
         os.write(descriptor, str(os.getpid()).encode())
     except OSError:

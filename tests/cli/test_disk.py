@@ -111,6 +111,7 @@ def test_a_home_that_cannot_be_written_is_found_out_before_anything_is_spent(som
     done = somebody.run(*command, **somebody.identity)
 
     assert failed(done, "Permission denied")
+    assert done.stderr.endswith("hint: name a --token-file elsewhere, or set AUTHGATE_TOKEN\n")
     assert asked(server) == 0
     assert somebody.token_file.read_bytes() == before
 
