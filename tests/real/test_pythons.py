@@ -1,0 +1,251 @@
+"""The archive on every Python that people have, and started in every way that they know."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+import zipfile
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+from authgate_server import AuthGateServer
+from client import ROOT
+from isolated import isolated
+from pythons import PYTHONS
+from started import Started, signs_in
+
+VENV = ROOT / ".venv-pythons"
+PURE = VENV / "extra"  # pytest, with nothing compiled in it: for every Python
+SECONDS = 1500  # for the whole folder on a busy machine; a safety net
+NOT_OURS = (".git", ".venv*", ".roots", ".*_cache", "dist", "__pycache__", "node_modules")
+
+every_python = pytest.mark.parametrize("name", PYTHONS)
+
+
+@pytest.fixture
+def server():
+    with AuthGateServer(device_interval=0) as server:
+        yield server
+
+
+# -- tests/cli, all of it, on each of them
+
+# Each shows in its own namespace that a network of loopback alone and an empty home are enough. Seven
+# times three interruptions of each kind are three times as many as `make test` has.
+ENVIRONMENT = {"PATH": os.environ["PATH"], "PYTHONPATH": str(PURE), "CI": "true", "AUTHGATE_TEST_KILLS": "27"}
+FOLDER = ("-m", "pytest", "-p", "no:cacheprovider", "-rs")
+CURL = "apt-get install -y -qq --no-install-recommends curl"  # the README's scripts need it
+
+
+def run_the_folder(name: str, place: Path) -> subprocess.CompletedProcess:
+    """Run tests/cli with a Python, in a copy of the sources of its own."""
+    copy = place / "checkout"
+    shutil.copytree(ROOT, copy, ignore=shutil.ignore_patterns(*NOT_OURS))
+    python = PYTHONS[name]
+    shared = {copy: str(copy), PURE: str(PURE)} if python.root else {}
+    return subprocess.run(
+        python.isolated(*FOLDER, str(copy / "tests" / "cli"), shared=shared, network="loopback", prepare=CURL),
+        env={**ENVIRONMENT, "HOME": str(place / "home")},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=SECONDS,
+        check=False,
+    )
+
+
+@pytest.fixture(scope="module")
+def folder_runs(request, tmp_path_factory):
+    """Start what the selected tests will ask for, as many at a time as there are cores."""
+    chosen = [item.callspec.params["name"] for item in request.session.items if "folder_runs" in item.fixturenames]
+    pool = ThreadPoolExecutor(os.cpu_count())
+    yield {name: pool.submit(run_the_folder, name, tmp_path_factory.mktemp("python")) for name in chosen}
+    pool.shutdown(cancel_futures=True)
+
+
+@every_python
+def test_the_whole_command_line_folder_passes(folder_runs, capsys, name):
+    done = folder_runs[name].result()
+
+    closing = done.stdout.rstrip().rpartition("\n")[2]
+    with capsys.disabled():
+        print(f"\n{name}: {closing}")
+    assert done.returncode == 0, done.stdout
+    assert re.match(r"4\d\d passed", closing)
+    # Only beside the machine's own Pythons there are some that are too old.
+    skipped = re.findall("^SKIPPED .*", done.stdout, re.MULTILINE)
+    assert all("test_old_pythons.py" in line and "empty parameter set" in line for line in skipped), skipped
+    assert not skipped or "/mnt/" not in PYTHONS[name].path
+
+
+# -- built by one, run by another
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory):
+    """The archives that each Python builds."""
+    place = tmp_path_factory.mktemp("built")
+
+    def build(numbered) -> Path:
+        number, python = numbered
+        target = place / f"by-{number}.pyz"
+        shared = {place: str(place), ROOT: str(ROOT)} if python.root else {}
+        subprocess.run(
+            python.isolated("-I", str(ROOT / "build.py"), str(target), shared=shared), check=True, capture_output=True
+        )
+        return target
+
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        return dict(zip(PYTHONS, pool.map(build, enumerate(PYTHONS.values()))))
+
+
+def test_each_version_puts_byte_code_of_its_own_in(built):
+    def of(archive):
+        with zipfile.ZipFile(archive) as opened:
+            return next(name for name in opened.namelist() if name.startswith("code."))
+
+    codes = [of(archive).removeprefix("code.cpython-") for archive in built.values()]
+
+    assert codes == ["310", "311", "312", "313", "311", "313", "314"]
+
+
+def test_each_puts_the_same_text_in(built):
+    """The byte code may be another one in each release: 3.13.0 and 3.13.5 compile a loop differently."""
+
+    def text(archive):
+        with zipfile.ZipFile(archive) as opened:
+            return {name: opened.read(name) for name in opened.namelist() if name.endswith((".py", ".txt"))}
+
+    texts = [text(archive) for archive in built.values()]
+
+    assert len(texts[0]) == 4
+    assert all(one == texts[0] for one in texts)
+
+
+@every_python
+@pytest.mark.parametrize("builder", PYTHONS)
+def test_archive_of_each_runs_on_every_other(built, server, tmp_path, builder, name):
+    archive, python = built[builder], PYTHONS[name]
+    places = {archive.parent: str(archive.parent), tmp_path: str(tmp_path)} if python.root else {}
+
+    signs_in(Started(python.isolated(str(archive), shared=places), tmp_path), server)
+
+
+# -- ways of starting it
+
+SWITCHES = [
+    "",
+    "-I",
+    "-S",
+    "-B",
+    "-O",
+    "-E -s",
+    "-W error",
+    "-X dev",
+    "-X utf8=0",
+    "-X utf8=1",
+    "-I -S -W error -X dev",
+]
+ENCODINGS = [{"LC_ALL": "C.UTF-8"}, {"LC_ALL": "C"}, {"LC_ALL": "C", "PYTHONIOENCODING": "cp1252"}]
+NAME = "Zo\u00eb \u65e5\u672c"  # something that each has, that not all have, and that only UTF-8 has
+
+
+@pytest.mark.parametrize("environment", ENCODINGS, ids=lambda one: " ".join(map("=".join, one.items())))
+@pytest.mark.parametrize("switches", SWITCHES)
+def test_switches_of_python_and_encodings(archive, server, tmp_path, switches, environment):
+    """What an encoding does not have is escaped."""
+    ignoring = {"-I", "-E"} & set(switches.split())
+    encoding = environment.get("PYTHONIOENCODING") if not ignoring else None
+    by_locale = "ascii" if "utf8=0" in switches and environment["LC_ALL"] == "C" else "utf-8"  # PEP 538, PEP 540
+    encoding = encoding or by_locale
+    server.user["name"] = NAME
+    client = Started([sys.executable, *switches.split(), str(archive)], tmp_path, **environment)
+
+    signs_in(client, server, NAME.encode(encoding, "backslashreplace").decode(encoding), encoding=encoding)
+
+
+def with_spaces_and_letters(archive, folder):
+    place = folder / "Jane's own \u6587\u4ef6 \u00fc"
+    place.mkdir()
+    return [sys.executable, shutil.copy2(archive, place / "auth gate \u00e9.pyz")]
+
+
+def by_itself(archive, folder):
+    shutil.copy2(archive, folder)
+    return ["./authgate.pyz"]
+
+
+def by_name(archive, folder):
+    (folder / "authgate").symlink_to(archive)
+    return ["authgate"]  # the home is in PATH
+
+
+def through_symlinks(archive, folder):
+    (folder / "one").symlink_to(archive)
+    (folder / "another").symlink_to("one")
+    return [sys.executable, "another"]
+
+
+def read_only(archive, folder):
+    return isolated(sys.executable, f"/mnt/{archive.name}", shared={archive.parent: "/mnt"}, read_only=True)
+
+
+def uv_run(archive, folder):
+    """In a folder of its own: in a project, uv would want to build that first."""
+    shutil.copy2(archive, folder)
+    return [VENV / "bin" / "uv", "run", "authgate.pyz"]
+
+
+def uv_run_python(archive, folder):
+    return [VENV / "bin" / "uv", "run", "--no-project", "python", archive]
+
+
+def uv_run_script(archive, folder):
+    shutil.copy2(archive, folder)
+    return [VENV / "bin" / "uv", "run", "--script", "./authgate.pyz"]
+
+
+def pipx_run(archive, folder):
+    """Two lines of Python in a file, for pipx takes no archive."""
+    script = folder / "authgate.py"
+    script.write_text(f"import runpy\nrunpy.run_path({str(archive)!r}, run_name='__main__')\n")
+    return [VENV / "bin" / "pipx", "run", script]
+
+
+STARTS = [with_spaces_and_letters, by_itself, by_name, through_symlinks, read_only]
+STARTS += [uv_run, uv_run_python, uv_run_script, pipx_run]
+OFFLINE = {"UV_OFFLINE": "1", "UV_PYTHON": sys.executable, "PIPX_DEFAULT_PYTHON": sys.executable}
+
+
+@pytest.mark.parametrize("start", STARTS, ids=lambda start: start.__name__)
+def test_ways_of_starting_it(archive, server, tmp_path, start):
+    client = Started([str(word) for word in start(archive, tmp_path)], tmp_path, **OFFLINE)
+    client.environment["PATH"] = f"{tmp_path}:{Path(sys.executable).parent}:{os.environ['PATH']}"
+
+    signs_in(client, server)
+
+
+NOT_TAKEN = {
+    "pipx run": (["pipx", "run", "{}"], "Invalid inline script metadata"),
+    "pipx run --path": (["pipx", "run", "--path", "{}"], "Invalid inline script metadata"),
+    "uvx": (["uv", "tool", "run", "--offline", "{}"], "supported file extension"),
+}
+
+
+@pytest.mark.parametrize(("command", "complaint"), NOT_TAKEN.values(), ids=NOT_TAKEN)
+def test_ways_that_these_tools_do_not_have(archive, tmp_path, command, complaint):
+    """The day one of them takes an archive, the README may say so."""
+    program, *words = command
+    done = subprocess.run(
+        [str(VENV / "bin" / program), *(word.format(archive) for word in words), "--version"],
+        env={"PATH": os.environ["PATH"], "HOME": str(tmp_path), **OFFLINE},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert done.returncode != 0
+    assert complaint in done.stderr.replace("\n", " ")
