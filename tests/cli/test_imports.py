@@ -2,6 +2,7 @@
 
 import ast
 import re
+import subprocess
 
 from client import ROOT
 
@@ -9,7 +10,14 @@ SLOW = {"ssl", "http", "urllib.request", "argparse", "dataclasses", "inspect", "
 
 
 def loaded(client, *arguments) -> set[str]:
-    done = client.run(*arguments, env={"PYTHONPROFILEIMPORTTIME": "1"})
+    python, *command = client.command(*arguments)
+    done = subprocess.run(
+        [python, "-S", *command],  # what the .pth files of a machine's own Python load is no doing of ours
+        env=client.environ(PYTHONPROFILEIMPORTTIME="1"),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     assert done.returncode == 0, done.stderr
     return set(re.findall(r"^import time:.*\| +(\S+)$", done.stderr, re.MULTILINE))
 
