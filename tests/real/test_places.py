@@ -21,7 +21,7 @@ from waiting import eventually
 
 MINIMAL = "trixie"
 ARCHIVE = "/opt/authgate.pyz"
-JANE, NOBODY = 1000, 54321  # users whom /etc/passwd of the minimal root does not know
+NOBODY = 54321  # a user whom /etc/passwd does not know
 LOGIN = ("login", "--flow", "device")
 DEVICE_ENDPOINT = "/oauth/device/code"
 

@@ -74,7 +74,7 @@ def test_the_whole_command_line_folder_passes(folder_runs, capsys, name):
     with capsys.disabled():
         print(f"\n{name}: {closing}")
     assert done.returncode == 0, done.stdout
-    assert re.match(r"4\d\d passed", closing)
+    assert re.match(r"\d{3,} passed", closing)
     # Only beside the machine's own Pythons there are some that are too old.
     skipped = re.findall("^SKIPPED .*", done.stdout, re.MULTILINE)
     assert all("test_old_pythons.py" in line and "empty parameter set" in line for line in skipped), skipped
