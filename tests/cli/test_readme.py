@@ -1,21 +1,20 @@
 """The README, `--help` and `.env.example` say the same, and what they say is so."""
 
 import re
-import subprocess
-from pathlib import Path
 
 import pytest
 from client import ROOT
+from readme import BLOCKS, README, RUN_BY, block
 
 from authgate_cli import dotenv
 from authgate_cli.commands import COMMANDS
 from authgate_cli.settings import SETTINGS, SWITCHES, VARIABLES
 
-README = (ROOT / "README.md").read_text()
 OURS = {f"--{option.name}" for option in (*SETTINGS, *SWITCHES)} | {
     f"--{option.name}" for command in COMMANDS.values() for option in command.options
 }
-OF_OTHER_TOOLS = {"--chmod", "--all"}  # Docker's ADD, and the example's own script
+OF_OTHER_TOOLS = {"--all", "--no-install-recommends", "--user", "--now"}  # the example's script, apt-get, systemctl
+OF_OTHERS = {"ENV", "HTTP_PROXY"}  # Docker's; and what would matter only for a plain http that is not allowed
 
 
 def test_every_option_is_in_the_readme_and_every_option_in_it_exists():
@@ -54,26 +53,30 @@ def test_help_fits_a_screen_has_an_example_and_names_every_setting(client, comma
         assert all(f"--{option.name}" in text for option in COMMANDS[command].options)
 
 
-def test_script_examples_run_as_they_stand(signed_in, server, tmp_path):
-    block = re.search(r"## In scripts\n\n```sh\n(.*?)```", README, re.DOTALL)[1]
-    script = block.replace("https://api.example.com/me", f"{server.issuer}/oauth/userinfo")
-    (tmp_path / "authgate.pyz").symlink_to(signed_in.archive)
-    deploy = tmp_path / "deploy.sh"
-    deploy.write_text('#!/bin/sh\necho "deployed $* with ${#AUTHGATE_TOKEN}"\n')
-    deploy.chmod(0o755)
-    python = tmp_path / "python3"
-    python.symlink_to(Path(signed_in.python))
+def test_every_block_of_the_readme_is_run_by_somebody():
+    assert sorted(each.title for each in BLOCKS) == sorted(RUN_BY)
+    for title, runner in RUN_BY.items():
+        assert f'"{title}"' in (ROOT / runner).read_text() or runner == ".ci/run", f"{runner} does not run {title}"
 
-    done = subprocess.run(
-        ["sh", "-eu", "-c", script],
-        cwd=tmp_path,
-        env=signed_in.environ(PATH=f"{tmp_path}:{signed_in.environment['PATH']}"),
-        capture_output=True,
-        text=True,
-        check=False,
-    )
 
-    assert done.returncode == 0, done.stderr
-    assert '"name": "Jane Doe"' in done.stdout.replace('":"', '": "')
-    assert re.search(r"deployed --all with [1-9]\d+", done.stdout)
-    assert "sign in first" not in done.stdout
+def test_the_commands_of_the_first_screen_are_those_of_ci():
+    targets = re.findall(r"^make (\w+)", "\n".join(README.splitlines()[:24]), re.MULTILINE)
+
+    assert targets == ["demo", "test"]
+    assert re.findall(r"^fresh (\w+)$", (ROOT / ".ci" / "run").read_text(), re.MULTILINE) == targets
+
+
+def test_the_modules_that_contributors_are_shown_exist():
+    shown = re.findall(r"^ +([\w/. …]+?)  ", block("text: authgate_cli/"), re.MULTILINE)
+    names = " ".join(shown).replace("…", "").split()
+
+    assert len(names) > 10
+    assert {name for name in names if not (ROOT / "authgate_cli" / name).exists()} == set()
+
+
+def test_every_variable_in_the_readme_exists():
+    """What looks like one is a setting, or is looked at in the source."""
+    source = "".join(path.read_text() for path in (ROOT / "authgate_cli").rglob("*.py"))
+    named = set(re.findall(r"`([A-Z][A-Z0-9]*_?[A-Z0-9_]+)[`=]", README)) - OF_OTHERS
+
+    assert {name for name in named if f'"{name}"' not in source} == set()

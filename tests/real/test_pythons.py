@@ -36,7 +36,6 @@ def server():
 # times three interruptions of each kind are three times as many as `make test` has.
 ENVIRONMENT = {"PATH": os.environ["PATH"], "PYTHONPATH": str(PURE), "CI": "true", "AUTHGATE_TEST_KILLS": "27"}
 FOLDER = ("-m", "pytest", "-p", "no:cacheprovider", "-rs")
-CURL = "apt-get install -y -qq --no-install-recommends curl"  # the README's scripts need it
 
 
 def run_the_folder(name: str, place: Path) -> subprocess.CompletedProcess:
@@ -46,7 +45,7 @@ def run_the_folder(name: str, place: Path) -> subprocess.CompletedProcess:
     python = PYTHONS[name]
     shared = {copy: str(copy), PURE: str(PURE)} if python.root else {}
     return subprocess.run(
-        python.isolated(*FOLDER, str(copy / "tests" / "cli"), shared=shared, network="loopback", prepare=CURL),
+        python.isolated(*FOLDER, str(copy / "tests" / "cli"), shared=shared, network="loopback"),
         env={**ENVIRONMENT, "HOME": str(place / "home")},
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,

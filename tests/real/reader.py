@@ -1,0 +1,60 @@
+"""Somebody who follows the README: the archive where they have it, and our server in the place of the example's."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+from authgate_server import AuthGateServer
+
+PATIENCE = 120  # seconds; a safety net
+DEPLOY = '#!/bin/sh\necho "deployed $* with a token of ${#AUTHGATE_TOKEN} characters"\n'
+
+
+class Reader:
+    """A folder with the archive, its checksum and a deploy.sh, and an environment of one's own."""
+
+    def __init__(self, archive: Path, server: AuthGateServer, folder: Path):
+        self.server, self.folder = server, folder
+        for name in (archive.name, archive.name + ".sha256"):
+            for place in (folder, folder / "dist"):
+                place.mkdir(exist_ok=True)
+                shutil.copy(archive.with_name(name), place)
+        script = folder / "deploy.sh"
+        script.write_text(DEPLOY)
+        script.chmod(0o755)
+        programs = folder / "programs"
+        programs.mkdir()
+        (programs / "python3").symlink_to(sys.executable)
+        self.environment = {
+            "PATH": f"{programs}:{os.environ['PATH']}",
+            "HOME": str(folder),
+            "AUTHGATE_STORE": "file",
+            "XDG_CACHE_HOME": str(folder / "caches"),
+        }
+
+    def real(self, text: str) -> str:
+        """Put real names in the place of the README's examples."""
+        server = self.server
+        for example, name in (
+            ("https://auth.example.com", server.issuer),
+            ("https://api.example.com/me", server.issuer + "/oauth/tokeninfo"),
+            ("your-client-id", server.client_id),
+        ):
+            text = text.replace(example, name)
+        assert "example.com" not in text
+        return text
+
+    def run(self, script: str, *shell: str, **environment: str) -> subprocess.CompletedProcess:
+        """Run a script as it stands but for the names; without a `shell` by a careful sh."""
+        return subprocess.run(
+            [*(shell or ("sh", "-eu", "-c")), self.real(script)],
+            cwd=self.folder,
+            env={**self.environment, **environment},
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=PATIENCE,
+            check=False,
+        )
