@@ -231,6 +231,9 @@ def keyring(app: App) -> Iterator[Check]:
 
 def token_file(app: App) -> Iterator[Check]:
     path = app.settings.token_file
+    if app.settings.access_token:
+        yield ok("token file", "not used (AUTHGATE_TOKEN is set)")
+        return
     if app.settings.store == "keyring" or not (path and app.settings.client_id):
         return
     for place in app.store.places:

@@ -349,6 +349,15 @@ def test_token_file_that_is_a_link_is_exit_5(doctor, token_file, home):
     assert (status, only(checks, "token file")[0]) == (5, "failed")
 
 
+def test_token_file_is_no_matter_to_who_has_a_token_given(doctor, token_file, home):
+    (home / "elsewhere").touch()
+    token_file.symlink_to(home / "elsewhere")
+
+    status, checks = doctor(env={"AUTHGATE_TOKEN": "given"})
+
+    assert (status, only(checks, "token file")[:2]) == (0, ("ok", "not used (AUTHGATE_TOKEN is set)"))
+
+
 def test_exit_status_is_that_of_the_first_failure(doctor, token_file, server):
     token_file.write_text("{")
     token_file.chmod(0o600)
