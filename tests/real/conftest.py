@@ -66,10 +66,16 @@ def _providers(command, folder: Path):
 
 
 @pytest.fixture
-def authgate():
-    """The stand-in, where the real counterpart is another one."""
+def server():
+    """The stand-in; where the real counterpart is no server it is all that there is to sign in to."""
     with AuthGateServer() as server:
         yield server
+
+
+@pytest.fixture
+def authgate(server):
+    """The same, by the name of what it stands for."""
+    return server
 
 
 @pytest.fixture

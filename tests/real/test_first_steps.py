@@ -4,15 +4,13 @@ import json
 import re
 
 import pytest
-from authgate_server import AuthGateServer
 from reader import Reader
 from readme import block
 
 
 @pytest.fixture
-def reader(archive, tmp_path):
-    with AuthGateServer(device_interval=0) as server:
-        yield Reader(archive, server, tmp_path)
+def reader(archive, server, tmp_path):
+    return Reader(archive, server, tmp_path)
 
 
 def labels(report: str) -> list[str]:

@@ -27,12 +27,6 @@ DEVICE_ENDPOINT = "/oauth/device/code"
 
 
 @pytest.fixture
-def server():
-    with AuthGateServer(device_interval=0) as server:
-        yield server
-
-
-@pytest.fixture
 def https_server():
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(certificates.of("127.0.0.1"))

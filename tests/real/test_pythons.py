@@ -10,7 +10,6 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-from authgate_server import AuthGateServer
 from client import ROOT
 from isolated import isolated
 from pythons import PYTHONS
@@ -22,12 +21,6 @@ SECONDS = 1500  # for the whole folder on a busy machine; a safety net
 NOT_OURS = (".git", ".venv*", ".roots", ".*_cache", "dist", "__pycache__", "node_modules")
 
 every_python = pytest.mark.parametrize("name", PYTHONS)
-
-
-@pytest.fixture
-def server():
-    with AuthGateServer(device_interval=0) as server:
-        yield server
 
 
 # -- tests/cli, all of it, on each of them
@@ -58,9 +51,9 @@ def run_the_folder(name: str, place: Path) -> subprocess.CompletedProcess:
 
 @pytest.fixture(scope="module")
 def folder_runs(request, tmp_path_factory):
-    """Start what the selected tests will ask for, as many at a time as there are cores."""
+    """Start what the selected tests will ask for, two at a time on each core: half of it is waiting."""
     chosen = [item.callspec.params["name"] for item in request.session.items if "folder_runs" in item.fixturenames]
-    pool = ThreadPoolExecutor(os.cpu_count())
+    pool = ThreadPoolExecutor(2 * (os.cpu_count() or 1))
     yield {name: pool.submit(run_the_folder, name, tmp_path_factory.mktemp("python")) for name in chosen}
     pool.shutdown(cancel_futures=True)
 

@@ -7,7 +7,6 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from authgate_server import AuthGateServer
 from isolated import ROOTS_PATH, isolated
 from reader import Reader
 from readme import block
@@ -17,12 +16,6 @@ TOOLS = Path(__file__).parents[2] / ".venv-recipes" / "bin"
 AS_JSON = "import sys, json, ruamel.yaml; print(json.dumps(ruamel.yaml.YAML(typ='safe').load(sys.stdin)))"
 GITHUB, GITLAB = block("yaml: name: deploy"), block("yaml: deploy:")
 SERVICE, TIMER = block("ini: [Service]"), block("ini: [Timer]")
-
-
-@pytest.fixture
-def server():
-    with AuthGateServer(device_interval=0) as server:
-        yield server
 
 
 @pytest.fixture

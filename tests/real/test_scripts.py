@@ -7,16 +7,9 @@ from datetime import datetime, timezone
 from pathlib import Path
 
 import pytest
-from authgate_server import AuthGateServer
 from client import Client
 
 PATIENCE = 60  # seconds; a safety net
-
-
-@pytest.fixture
-def server():
-    with AuthGateServer(device_interval=0) as server:
-        yield server
 
 
 @pytest.fixture

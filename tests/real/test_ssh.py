@@ -7,7 +7,6 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from authgate_server import AuthGateServer
 from conftest import free_port
 from reader import Reader
 from readme import block
@@ -77,12 +76,6 @@ class Remote:
         return {
             name: f'#!/bin/sh\nexec /usr/bin/{name} -F "{self.folder}/ssh_config" "$@"\n' for name in ("ssh", "scp")
         }
-
-
-@pytest.fixture
-def server():
-    with AuthGateServer(device_interval=0) as server:
-        yield server
 
 
 @pytest.fixture
