@@ -175,7 +175,7 @@ def _entry(name: str) -> zipfile.ZipInfo:
 
 
 if __name__ == "__main__":
-    if sys.version_info < (3, 11) and os.environ.get("PYTHONHASHSEED") != "0":
+    if sys.version_info < (3, 11) and sys.flags.hash_randomization:
         # marshal writes a set in the order of its hashes, which are random; from 3.11 on it sorts (bpo-37596).
         os.execve(sys.executable, [sys.executable, *sys.argv], {**os.environ, "PYTHONHASHSEED": "0"})
     target = Path(sys.argv[1]) if len(sys.argv) > 1 else ROOT / "dist" / "authgate.pyz"

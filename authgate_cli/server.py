@@ -1,13 +1,13 @@
 """Know a server by its discovery document, kept from run to run for as long as the server allows.
 
 What is kept may be out of date. So it only tells where to ask about a token, and is looked up anew
-when the answer is not a good one. What costs something, a person's time, a refresh token or a
-revocation, begins with what the server says now.
+when the answer is not a good one. What costs something, a person's time or a refresh token, begins
+with what the server says now.
 """
 
 from __future__ import annotations
 
-from .errors import AuthGateError
+from .errors import AuthGateError, Unreachable
 from .flows.discover import discover
 from .protocol import discovery
 from .protocol.caching import lifetime
@@ -45,6 +45,16 @@ class Server:
         if self._metadata is None or self.is_kept:
             self._metadata = self._fetched()
         return self._metadata
+
+    def ask_anew_or_recall(self) -> Metadata:
+        """Return what the server says of itself now; what is kept, where it cannot be asked. Raise as ask_anew does."""
+        try:
+            return self.ask_anew()
+        except Unreachable:
+            self._metadata = self._metadata or self._kept()
+            if self._metadata is None:
+                raise
+            return self._metadata
 
     def keys(self) -> KeySet:
         """Return the keys that the server signs with now. Raise Unreachable or Refused."""

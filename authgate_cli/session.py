@@ -9,7 +9,6 @@ from __future__ import annotations
 from contextlib import ExitStack, contextmanager
 
 from .edges.bounded import Running
-from .edges.signals import uninterrupted
 from .errors import (
     AuthGateError,
     Refused,
@@ -27,6 +26,7 @@ from .protocol.jwt import claimed_issuer, claimed_subject
 from .protocol.messages import get_as
 from .text import clean
 from .tokens import EARLY, STILL_USABLE, TokenSet
+from .urls import split
 from .values import TYPE_CHECKING, Value
 
 if TYPE_CHECKING:
@@ -61,8 +61,7 @@ class Session:
 
     @property
     def _refresher(self) -> Refresher:
-        with uninterrupted():
-            from .refresh import Refresher  # a door: most stored tokens are fresh
+        from .refresh import Refresher  # a door: most stored tokens are fresh
 
         return Refresher(self._settings, self._edges, self._store, self._waiting, self.server)
 
@@ -73,17 +72,18 @@ class Session:
         if held is not None:
             try:
                 return self._check_or_renew(held)
-            except TokenRefused:
+            except TokenRefused as error:
                 if held.source == "environment":
                     raise
+                if held.source == "client-credentials":
+                    raise self._refused_at_once(held) from error
                 self._edges.terminal.tell("The server does not accept the stored token any more.")
                 refused = held.token
         held = self.sign_in(refused)
         try:
             return self.check(held)
         except TokenRefused as error:
-            hint = None if "openid" in (held.token.scope or "").split() else _ASK_OPENID
-            raise Refused("the server does not accept the token that it has just issued", hint) from error
+            raise self._refused_at_once(held) from error
         except _Mismatch:
             self._store.forget()
             raise
@@ -128,8 +128,7 @@ class Session:
 
         Raise SignInNeeded where nobody may be asked or the person said no.
         """
-        with uninterrupted():  # an exception amid an import can get lost
-            from .sign_in import SignIn  # the door to the flows: a stored token does without them
+        from .sign_in import SignIn  # the door to the flows: a stored token does without them
 
         return SignIn(self._settings, self._edges, self._store, self.server, self._show_qr).run(refused)
 
@@ -137,10 +136,11 @@ class Session:
         """Ask the server about the token. Raise TokenRefused, Unreachable or Refused."""
         token = held.token.access_token
         self._keep_from_strangers(held)
+        subject = claimed_subject(held.token.id_token)
         endpoint = self.server.metadata.tokeninfo_endpoint
         asking = Running(lambda: self._tokeninfo(endpoint, token))  # both at once: a network may be slow
         try:
-            userinfo = self._userinfo(token)
+            userinfo = self._userinfo(token, subject)
             tokeninfo: Answer = asking.result()
         except AuthGateError as error:
             tokeninfo = asking.result()
@@ -151,10 +151,14 @@ class Session:
             userinfo = Answer(reason=f"a machine's token has no user: {error.code}")
         if tokeninfo.refused and not userinfo.accepted:
             raise claims.token_refused(tokeninfo.reason)
-        subject = claimed_subject(held.token.id_token)
         if userinfo.claims and subject not in (None, userinfo.claims["sub"]):
             raise _Mismatch("UserInfo is about somebody else than the ID token (sub)", "tell whoever runs the server")
         return Checked(held, userinfo, tokeninfo)
+
+    def _refused_at_once(self, held: Held) -> Refused:
+        a_persons = held.source != "client-credentials" and self.server.metadata.userinfo_endpoint is not None
+        hint = _ASK_OPENID if a_persons and "openid" not in self._settings.scope.split() else None
+        return Refused("the server does not accept the token that it has just issued", hint)
 
     def _keep_from_strangers(self, held: Held) -> None:
         """Refuse to send AUTHGATE_TOKEN to a server that did not issue it; stored tokens are bound anyway."""
@@ -212,15 +216,13 @@ class Session:
             # A new sign-in moves a corrupt file aside, and fails in turn for any other reason.
         return None
 
-    def _userinfo(self, token: str) -> Answer:
-        """Ask UserInfo; at its present place, should a kept one be no good."""
-        endpoint = self.server.metadata.userinfo_endpoint
+    def _userinfo(self, token: str, subject: str | None) -> Answer:
+        """Ask UserInfo; at its present place, should a kept one give no good answer."""
+        server, endpoint = self.server, self.server.metadata.userinfo_endpoint
         outcome = self._userinfo_at(endpoint, token)
-        if self.server.is_kept and not (isinstance(outcome, Answer) and outcome.claims):
-            try:
-                present = self.server.ask_anew().userinfo_endpoint
-            except AuthGateError:
-                present = endpoint
+        good = isinstance(outcome, Answer) and outcome.claims and subject in (None, outcome.claims["sub"])
+        if server.is_kept and not good and not _is_silent(outcome, endpoint, self._settings.issuer):
+            present = server.ask_anew().userinfo_endpoint
             if present != endpoint:
                 outcome = self._userinfo_at(present, token)
         if isinstance(outcome, AuthGateError):
@@ -240,6 +242,12 @@ class Session:
             return claims.parse_tokeninfo(self._edges.send(get_as(endpoint, token)))
         except AuthGateError as error:
             return Answer(reason=error.message)
+
+
+def _is_silent(outcome: Answer | AuthGateError, endpoint: str | None, issuer: str) -> bool:
+    """Tell whether the server itself has let the time run out; asking it where to ask would take as long again."""
+    timed_out = isinstance(outcome, Unreachable) and outcome.timed_out
+    return timed_out and endpoint is not None and split(endpoint).origin == split(issuer).origin
 
 
 class _Mismatch(Refused):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from functools import cache
 
@@ -98,7 +99,8 @@ def _edges(settings: Settings, terminal: Terminal, environ: Mapping[str, str], n
 
 def _cache(settings: Settings, environ: Mapping[str, str], now: Callable[[], float]) -> DocumentCache | None:
     """Return where the discovery document is kept; nowhere for a ready token, which leaves nothing behind."""
-    folder = cache_folder(environ, expand_home("~", environ))
+    home = expand_home("~", environ)
+    folder = cache_folder(environ, home if os.path.isdir(home) else "")  # a cache is no reason to make one
     return DocumentCache(folder, now) if folder and not settings.access_token else None
 
 

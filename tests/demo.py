@@ -35,8 +35,13 @@ def main() -> int:
             "AUTHGATE_STORE": "file",
         }
         print(f"An AuthGate server runs at {server.issuer}, this home is {home}.")
+        if server.auto_approve:
+            print("It approves the device code by itself; there is nothing to do.")
         status = step("Sign in", environment, home, "login", "--flow", flow)
-        return status or step("Run again: the stored token is used", environment, home, "login", "--verbose")
+        status = status or step("Run again: the stored token is used", environment, home, "login", "--verbose")
+        if not status:
+            print("\nThat was all of it, and nothing is left. With your own server: see README.md.")
+        return status
 
 
 def step(title: str, environment: dict, home: str, *arguments: str) -> int:

@@ -25,7 +25,7 @@ def run(app: App) -> int:
         with app.session.locked():
             tokens = [stored.token for stored in app.store.load_all()]  # somebody may have refreshed
             try:
-                offered = app.session.server.ask_anew().revocation_endpoint is not None
+                offered = app.session.server.ask_anew_or_recall().revocation_endpoint is not None
                 failure = _revoke(app, tokens) if offered else None
             except AuthGateError as error:
                 failure = error

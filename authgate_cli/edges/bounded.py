@@ -33,6 +33,8 @@ class Running:
             _thread.start_new_thread(self._work, (function,))
         except RuntimeError:  # as many threads as are allowed here: it takes the caller's time
             self._work(function)
+            if self._errors and not isinstance(self._errors[0], Exception):
+                raise self._errors[0]  # a signal was for the caller
 
     def ends_within(self, seconds: float) -> bool:
         """Wait for the end, at most so many seconds; tell whether it has come."""

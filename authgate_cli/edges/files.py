@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 LARGEST = 16 * 1024 * 1024
+_ELSEWHERE = "see that there is room and that you may write there, or name another --token-file"
 _FLAGS = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
 
 
@@ -165,4 +166,4 @@ def _sync_directory(directory: str) -> None:
 
 
 def _failed(what: str, path: str, error: OSError) -> StoreFailed:
-    return StoreFailed(f"the token file {path} {what}: {error.strerror or error}", "see authgate.pyz doctor")
+    return StoreFailed(f"the token file {path} {what}: {error.strerror or error}", _ELSEWHERE)

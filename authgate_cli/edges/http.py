@@ -163,22 +163,27 @@ class Http:
             return Unreachable(f"the host {url.host} cannot be found", "check AUTHGATE_URL and the network", sent=sent)
         if isinstance(error, ConnectionRefusedError):
             return Unreachable(f"{where} refuses connections", "is the server running, and the port right?", sent=sent)
-        return _tls_failure(error, where, sent, self._tls) or Unreachable(
+        certificates_named = self._environ.get("SSL_CERT_FILE") or self._environ.get("SSL_CERT_DIR")
+        system = None if certificates_named else self._tls
+        return _tls_failure(error, where, sent, system) or Unreachable(
             f"{where} cannot be reached: {getattr(error, 'strerror', None) or type(error).__name__}",
             "check the network, or try again later",
             sent=sent,
         )
 
 
-def _tls_failure(error: Exception, where: str, sent: bool, context: ssl.SSLContext | None) -> Unreachable | None:
-    """Name the cause of a TLS failure (RFC 9325); None when it is none."""
+def _tls_failure(error: Exception, where: str, sent: bool, system: ssl.SSLContext | None) -> Unreachable | None:
+    """Name the cause of a TLS failure (RFC 9325); None when it is none.
+
+    `system` is the context, where its certificates are the system's.
+    """
     import ssl
 
     if isinstance(error, ssl.SSLCertVerificationError):
         cause = error.verify_message.rstrip(".")
         hint = "if it is your own CA, name its certificate in SSL_CERT_FILE"
         # The certificates of a directory are loaded, and counted, only when one is needed.
-        if context and not (context.cert_store_stats()["x509_ca"] or ssl.get_default_verify_paths().capath):
+        if system and not (system.cert_store_stats()["x509_ca"] or ssl.get_default_verify_paths().capath):
             hint = "install the package ca-certificates, or name a PEM file in SSL_CERT_FILE"
         if error.verify_code == 10:
             hint = "the server has to renew it; or is the clock here wrong?"

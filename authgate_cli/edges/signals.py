@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import _thread
 import signal
+import time
 from contextlib import contextmanager
 
 from ..errors import Terminated
@@ -10,6 +12,7 @@ from ..values import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from types import FrameType
 
 _SIGNALS = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
 
@@ -18,11 +21,26 @@ _SIGNALS = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if
 def ending_cleanly() -> Iterator[None]:
     """Turn SIGINT into KeyboardInterrupt, SIGTERM and SIGHUP into Terminated, so that `finally` blocks run first."""
 
-    def end(signum: int, frame: object) -> None:
+    def end(signum: int, frame: FrameType | None) -> None:
+        if _is_importing(frame):
+            _thread.start_new_thread(_come_again, (signum,))
+            return
         raise KeyboardInterrupt if signum == signal.SIGINT else Terminated(signum)
 
     with _handlers(end):
         yield
+
+
+def _is_importing(frame: FrameType | None) -> bool:
+    """Tell whether an exception could get lost: Python forgets those that come amid callbacks of its imports."""
+    while frame and not frame.f_code.co_filename.startswith("<frozen importlib"):
+        frame = frame.f_back
+    return frame is not None
+
+
+def _come_again(signum: int) -> None:
+    time.sleep(0.005)
+    _thread.interrupt_main(signal.Signals(signum))
 
 
 class _Later:
@@ -61,7 +79,7 @@ def uninterrupted(notice: Callable[[], None] = lambda: None) -> Iterator[list[in
 
 
 @contextmanager
-def _handlers(handler: Callable[[int, object], None]) -> Iterator[None]:
+def _handlers(handler: Callable[[int, FrameType | None], None]) -> Iterator[None]:
     """Install a handler for a while; a signal that is ignored (nohup, a shell's &) stays ignored."""
     before = {one: signal.getsignal(one) for one in _SIGNALS}
     try:

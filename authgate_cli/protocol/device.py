@@ -23,7 +23,9 @@ MARGIN = 0.1
 _DEFAULT_INTERVAL = 5.0
 _DEFAULT_LIFETIME = 1800.0
 _LONGEST_PAUSE = 60.0
-# How servers say that a client may not do this, some at the first poll only.
+_CLIENT = "check CLIENT_ID, CLIENT_SECRET if the client has one, and AUTHGATE_URL"
+# How servers say that a client may not do this, some at the first poll only. With status 401 it is
+# about credentials, whatever the code: Keycloak says unauthorized_client to a wrong secret.
 _NOT_ALLOWED = ("unauthorized_client", "unsupported_grant_type")
 _NOT_OFFERED = (*_NOT_ALLOWED, "invalid_request")  # oidc-provider calls it that
 
@@ -60,13 +62,11 @@ def parse_authorization(response: Response) -> DeviceAuthorization:
     what = "the device sign-in cannot begin"
     if response.status != 200:
         error = read_error(response)
-        if (error.code in _NOT_OFFERED and response.status < 500) or (
-            response.status in (403, 404, 405, 501) and error.code != "invalid_client"
-        ):
+        refusal = error.code in _NOT_OFFERED and response.status != 401 and response.status < 500
+        if refusal or (response.status in (403, 404, 405, 501) and error.code != "invalid_client"):
             raise _not_offered(error if error.code else f"status {response.status}")
         check_data(response, what)
-        hint = "check CLIENT_ID and AUTHGATE_URL" if error.code == "invalid_client" else None
-        raise refused(what, response, hint)
+        raise refused(what, response, _CLIENT if error.code == "invalid_client" or response.status == 401 else None)
     check_data(response, what)
     try:
         document = parse_object(response.body)
@@ -96,8 +96,10 @@ class Poller(Value):
             # Section 3.5: back off when the connection fails; the same for every "not now".
             failures = min(self.failures + 1, 10)  # far beyond the longest pause
             longest = max(_LONGEST_PAUSE, 2 * self.interval)
-            backoff = min(max(self.interval, 1.0) * 2**failures, longest)
-            return self._replace(due=now + max(verdict.retry_after or 0.0, backoff), failures=failures)
+            pause = min(max(self.interval, 1.0) * 2**failures, longest)
+            if verdict.retry_after is not None:
+                pause = max(self.interval, verdict.retry_after) + MARGIN
+            return self._replace(due=now + pause, failures=failures)
         interval = self.interval
         if verdict.slow_down:
             interval = max(interval + 5, verdict.interval or 0)
@@ -146,9 +148,9 @@ def judge(response: Response, now: float) -> Pending | NotNow | None:
     if response.status == 429 or response.status >= 500 or not error.code:
         why = "rate limit" if response.status == 429 else f"status {response.status}"
         return NotNow(why, retry_after(response.headers, now))
-    if error.code in _NOT_ALLOWED:
+    if error.code in _NOT_ALLOWED and response.status != 401:
         raise _not_offered(error)
-    raise refused("the device sign-in failed", response)
+    raise refused("the device sign-in failed", response, _CLIENT if response.status == 401 else None)
 
 
 def judge_failure(error: Unreachable) -> NotNow:

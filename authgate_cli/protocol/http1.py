@@ -16,6 +16,8 @@ LONGEST_HEAD = 256 * 1024  # bytes, interim answers included
 LONGEST_FRAMING = 8 * 1024 * 1024  # bytes of a body in its chunks: 1 MiB in chunks of a byte each takes 6
 _LONGEST_LINE = 64 * 1024
 _MOST_FIELDS = 100
+# Those that decide something here. A length is none, but is as bad in two lines as in one.
+_LISTS = ("cache-control", "connection", "content-encoding", "content-length", "transfer-encoding")
 _TOKEN = frozenset("!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ")
 _HEXADECIMAL = frozenset("0123456789abcdefABCDEF")
 
@@ -37,7 +39,10 @@ class TooLarge(Exception):
 
 
 class Head(Value):
-    """Status and header fields; names are in lower case, and several of one name are a list (RFC 9110 section 5.3)."""
+    """Status and header fields; names are in lower case.
+
+    Of several of one name the last counts, unless the field is a list (RFC 9110 section 5.3).
+    """
 
     status: int
     headers: dict[str, str]
@@ -174,7 +179,7 @@ def _status_line(line: str) -> tuple[str, int]:
 
 
 def _fields(incoming: Incoming) -> dict[str, str]:
-    """Read header fields, or trailers (section 5); several of one name become a list."""
+    """Read header fields, or trailers (section 5)."""
     headers: dict[str, str] = {}
     name, count = "", 0
     while line := incoming.line():
@@ -186,7 +191,7 @@ def _fields(incoming: Incoming) -> dict[str, str]:
         if not colon or not name or not _TOKEN.issuperset(name):
             raise NotHttp
         value = value.strip(" \t")
-        headers[name] = f"{headers[name]}, {value}" if name in headers else value
+        headers[name] = f"{headers[name]}, {value}" if name in headers and name in _LISTS else value
         count += 1
         if count > _MOST_FIELDS:
             raise NotHttp

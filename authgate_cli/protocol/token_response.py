@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 DEVICE_GRANT = "urn:ietf:params:oauth:grant-type:device_code"
 _HINTS = {
-    "invalid_client": "check CLIENT_ID; a confidential client needs CLIENT_SECRET as well",
+    "invalid_client": "check CLIENT_ID, and CLIENT_SECRET if the client has one",
     "unauthorized_client": "the server does not allow this client to sign in this way",
     "invalid_scope": "ask for other scopes with --scope",
     "invalid_grant": "sign in again with authgate.pyz login",

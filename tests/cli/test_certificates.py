@@ -109,10 +109,10 @@ def test_a_ca_file_that_helps_nothing_is_exit_3_with_its_cause(start, tmp_path, 
     assert server.requests == []
 
 
-def test_where_there_are_no_certificates_at_all_the_package_is_named(start):
+def test_where_the_persons_own_setting_names_none_the_package_would_not_help(start):
     _, client = start(certificates.of("127.0.0.1"), tls(), SSL_CERT_DIR="/nonexistent")
 
     done = client.run("login")
 
     assert (done.returncode, done.stdout) == (3, "")
-    assert done.stderr.endswith("hint: install the package ca-certificates, or name a PEM file in SSL_CERT_FILE\n")
+    assert done.stderr.endswith("hint: if it is your own CA, name its certificate in SSL_CERT_FILE\n")

@@ -226,6 +226,20 @@ def test_device_code_that_is_not_given_is_an_error(device, server, fault, status
 
 
 @pytest.mark.parametrize("path", ["/oauth/device/code", "/oauth/token"], ids=["at once", "at the first poll"])
+def test_wrong_credentials_are_no_reason_to_try_a_browser(authgate, server, path):
+    """Keycloak says so to a secret that is wrong or missing."""
+    wrong = {"error": "unauthorized_client", "error_description": "Invalid client or Invalid client credentials"}
+    server.misbehave(path, times=None, status=401, body=wrong)
+
+    result = authgate("login")
+
+    assert (result.status, result.out) == (1, "")
+    assert "Invalid client credentials" in result.err
+    assert result.err.endswith("CLIENT_SECRET if the client has one, and AUTHGATE_URL\n")
+    assert "browser" not in result.err
+
+
+@pytest.mark.parametrize("path", ["/oauth/device/code", "/oauth/token"], ids=["at once", "at the first poll"])
 def test_auto_goes_on_with_a_browser_without_opening_one(authgate, server, robot, callback, path):
     server.misbehave(path, status=400, body={"error": "unauthorized_client"})
     person = robot()

@@ -73,6 +73,15 @@ def test_a_ready_token_leaves_nothing_behind(run, server, home):
     assert list(home.iterdir()) == []
 
 
+def test_a_home_that_does_not_exist_is_not_made_for_it(run, server, home):
+    token_file = {"AUTHGATE_TOKEN_FILE": str(home / "tokens")}
+    assert (
+        run("login", "--flow", "device", env={**token_file, "XDG_CACHE_HOME": "", "HOME": str(home / "none")}).status
+        == 0
+    )
+    assert not (home / "none").exists()
+
+
 @pytest.mark.parametrize("command", [("login", "--force", "--flow", "device"), ("doctor",)])
 def test_who_signs_in_or_looks_for_faults_asks_anew(run, kept, server, command):
     edit(kept, userinfo_endpoint=server.url("/gone"))
@@ -170,6 +179,64 @@ def test_over_plain_http_nobody_sends_us_elsewhere_for_longer_than_he_has_the_po
     server.misbehave(DISCOVERY, times=None, edit=lambda said: said | {"userinfo_endpoint": "http://127.0.0.1:9/me"})
     run("login", "--flow", "device")
     assert not list((home / "caches").rglob("*.json"))
+
+
+DOUBTFUL = {"forbidden": {"status": 403}, "not found": {"status": 404}, "refused": {"status": 401}}
+DISCOVERED = {  # what comes of asking anew, and the exit status
+    "not now": ({"status": 503, "headers": {"Retry-After": "0"}}, 3),
+    "not there": ({"status": 404}, 1),
+    "another issuer": ({"edit": lambda said: said | {"issuer": "https://other.example"}}, 1),
+}
+
+
+@pytest.mark.parametrize("command", ["login", "status"])
+@pytest.mark.parametrize(("discovered", "status"), DISCOVERED.values(), ids=DISCOVERED)
+@pytest.mark.parametrize("answer", DOUBTFUL.values(), ids=DOUBTFUL)
+def test_a_doubtful_answer_does_not_stand_when_nobody_can_say_better(
+    run, kept, server, command, answer, discovered, status
+):
+    """Something else has the port, or stands in between; the token is kept."""
+    for path in (USERINFO, TOKENINFO):
+        server.misbehave(path, times=None, **answer)
+    server.misbehave(DISCOVERY, times=None, **discovered)
+
+    result = run(command)
+
+    assert result.status == status
+    assert "accept" not in result.err
+    assert command == "status" or result.out == ""
+    server.clear_misbehaviour()
+    assert run(command).status == 0
+
+
+def test_userinfo_about_somebody_else_is_looked_up_anew(run, server, home):
+    assert run("login", "--flow", "device", "--scope", "openid profile").status == 0
+    entry = json.loads((home / ".authgate-tokens.json").read_text())
+    (kept,) = (home / "caches" / "authgate").iterdir()
+    edit(kept, userinfo_endpoint=server.url(OLD))
+    server.misbehave(OLD, times=None, status=200, body={"sub": "somebody else"})
+    claims = {"iss": server.issuer, "aud": server.client_id, "sub": server.user["sub"], "exp": NOW + 99, "iat": NOW}
+    fields = json.loads(entry["data"][server.client_id]) | {"id_token": server.sign(claims)}
+    (home / ".authgate-tokens.json").write_text(json.dumps({"data": {server.client_id: json.dumps(fields)}}))
+
+    assert "Jane Doe" in run("status").out
+
+
+def test_a_server_that_is_silent_is_not_waited_for_twice(run, kept, server):
+    for path in (USERINFO, TOKENINFO):
+        server.misbehave(path, times=None, delay=0.6)
+
+    result = run("status", "--timeout", "0.3")
+
+    assert result.status == 3
+    assert "within 0.3 s" in result.err
+    assert DISCOVERY not in paths(server)
+
+
+def test_a_sign_out_goes_by_what_is_kept_where_the_server_cannot_be_asked(run, kept, server):
+    server.misbehave(DISCOVERY, times=None, status=503, headers={"Retry-After": "0"})
+    assert run("logout").status == 0
+    assert server.count("POST", "/oauth/revoke") == 2
 
 
 def test_a_server_that_is_away_is_said_to_be_away(run, kept, server):

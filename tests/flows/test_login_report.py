@@ -161,6 +161,18 @@ def test_new_token_that_is_refused_does_not_go_round_in_circles(authgate, server
     assert server.count("POST", "/oauth/device/code") == 1
 
 
+def test_machines_new_token_that_is_refused_is_not_taken_for_a_stored_one(authgate, server):
+    for path in ("/oauth/userinfo", "/oauth/tokeninfo"):
+        server.misbehave(path, times=None, status=401)
+    machine = {"CLIENT_ID": server.confidential_id, "CLIENT_SECRET": server.confidential_secret}
+
+    result = authgate("--flow", "client-credentials", env=machine)
+
+    assert (result.status, result.out) == (1, "")
+    assert result.err == "authgate: error: the server does not accept the token that it has just issued\n"
+    assert server.count("POST", "/oauth/token") == 1
+
+
 def test_server_that_repeats_a_device_code_with_status_200_does_not_get_it_shown(authgate, server):
     heard = []
 

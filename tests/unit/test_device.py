@@ -144,9 +144,10 @@ def test_a_server_that_cannot_be_asked_now_is_not_a_refusal(response):
         parse_authorization(response)
 
 
-@pytest.mark.parametrize(
-    ("code", "hint"), [("invalid_client", "check CLIENT_ID and AUTHGATE_URL"), ("invalid_scope", None)]
-)
+CHECK = "check CLIENT_ID, CLIENT_SECRET if the client has one, and AUTHGATE_URL"
+
+
+@pytest.mark.parametrize(("code", "hint"), [("invalid_client", CHECK), ("invalid_scope", None)])
 def test_an_unknown_client_is_told_what_to_check(code, hint):
     with pytest.raises(Refused) as caught:
         parse_authorization(answer({"error": code}, 400))
@@ -252,8 +253,8 @@ SCHEDULES = {
     "a smaller interval is not": ([Pending(True, 1)], [10.1]),
     "failures back off, to a minute": ([NotNow("")] * 6, [10, 20, 40, 60, 60, 60]),
     "back-off ends with an answer": ([NotNow(""), NotNow(""), Pending(), NotNow("")], [10, 20, 5.1, 10]),
-    "Retry-After is honoured": ([NotNow("", 90)], [90]),
-    "Retry-After does not shorten a pause": ([NotNow("", 1)], [10]),
+    "Retry-After is honoured": ([NotNow("", 90), NotNow("", 7), NotNow("")], [90.1, 7.1, 40]),
+    "Retry-After does not shorten the interval": ([NotNow("", 1), NotNow("", 1)], [5.1, 5.1]),
     "back-off leaves the interval as it is": ([Pending(True), NotNow(""), Pending()], [10.1, 20, 10.1]),
 }
 

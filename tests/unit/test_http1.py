@@ -77,8 +77,10 @@ def test_names_are_in_lower_case_and_values_without_the_space_around_them():
     assert headers == {"x-kind": "a b", "content-length": "0"}
 
 
-def test_several_fields_of_one_name_are_a_list():
-    assert read(START + b"A: 1\r\na: 2\r\nContent-Length: 0\r\n\r\n")[1]["a"] == "1, 2"
+def test_several_fields_of_one_name_are_a_list_where_it_is_one_and_else_the_last():
+    several = b"Cache-Control: no-store\r\ncache-control: max-age=9\r\nRetry-After: 1\r\nretry-after: 2\r\n"
+    _, headers, _, _ = read(START + several + b"Content-Length: 0\r\n\r\n")
+    assert (headers["cache-control"], headers["retry-after"]) == ("no-store, max-age=9", "2")
 
 
 def test_a_folded_line_is_one_line():

@@ -182,7 +182,7 @@ def test_not_now_is_not_a_refusal(response):
 
 REFUSALS = {
     "invalid_grant": "sign in again with authgate.pyz login",
-    "invalid_client": "check CLIENT_ID; a confidential client needs CLIENT_SECRET as well",
+    "invalid_client": "check CLIENT_ID, and CLIENT_SECRET if the client has one",
     "unauthorized_client": "the server does not allow this client to sign in this way",
     "invalid_scope": "ask for other scopes with --scope",
     "invalid_code": None,
