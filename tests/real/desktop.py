@@ -130,7 +130,9 @@ class Display(Process):
     """An X display without a screen."""
 
     def __init__(self):
-        super().__init__(["Xvfb", "-displayfd", "1", "-nolisten", "tcp", "-screen", "0", "640x480x24"], {})
+        # When its last client leaves, a server begins anew, and turns away whoever comes in that moment.
+        options = ["-noreset", "-nolisten", "tcp", "-screen", "0", "640x480x24"]
+        super().__init__(["Xvfb", "-displayfd", "1", *options], {})
         self.environment = {}
 
     def await_ready(self) -> None:
