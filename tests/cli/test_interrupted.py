@@ -193,8 +193,8 @@ sys.meta_path.insert(0, Finder())
 """
 
 
-# At the start, when the world is wired up, when we look around, with the first answer, and with the flow.
-IMPORTED = ["select", "_json", "socket", "json", "keyring", "shlex", "encodings.utf_8_sig", "html"]
+# At the start, when the world is wired up, when we look around, and with the flow.
+IMPORTED = ["select", "_json", "socket", "json", "keyring", "shlex", "html"]
 
 
 @pytest.mark.parametrize("module", IMPORTED)
