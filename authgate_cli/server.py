@@ -1,8 +1,8 @@
 """Know a server by its discovery document, kept from run to run for as long as the server allows.
 
-What is kept may be out of date. So it only tells where to ask about a token, and is looked up anew
-when the answer is not a good one. What costs something, a person's time or a refresh token, begins
-with what the server says now.
+What is kept may be out of date. So it tells where to ask about a token, and is looked up anew when
+the answer is not a good one; and where to sign out, when the server cannot be asked. What costs
+something, a person's time or a refresh token, begins with what the server says now.
 """
 
 from __future__ import annotations

@@ -6,7 +6,7 @@ from ..edges import stored_file
 from ..edges.importable import is_importable
 from ..errors import SignInNeeded, UsageError
 from ..held import Held, from_environment
-from ..tokens import EARLY, rfc3339
+from ..tokens import EARLY, is_number, rfc3339
 from ..values import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -83,6 +83,6 @@ def _formatted(held: Held, form: str, now: float) -> str:
 
 
 def _min_ttl(text: str) -> float:
-    if not (text.isascii() and text.isdecimal() and len(text) < 10):
+    if not is_number(text) or len(text) >= 10:
         raise UsageError("--min-ttl has to be a whole number of seconds", "for example --min-ttl 300")
     return float(text)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ..tokens import is_number
 from ..values import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -23,4 +24,4 @@ def lifetime(headers: Mapping[str, str]) -> int:
 
 
 def _seconds(text: str, otherwise: int) -> int:
-    return int(text) if text.isascii() and text.isdecimal() and len(text) < 10 else otherwise
+    return int(text) if is_number(text) and len(text) < 10 else otherwise

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ..tokens import is_number
 from ..values import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -23,7 +24,7 @@ def http_date(text: str) -> float | None:
 def retry_after(headers: Mapping[str, str], now: float) -> float | None:
     """Return the seconds that Retry-After asks to wait, or None where it does not or says nonsense."""
     value = headers.get("retry-after", "").strip()
-    if value.isascii() and value.isdecimal() and len(value) < 10:
+    if is_number(value) and len(value) < 10:
         return float(value)
     when = http_date(value)
     return None if when is None else max(0.0, when - now)
