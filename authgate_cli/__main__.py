@@ -20,19 +20,17 @@ def _end_at_once(signum, frame):  # type: ignore[no-untyped-def]
 
 
 if __name__ == "__main__":
-    if sys.version_info < (3, 10):
-        _stop("Python 3.10 or newer is needed, and this is %d.%d" % sys.version_info[:2])
-    # Not `signal`: that makes its numbers enums, which takes as long as half of a cached `token`.
-    import _signal  # type: ignore[import-not-found]
+    if sys.version_info < (3, 9):
+        _stop("Python 3.9 or newer is needed, and this is %d.%d" % sys.version_info[:2])
     import os
 
-    # A KeyboardInterrupt amid an import can get lost; up to the wiring there is nothing that one would have to undo.
-    if _signal.getsignal(_signal.SIGINT) is _signal.default_int_handler:
-        _signal.signal(_signal.SIGINT, _end_at_once)
     try:
-        from authgate_cli import bundle
+        import signal
 
-        bundle.install()
+        # An exception from a signal handler can get lost amid an import, and until the command runs
+        # there is nothing to undo: end at once.
+        if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+            signal.signal(signal.SIGINT, _end_at_once)
         from authgate_cli.cli import main
 
         status = main()
@@ -45,6 +43,6 @@ if __name__ == "__main__":
             "this Python lacks the standard module %s; on Debian and Ubuntu the package libpython3-stdlib brings it"
             " (apt-get install python3)" % missing
         )
-    # All is written and flushed. Python would now take every module apart, which takes longer than
-    # printing a token, and a Ctrl-C in that time would make a finished run look interrupted.
+    # Everything is written and flushed. Python would now take every module apart, which takes longer
+    # than printing a token, and a Ctrl-C in that time would make a finished run look interrupted.
     os._exit(status)

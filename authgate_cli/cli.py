@@ -11,20 +11,22 @@ import time
 from importlib import import_module
 
 from . import __version__
-from .app import App
 from .commands import COMMANDS
-from .edges.env_file import read_env_file
-from .edges.terminal import ReaderGone, Terminal, reserve_standard_descriptors
+from .context import Context
 from .errors import AuthGateError, Terminated, UsageError
 from .options import Arguments, parse
 from .settings import SETTINGS, SWITCHES, Settings, resolve
+from .system import real_system
+from .system.env_file import read_env_file
+from .system.signals import die_of, ending_cleanly
+from .system.terminal import OutputClosed, Terminal, reserve_standard_descriptors
 from .text import escape
 from .values import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from .edges.record import Edges
+    from .system import System
 
 BUG, INTERRUPTED = 70, 130
 REPORTS_PROBLEMS = ("status", "doctor")  # their result is there in every case
@@ -37,8 +39,6 @@ def main() -> int:
     try:
         return run(sys.argv[1:], os.environ, terminal)
     except Terminated as signal:
-        from .edges.signals import die_of
-
         terminal.end_update()
         die_of(signal.signum)
         return 128 + signal.signum
@@ -49,15 +49,16 @@ def run(
     environ: Mapping[str, str],
     terminal: Terminal,
     now: Callable[[], float] = time.time,
-    edit: Callable[[Edges], Edges] = lambda edges: edges,
+    edit: Callable[[System], System] = lambda system: system,
 ) -> int:
-    """Run one command line and return its exit status; a test brings its clock and may `edit` the edges."""
+    """Run one command line and return its exit status; a test brings its clock and may `edit` the system."""
     try:
-        return _run(argv, environ, terminal, now, edit)
+        with ending_cleanly():
+            return _run(argv, environ, terminal, now, edit)
     except KeyboardInterrupt:
         terminal.error("interrupted")
         return INTERRUPTED
-    except ReaderGone as gone:
+    except OutputClosed as gone:
         return gone.exit_status
     except AuthGateError as error:
         _trace(argv, terminal)
@@ -78,7 +79,7 @@ def _run(
     environ: Mapping[str, str],
     terminal: Terminal,
     now: Callable[[], float],
-    edit: Callable[[Edges], Edges],
+    edit: Callable[[System], System],
 ) -> int:
     settings, problem = Settings(), None
     try:
@@ -93,7 +94,7 @@ def _run(
         terminal.result(f"authgate {__version__}\n")
         return 0
     if "help" in flags:
-        from . import help
+        from .commands import help
 
         explicit = any(word == arguments.command for word in argv)
         command = COMMANDS[arguments.command]
@@ -107,12 +108,10 @@ def _run(
         if arguments.command not in REPORTS_PROBLEMS:
             raise
         problem = error
-    app = App(arguments, settings, terminal, environ, now, edit, problem)
+    system = edit(real_system(settings, terminal, environ, now))
+    context = Context(arguments, settings, terminal, environ, system, problem)
     module = import_module(f"{__package__}.commands.{arguments.command}")
-    try:
-        status: int = module.run(app)
-    finally:
-        app.close()
+    status: int = module.run(context)
     return status
 
 

@@ -106,7 +106,7 @@ class CallbackUnavailable(FlowUnavailable):
     exit_status = 3
 
 
-class NobodyCame(FlowUnavailable):
+class CallbackTimeout(FlowUnavailable):
     """Nobody came back from the browser in time."""
 
     exit_status = 4
@@ -118,7 +118,7 @@ class StoreFailed(AuthGateError):
     exit_status = 5
 
 
-class NoKeyring(StoreFailed):
+class KeyringUnavailable(StoreFailed):
     """There is no keyring here that counts; under `auto` nobody needs to hear of it."""
 
 

@@ -1,118 +1,108 @@
-"""Refresh a stored token once, however many processes want to.
+"""Replace a token once, however many processes want to.
 
-Under the lock that all who share the store share, the store is read again: somebody else may
-have refreshed already, and with rotation a refresh token spent twice signs the person out
+Everybody who shares a store shares a lock. Under it the store is read again: somebody else may
+have refreshed already, and with rotation a refresh token that is spent twice signs the person out
 everywhere. That the store can be written is checked before the spending. From the spending until
 the answer is on disk, signals wait. A refresh that may have reached the server is not repeated.
 """
 
 from __future__ import annotations
 
-from .edges.locks import refresh_lock
-from .errors import Refused, SignInNeeded, StoreFailed, Unreachable
-from .held import Held
-from .protocol import id_token, token_response
-from .protocol.jwt import claimed_subject
-from .tokens import STILL_USABLE
-from .values import TYPE_CHECKING, Value
+from .errors import Refused, SignInNeeded, StoreFailed, UsageError
+from .store.locks import Waiting, refresh_lock
+from .tokens import STILL_USABLE, IssuedToken
+from .values import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
-    from .edges.locks import Waiting
-    from .edges.record import Edges
-    from .flows.keys import KeySet
-    from .server import Server
-    from .settings import Settings
-    from .store import Place, Store, Stored
+    from .context import Context
+    from .store import Place, StoredToken
     from .tokens import TokenSet
 
 _SIGN_IN = "sign in again with authgate.pyz login"
 
 
-class Refresher(Value):
-    """What a refresh works with."""
+def lock(context: Context, path: str) -> AbstractContextManager[None]:
+    """Return the lock of all who share a store, waiting as long as metadata, keys and a grant may take somebody."""
+    system = context.system
+    waiting = Waiting(system.now, system.monotonic, system.sleep)
+    return refresh_lock(path, waiting, 3 * context.settings.timeout + 5, context.terminal.explain)
 
-    settings: Settings
-    edges: Edges
-    store: Store
-    waiting: Waiting
-    server: Server
 
-    def lock(self, path: str) -> AbstractContextManager[None]:
-        """Return the lock, waiting as long as discovery, keys and the exchange may take somebody else."""
-        return refresh_lock(path, self.waiting, 3 * self.settings.timeout + 5, self.edges.terminal.explain)
+def renew(context: Context, stored: StoredToken | None, min_ttl: float, refused: TokenSet | None = None) -> IssuedToken:
+    """Return a fresh token, obtained here or meanwhile by somebody else.
 
-    def refresh(self, stored: Stored, min_ttl: float) -> Held:
-        """Return a fresh token, refreshed here or meanwhile by somebody else.
+    A person's token is refreshed; a machine asks for another one, also with nothing stored. The
+    token that the server has `refused` is replaced even if it looks fresh. Raise SignInNeeded
+    when there is nothing to refresh with, Unreachable, Refused or StoreFailed when it cannot be
+    done now; the stored token is then left as it was.
+    """
+    place = stored.place if stored else context.store.places[0]
+    with lock(context, place.lock_path):
+        current = place.find().token
+        known = {token.access_token for token in (stored and stored.token, refused) if token}
+        if current and current.access_token not in known and _may_use(context, current, min_ttl):
+            return IssuedToken(current, "stored", place.label)
+        if context.settings.is_machine:
+            return machine_token(context)
+        if current is None:
+            raise SignInNeeded("the token has been removed meanwhile", _SIGN_IN)
+        if current.refresh_token is None:
+            raise SignInNeeded("the token cannot be renewed: it came without a refresh token", _SIGN_IN)
+        if current.id_token:
+            context.server.keys.load()  # a new ID token is likely to come
+        context.server.metadata  # noqa: B018  fails before anything is spent
+        place.check_writable()
+        try:
+            return _spend(context, current, place)
+        except Refused as error:
+            if error.code != "invalid_grant":
+                error.hint = error.hint or "authgate.pyz login --force signs in anew"
+                raise
+            again = place.find().token
+            left = again.seconds_left(context.system.now()) if again else 0.0
+            if again and again.access_token != current.access_token and left >= STILL_USABLE:
+                return IssuedToken(again, "stored", place.label)
+            raise SignInNeeded("the server refused to refresh the token (invalid_grant)", _SIGN_IN) from error
 
-        Raise SignInNeeded when there is nothing to refresh with, Unreachable, Refused or
-        StoreFailed when it cannot be done now; the stored token is then left as it was.
-        """
-        place = stored.place
-        with self.lock(place.lock_path):
-            current = place.find().token
-            if current is None:
-                raise SignInNeeded("the token has been removed meanwhile", _SIGN_IN)
-            if current.access_token != stored.token.access_token and self._left(current) >= min_ttl:
-                return Held(current, "stored", place.label)
-            if current.refresh_token is None:
-                raise SignInNeeded("the token cannot be renewed: it came without a refresh token", _SIGN_IN)
-            keys = self.server.keys()
-            if current.id_token:
-                keys.load()  # a new ID token is likely to come
-            place.check_writable()
-            try:
-                return self._spend(current, place, keys)
-            except Refused as error:
-                if error.code != "invalid_grant":
-                    error.hint = error.hint or "authgate.pyz login --force signs in anew"
-                    raise
-                again = place.find().token
-                if again and again.access_token != current.access_token and self._left(again) >= STILL_USABLE:
-                    return Held(again, "stored", place.label)
-                message = "the server does not renew the token any more (invalid_grant)"
-                raise SignInNeeded(message, _SIGN_IN) from error
 
-    def _spend(self, current: TokenSet, place: Place, keys: KeySet) -> Held:
-        """Exchange the refresh token (RFC 6749 section 6) and save what comes back."""
-        settings, edges = self.settings, self.edges
-        fields = {"grant_type": "refresh_token", "refresh_token": current.refresh_token}
-        with edges.uninterrupted():
-            response = edges.send(
-                token_response.token_request(self.server.metadata, fields, settings.client_id, settings.client_secret)
-            )
-            answer = token_response.parse(response, "the token could not be refreshed", edges.now(), current.scope)
-            if answer.id_token:
-                checked = id_token.check(answer.id_token, self._expected(current, answer))
-                try:
-                    keys.verify_direct(checked)
-                except Unreachable as failure:
-                    # The old refresh token is spent: the new one is not dropped over a side dish.
-                    edges.terminal.warn(f"{failure.message}; the new ID token is not kept")
-                    answer = answer._replace(id_token=None)
-            # What the answer leaves out stays as it was.
-            token = answer._replace(
-                refresh_token=answer.refresh_token or current.refresh_token,
-                id_token=answer.id_token or current.id_token,
-                issuer=settings.issuer,
-                client_id=settings.client_id,
-            )
-            try:
-                return Held(token, "refreshed", self.store.save_refreshed(token, place))
-            except StoreFailed as failure:
-                told = StoreFailed(f"the refreshed token could not be saved: {failure.message}", _SIGN_IN)
-                return Held(token, "refreshed", None, told)
+def machine_token(context: Context) -> IssuedToken:
+    """Return a token for the client itself (RFC 6749 section 4.4); it is stored where that is possible.
 
-    def _expected(self, current: TokenSet, answer: TokenSet) -> id_token.Expected:
-        """Say what a new ID token must agree with (OpenID Connect Core section 12.2)."""
-        return id_token.Expected(
-            self.settings.issuer,
-            self.settings.client_id,
-            self.edges.now(),
-            access_token=answer.access_token,
-            subject=claimed_subject(current.id_token),
-        )
+    A machine needs no writable place, and it never overwrites a person's token. Raise Unreachable
+    or Refused.
+    """
+    settings = context.settings
+    if not settings.client_secret:
+        raise UsageError("client credentials need a secret", "set CLIENT_SECRET in the environment or in .env")
+    fields = {"grant_type": "client_credentials", "scope": settings.scope or None}
+    with context.system.uninterrupted():
+        token = context.server.grant(fields, "signing in failed")
+        try:
+            stored = context.store.load()
+            if stored and stored.token.is_personal:
+                raise StoreFailed("a person's token is stored for this client")
+            return IssuedToken(token, "client-credentials", context.store.save_new(token))
+        except StoreFailed as error:
+            context.terminal.explain(f"the token is not stored: {error.message}")
+            return IssuedToken(token, "client-credentials")
 
-    def _left(self, token: TokenSet) -> float:
-        return token.seconds_left(self.edges.now())
+
+def _may_use(context: Context, token: TokenSet, min_ttl: float) -> bool:
+    """Tell whether a token that somebody else has stored meanwhile will do."""
+    if context.settings.is_machine and token.is_personal:
+        return False
+    return token.is_fresh(context.system.now(), min_ttl)
+
+
+def _spend(context: Context, current: TokenSet, place: Place) -> IssuedToken:
+    """Exchange the refresh token (RFC 6749 section 6) and save what comes back."""
+    fields = {"grant_type": "refresh_token", "refresh_token": current.refresh_token}
+    with context.system.uninterrupted():
+        token = context.server.grant(fields, "the token could not be refreshed", previous=current)
+        try:
+            return IssuedToken(token, "refreshed", context.store.save_refreshed(token, place))
+        except StoreFailed as failure:
+            error = StoreFailed(f"the refreshed token could not be saved: {failure.message}", _SIGN_IN)
+            return IssuedToken(token, "refreshed", None, error)

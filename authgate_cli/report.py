@@ -11,8 +11,8 @@ from .values import TYPE_CHECKING
 if TYPE_CHECKING:
     from typing import Any
 
-    from .protocol.claims import Answer
-    from .protocol.strict_json import Json
+    from .oauth.endpoints import Claims
+    from .oauth.strict_json import Json
     from .session import Checked
     from .settings import Settings
     from .tokens import TokenSet
@@ -29,7 +29,7 @@ _TOKENINFO = (
 
 def as_text(checked: Checked, now: float, show_tokens: bool) -> str:
     """Return the report of the contract, line by line."""
-    token = checked.held.token
+    token = checked.issued.token
     shown = _unmasked if show_tokens else mask
     lines = [
         *_user(checked.userinfo, shown(token.access_token)),
@@ -50,10 +50,10 @@ def as_json(checked: Checked, settings: Settings, now: float, show_tokens: bool)
     return document(
         {
             "user": checked.userinfo.claims,
-            "token": token_fields(checked.held.token, now, show_tokens),
+            "token": token_fields(checked.issued.token, now, show_tokens),
             "tokeninfo": checked.tokeninfo.claims,
-            "source": checked.held.source,
-            "store": checked.held.store,
+            "source": checked.issued.source,
+            "store": checked.issued.stored_in,
             "issuer": settings.issuer,
             "client_id": settings.client_id or None,
         }
@@ -80,7 +80,7 @@ def document(fields: dict[str, Any]) -> str:
     return json.dumps(fields, indent=2) + "\n"
 
 
-def _user(userinfo: Answer, shown_token: str) -> list[str]:
+def _user(userinfo: Claims, shown_token: str) -> list[str]:
     if userinfo.claims is None:
         return [f"Token: {shown_token} (UserInfo not available: {clean(userinfo.reason)})"]
     return [f"User: {person(userinfo.claims)}", f"Subject: {clean(userinfo.claims['sub'])}"]
@@ -94,7 +94,7 @@ def person(claims: Json) -> str:
     return f"{name} ({email})" if email and names else name
 
 
-def _tokeninfo(tokeninfo: Answer) -> list[str]:
+def _tokeninfo(tokeninfo: Claims) -> list[str]:
     if tokeninfo.claims is None:
         return [f"TokenInfo: not available ({clean(tokeninfo.reason)})"]
     claims = tokeninfo.claims

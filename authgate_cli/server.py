@@ -1,89 +1,161 @@
-"""Know a server by its discovery document, kept from run to run for as long as the server allows.
-
-What is kept may be out of date. So it tells where to ask about a token, and is looked up anew when
-the answer is not a good one; and where to sign out, when the server cannot be asked. What costs
-something, a person's time or a refresh token, begins with what the server says now.
-"""
+"""One server: what it says of itself, the tokens that it issues, and what it says about a token."""
 
 from __future__ import annotations
 
-from .errors import AuthGateError, Unreachable
-from .flows.discover import discover
-from .protocol import discovery
-from .protocol.caching import lifetime
-from .protocol.messages import Response
+from .errors import Refused, Unreachable
+from .keys import KeySet
+from .oauth import id_token
+from .oauth.endpoints import authenticated, parse_token_response, parse_tokeninfo, parse_userinfo, token_request
+from .oauth.jwt import claimed_subject
+from .oauth.messages import check_data, get, get_as, refused
+from .oauth.metadata import metadata_url, parse_metadata
 from .urls import split
 from .values import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from .edges.document_cache import DocumentCache
-    from .edges.record import Edges
-    from .flows.keys import KeySet
-    from .protocol.discovery import Metadata
+    from collections.abc import Callable, Mapping
+
+    from .oauth.endpoints import Claims
+    from .oauth.messages import Request, Response
+    from .oauth.metadata import Metadata
+    from .settings import Settings
+    from .system import System
+    from .system.terminal import Terminal
+    from .tokens import TokenSet
+
+_MAX_REDIRECTS = 3
 
 
 class Server:
-    """The server of the settings. `cache` is None where nothing is to be kept.
+    """The server of the settings."""
 
-    `is_kept` tells whether the metadata in hand are from an earlier run.
-    """
-
-    def __init__(self, edges: Edges, issuer: str, cache: DocumentCache | None):
-        self._edges, self._issuer, self._cache = edges, issuer, cache
+    def __init__(self, system: System, settings: Settings, terminal: Terminal):
+        self._system, self._settings, self._terminal = system, settings, terminal
         self._metadata: Metadata | None = None
-        self.is_kept = False
+        self._keys: KeySet | None = None
 
     @property
     def metadata(self) -> Metadata:
-        """Return what the server says of itself, now or when it was last asked. Raise Unreachable or Refused."""
+        """Return the server's metadata, fetched once in a run. Raise Unreachable or Refused."""
         if self._metadata is None:
-            self._metadata = self._kept() or self._fetched()
+            self._metadata = fetch_metadata(self._system.send, self._settings.issuer)
         return self._metadata
 
-    def ask_anew(self) -> Metadata:
-        """Return what the server says of itself now, asked once in a run. Raise Unreachable or Refused."""
-        if self._metadata is None or self.is_kept:
-            self._metadata = self._fetched()
-        return self._metadata
-
-    def ask_anew_or_recall(self) -> Metadata:
-        """Return what the server says of itself now; what is kept, where it cannot be asked. Raise as ask_anew does."""
-        try:
-            return self.ask_anew()
-        except Unreachable:
-            self._metadata = self._metadata or self._kept()
-            if self._metadata is None:
-                raise
-            return self._metadata
-
+    @property
     def keys(self) -> KeySet:
-        """Return the keys that the server signs with now. Raise Unreachable or Refused."""
-        from .flows.keys import KeySet  # most tokens that are stored need none
+        """Return the keys that the server signs with. Raise Unreachable or Refused."""
+        if self._keys is None:
+            self._keys = KeySet(self._system.send, self.metadata.jwks_uri)
+        return self._keys
 
-        return KeySet(self._edges.send, self.ask_anew().jwks_uri)
+    def token_request(self, fields: Mapping[str, str | None]) -> Request:
+        """Return a request to the token endpoint in this client's name."""
+        return token_request(self.metadata, fields, self._settings.client_id, self._settings.client_secret)
 
-    def _kept(self) -> Metadata | None:
-        body = self._cache.load(self._issuer) if self._cache else None
-        if body is None:
-            return None
+    def grant(
+        self,
+        fields: Mapping[str, str | None],
+        what: str,
+        nonce: str | None = None,
+        previous: TokenSet | None = None,
+    ) -> TokenSet:
+        """Ask the token endpoint and return the checked tokens; `what` begins the message of a failure.
+
+        Raise Unreachable or Refused. See `accept` for `nonce` and `previous`.
+        """
+        return self.accept(self._system.send(self.token_request(fields)), what, nonce, previous)
+
+    def accept(
+        self, response: Response, what: str, nonce: str | None = None, previous: TokenSet | None = None
+    ) -> TokenSet:
+        """Return the checked tokens of a token endpoint's answer (RFC 6749 section 5, OpenID Connect Core 3.1.3.7).
+
+        `previous` is the token that has been refreshed: what the answer leaves out stays as it
+        was, and a new ID token has to be about the same person (section 12.2). Raise Unreachable
+        or Refused.
+        """
+        settings, now = self._settings, self._system.now()
+        scope = previous.scope if previous else settings.scope or None
+        token = parse_token_response(response, what, now, scope)
+        if token.id_token:
+            token = self._with_checked_id_token(token, nonce, previous)
+        if previous:
+            token = token._replace(
+                refresh_token=token.refresh_token or previous.refresh_token,
+                id_token=token.id_token or previous.id_token,
+            )
+        return token._replace(issuer=settings.issuer, client_id=settings.client_id)
+
+    def userinfo(self, access_token: str) -> Claims:
+        """Ask UserInfo about a token. Raise TokenRefused, Unreachable or Refused."""
+        return parse_userinfo(self._system.send(get_as(str(self.metadata.userinfo_endpoint), access_token)))
+
+    def tokeninfo(self, access_token: str) -> Claims:
+        """Ask AuthGate's TokenInfo about a token. Raise Unreachable or Refused."""
+        return parse_tokeninfo(self._system.send(get_as(str(self.metadata.tokeninfo_endpoint), access_token)))
+
+    def revoke(self, token: str, kind: str) -> None:
+        """Revoke a token (RFC 7009); `kind` is `refresh_token` or `access_token`. Raise Unreachable or Refused."""
+        metadata, settings = self.metadata, self._settings
+        response = self._system.send(
+            authenticated(
+                str(metadata.revocation_endpoint),
+                {"token": token, "token_type_hint": kind},
+                settings.client_id,
+                settings.client_secret,
+                metadata.auth_methods,
+            )
+        )
+        if response.status != 200:
+            check_data(response, "the tokens could not be revoked")
+            raise refused("the server did not revoke the tokens", response)
+
+    def _with_checked_id_token(self, token: TokenSet, nonce: str | None, previous: TokenSet | None) -> TokenSet:
+        """Return the token, without an ID token that a refresh brought and that cannot be trusted.
+
+        The old refresh token is spent by then: the new one is not dropped for a fault of the ID
+        token, unless that is about another person, issuer or client.
+        """
+        subject = claimed_subject(previous.id_token) if previous else None
+        expected = id_token.Expected(
+            self.metadata.issuer, self._settings.client_id, self._system.now(), nonce, token.access_token, subject
+        )
         try:
-            metadata = discovery.parse(Response(200, {}, body), self._issuer)
-        except AuthGateError:
-            return None
-        self._edges.terminal.explain("the discovery document was kept from an earlier run")
-        self.is_kept = True
-        return metadata
-
-    def _fetched(self) -> Metadata:
-        metadata, response = discover(self._edges.send, self._issuer)
-        self.is_kept = False
-        if self._cache:
-            seconds = lifetime(response.headers) if _may_be_kept(metadata) else 0
-            self._cache.store(self._issuer, response.body, seconds)
-        return metadata
+            self.keys.verify_id_token(id_token.check(str(token.id_token), expected))
+        except (Refused, Unreachable) as error:
+            if previous is None or isinstance(error, id_token.Mismatch):
+                raise
+            self._terminal.warn(f"{error.message}; the new ID token is not kept")
+            return token._replace(id_token=None)
+        return token
 
 
-def _may_be_kept(metadata: Metadata) -> bool:
-    """Plain http proves nothing: a stranger who has the port for a moment is not to be asked for a day."""
-    issuer, asked = split(metadata.issuer), split(metadata.userinfo_endpoint or metadata.issuer)
-    return issuer.scheme == "https" or asked.origin == issuer.origin
+def fetch_metadata(send: Callable[[Request], Response], issuer: str) -> Metadata:
+    """Return what the server says of itself (OpenID Connect Discovery 1.0 section 4). Raise Unreachable or Refused.
+
+    A redirect is followed here alone, and only to the same host over https.
+    """
+    url = metadata_url(issuer)
+    for _ in range(_MAX_REDIRECTS + 1):
+        response = send(get(url))
+        if response.status not in (301, 302, 303, 307, 308):
+            return parse_metadata(response, issuer)
+        url = _redirected(url, response.headers.get("location", ""), issuer)
+    raise Refused("the server's discovery document is behind too many redirects", "is AUTHGATE_URL right?")
+
+
+def _redirected(url: str, location: str, issuer: str) -> str:
+    here = split(url)
+    if location.startswith("/") and not location.startswith("//"):
+        location = f"{here.scheme}://{here.netloc}{location}"
+    try:
+        there = split(location)
+        allowed = there.host == here.host and there.scheme == "https"
+    except ValueError:
+        allowed = False
+    if not allowed:
+        raise Refused(
+            "the server's discovery document is elsewhere, and this redirect is not followed",
+            f"set AUTHGATE_URL to the server's own URL instead of {issuer}",
+        )
+    return location

@@ -1,253 +1,206 @@
-"""The story of a token: stored, refreshed, signed in, checked.
+"""The life of a token: stored, refreshed, obtained by signing in, checked at the server.
 
-Every stored token is for one issuer and is only ever sent there. What the person or the script
-holds in the end has been accepted by the server, or is plainly said not to be.
+A stored token belongs to one issuer and is sent to no other. The access token that a person or a
+script gets has either been accepted by the server, or the report says that it has not been checked.
 """
 
 from __future__ import annotations
 
-from contextlib import ExitStack, contextmanager
-
-from .edges.bounded import Running
-from .errors import (
-    AuthGateError,
-    Refused,
-    SignInNeeded,
-    StoreFailed,
-    TokenRefused,
-    Unreachable,
-    UsageError,
-)
-from .held import Held, from_environment
-from .protocol import claims
-from .protocol.binding import same_issuer
-from .protocol.claims import Answer
-from .protocol.jwt import claimed_issuer, claimed_subject
-from .protocol.messages import get_as
+from .errors import AuthGateError, Refused, SignInNeeded, StoreFailed, TokenRefused, UsageError
+from .oauth.endpoints import Claims, token_refused
+from .oauth.jwt import claimed_expiry, claimed_issuer, claimed_subject
+from .system.threads import Background
 from .text import clean
-from .tokens import EARLY, STILL_USABLE, TokenSet
-from .urls import split
+from .tokens import EARLY, STILL_USABLE, IssuedToken, TokenSet
+from .urls import same_issuer
 from .values import TYPE_CHECKING, Value
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-
-    from .edges.locks import Waiting
-    from .edges.record import Edges
-    from .refresh import Refresher
-    from .server import Server
-    from .settings import Settings
-    from .store import Store, Stored
+    from .context import Context
+    from .store import StoredToken
 
 _ASK_OPENID = "its UserInfo may want the scope openid: --scope 'openid profile email'"
 
 
 class Checked(Value):
-    """A token in hand, and what the server says about it."""
+    """A token, and what the server says about it."""
 
-    held: Held
-    userinfo: Answer
-    tokeninfo: Answer
+    issued: IssuedToken
+    userinfo: Claims
+    tokeninfo: Claims
 
 
-class Session:
-    """One run's dealings with one server."""
-
-    def __init__(
-        self, settings: Settings, edges: Edges, store: Store, server: Server, waiting: Waiting, show_qr: bool = True
-    ):
-        self._settings, self._edges, self._store, self._show_qr = settings, edges, store, show_qr
-        self._waiting, self.server = waiting, server
-
-    @property
-    def _refresher(self) -> Refresher:
-        from .refresh import Refresher  # a door: most stored tokens are fresh
-
-        return Refresher(self._settings, self._edges, self._store, self._waiting, self.server)
-
-    def log_in(self, force: bool = False) -> Checked:
-        """Return a checked token: the stored one, refreshed if need be, or one of a new sign-in."""
-        held = None if force else self._usable(self.present)
-        refused: TokenSet | None = None
-        if held is not None:
-            try:
-                return self._check_or_renew(held)
-            except TokenRefused as error:
-                if held.source == "environment":
-                    raise
-                if held.source == "client-credentials":
-                    raise self._refused_at_once(held) from error
-                self._edges.terminal.tell("The server does not accept the stored token any more.")
-                refused = held.token
-        held = self.sign_in(refused)
+def log_in(context: Context, force: bool = False) -> Checked:
+    """Return a checked token: the stored one, refreshed if need be, or one of a new sign-in."""
+    issued = None if force else _token_at_hand(context)
+    if issued is not None:
         try:
-            return self.check(held)
-        except TokenRefused as error:
-            raise self._refused_at_once(held) from error
-        except _Mismatch:
-            self._store.forget()
-            raise
-
-    def present(self, min_ttl: float = EARLY) -> Held | None:
-        """Return a token without asking anybody, or None; a machine may sign itself in for it."""
-        if self._settings.access_token:
-            return from_environment(self._settings.access_token)
-        if self._settings.flow == "client-credentials":
-            return self._machine_token(min_ttl)
-        return self.stored_token(min_ttl)
-
-    @contextmanager
-    def locked(self) -> Iterator[None]:
-        """Keep everybody else from refreshing, while tokens are revoked and removed."""
-        with ExitStack() as locks:
-            for path in self._store.lock_paths():
-                locks.enter_context(self._refresher.lock(path))
-            yield
-
-    def stored_token(self, min_ttl: float = EARLY) -> Held | None:
-        """Return the stored token with `min_ttl` seconds left, refreshed if need be; None if there is none.
-
-        A token that cannot be refreshed now still serves for its last seconds, with a warning.
-        Raise SignInNeeded, Unreachable, Refused or StoreFailed when it does not.
-        """
-        stored = self._store.load()
-        if stored is None:
-            return None
-        left = stored.token.seconds_left(self._edges.now())
-        if left >= min_ttl:
-            return Held(stored.token, "stored", stored.place.label)
-        try:
-            return self._refresher.refresh(stored, min_ttl)
-        except AuthGateError as error:
-            if left < STILL_USABLE:
+            return _check_or_refresh(context, issued)
+        except TokenRefused:
+            if issued.source == "environment":
                 raise
-            return self._still_good(stored, left, error)
-
-    def sign_in(self, refused: TokenSet | None = None) -> Held:
-        """Sign in anew; a stored token that the server `refused` is cleared first.
-
-        Raise SignInNeeded where nobody may be asked or the person said no.
-        """
-        from .sign_in import SignIn  # the door to the flows: a stored token does without them
-
-        return SignIn(self._settings, self._edges, self._store, self.server, self._show_qr).run(refused)
-
-    def check(self, held: Held) -> Checked:
-        """Ask the server about the token. Raise TokenRefused, Unreachable or Refused."""
-        token = held.token.access_token
-        self._keep_from_strangers(held)
-        subject = claimed_subject(held.token.id_token)
-        endpoint = self.server.metadata.tokeninfo_endpoint
-        asking = Running(lambda: self._tokeninfo(endpoint, token))  # both at once: a network may be slow
-        try:
-            userinfo = self._userinfo(token, subject)
-            tokeninfo: Answer = asking.result()
-        except AuthGateError as error:
-            tokeninfo = asking.result()
-            if not isinstance(error, TokenRefused):
-                raise
-            if held.source != "client-credentials" and (tokeninfo.claims or {}).get("subject_type") != "client":
-                raise
-            userinfo = Answer(reason=f"a machine's token has no user: {error.code}")
-        if tokeninfo.refused and not userinfo.accepted:
-            raise claims.token_refused(tokeninfo.reason)
-        if userinfo.claims and subject not in (None, userinfo.claims["sub"]):
-            raise _Mismatch("UserInfo is about somebody else than the ID token (sub)", "tell whoever runs the server")
-        return Checked(held, userinfo, tokeninfo)
-
-    def _refused_at_once(self, held: Held) -> Refused:
-        a_persons = held.source != "client-credentials" and self.server.metadata.userinfo_endpoint is not None
-        hint = _ASK_OPENID if a_persons and "openid" not in self._settings.scope.split() else None
-        return Refused("the server does not accept the token that it has just issued", hint)
-
-    def _keep_from_strangers(self, held: Held) -> None:
-        """Refuse to send AUTHGATE_TOKEN to a server that did not issue it; stored tokens are bound anyway."""
-        owner = claimed_issuer(held.token.access_token) if held.source == "environment" else None
-        if owner is not None and not same_issuer(owner, self._settings.issuer):
-            raise UsageError(
-                f"AUTHGATE_TOKEN is from {clean(owner, 100)}, and is not sent to {self._settings.issuer}",
-                "check AUTHGATE_URL, in a .env of this directory too",
-            )
-
-    def _machine_token(self, min_ttl: float) -> Held:
-        """Return the stored token while it is good; a machine signs itself in for the next one."""
-        stored = self._store.load()
-        if stored and stored.token.is_personal:
-            stored = None  # the machine is not to act in a person's name
-        left = stored.token.seconds_left(self._edges.now()) if stored else 0.0
-        if stored and left >= min_ttl:
-            return Held(stored.token, "stored", stored.place.label)
-        try:
-            return self.sign_in()
-        except Unreachable as error:
-            if stored is None or left < STILL_USABLE:
-                raise
-            return self._still_good(stored, left, error)
-
-    def _still_good(self, stored: Stored, left: float, error: AuthGateError) -> Held:
-        self._edges.terminal.warn(f"{error.message}; the present token is used, and is good for {left:.0f} s")
-        return Held(stored.token, "stored", stored.place.label)
-
-    def _check_or_renew(self, held: Held) -> Checked:
-        """Ask about a token that was there. One that only our clock calls good is refreshed first."""
-        try:
-            return self.check(held)
-        except TokenRefused as error:
-            if held.source != "stored" or error.server_time < (held.token.expires_at or float("inf")):
-                raise
-            renewed = self._usable(self._renewed)
-            if renewed is None:
-                raise
-        return self.check(renewed)
-
-    def _renewed(self) -> Held | None:
-        stored = self._store.load()
-        return self._refresher.refresh(stored, EARLY) if stored else None
-
-    def _usable(self, obtain: Callable[[], Held | None]) -> Held | None:
-        """Return the token that is there; None when a sign-in has to bring one."""
-        try:
-            return obtain()
+            context.terminal.tell("The server does not accept the stored token any more.")
         except SignInNeeded as error:
-            self._edges.terminal.tell(f"{error.sentence}.")
-        except StoreFailed:
-            if self._settings.no_input:
-                raise
-            # A new sign-in moves a corrupt file aside, and fails in turn for any other reason.
+            context.terminal.tell(f"{error.sentence}.")
+    issued = _sign_in(context)
+    try:
+        return check(context, issued)
+    except TokenRefused as error:
+        raise _refused_at_once(context, issued) from error
+    except _Mismatch:
+        context.store.forget()
+        raise
+
+
+def usable_token(context: Context, min_ttl: float = EARLY) -> IssuedToken | None:
+    """Return a token without asking anybody to sign in, or None when a sign-in has to bring one.
+
+    It has `min_ttl` seconds left, or half of its life if that is less; it is refreshed for that,
+    and a machine asks for another one. A token that cannot be replaced now still serves for its
+    last seconds, with a warning. Raise SignInNeeded, Unreachable, Refused or StoreFailed when it
+    does not.
+    """
+    if context.settings.access_token:
+        return given_token(context)
+    stored = stored_token(context)
+    now = context.system.now()
+    if stored and stored.token.is_fresh(now, min_ttl):
+        return stored.issued
+    if stored is None and not context.settings.is_machine:
         return None
+    from .refresh import renew  # most stored tokens are fresh
 
-    def _userinfo(self, token: str, subject: str | None) -> Answer:
-        """Ask UserInfo; at its present place, should a kept one give no good answer."""
-        server, endpoint = self.server, self.server.metadata.userinfo_endpoint
-        outcome = self._userinfo_at(endpoint, token)
-        good = isinstance(outcome, Answer) and outcome.claims and subject in (None, outcome.claims["sub"])
-        if server.is_kept and not good and not _is_silent(outcome, endpoint, self._settings.issuer):
-            present = server.ask_anew().userinfo_endpoint
-            if present != endpoint:
-                outcome = self._userinfo_at(present, token)
-        if isinstance(outcome, AuthGateError):
-            raise outcome
-        return outcome
-
-    def _userinfo_at(self, endpoint: str | None, token: str) -> Answer | AuthGateError:
-        if endpoint is None:
-            return Answer(reason="the server does not offer it")
-        try:
-            return claims.parse_userinfo(self._edges.send(get_as(endpoint, token)))
-        except AuthGateError as error:
-            return error
-
-    def _tokeninfo(self, endpoint: str, token: str) -> Answer:
-        try:
-            return claims.parse_tokeninfo(self._edges.send(get_as(endpoint, token)))
-        except AuthGateError as error:
-            return Answer(reason=error.message)
+    try:
+        return renew(context, stored, min_ttl)
+    except AuthGateError as error:
+        left = stored.token.seconds_left(now) if stored else 0.0
+        if stored is None or left < STILL_USABLE:
+            raise
+        context.terminal.warn(f"{error.message}; the present token is used, and is good for {left:.0f} s")
+        return stored.issued
 
 
-def _is_silent(outcome: Answer | AuthGateError, endpoint: str | None, issuer: str) -> bool:
-    """Tell whether the server itself has let the time run out; asking it where to ask would take as long again."""
-    timed_out = isinstance(outcome, Unreachable) and outcome.timed_out
-    return timed_out and endpoint is not None and split(endpoint).origin == split(issuer).origin
+def given_token(context: Context) -> IssuedToken:
+    """Return the access token of AUTHGATE_TOKEN. A JWT says itself when it expires."""
+    token = str(context.settings.access_token)
+    return IssuedToken(TokenSet(token, expires_at=claimed_expiry(token)), "environment")
+
+
+def stored_token(context: Context) -> StoredToken | None:
+    """Return the stored token that these settings may use, whether or not it has expired."""
+    stored = context.store.load()
+    if stored and context.settings.is_machine and stored.token.is_personal:
+        return None  # a machine must not act in a person's name
+    return stored
+
+
+def check(context: Context, issued: IssuedToken) -> Checked:
+    """Ask the server about a token. Raise TokenRefused, Unreachable or Refused."""
+    server, token = context.server, issued.token.access_token
+    _require_own_issuer(context, issued)
+    subject = claimed_subject(issued.token.id_token)
+    server.metadata  # noqa: B018  once, before two threads want it
+    asking = Background(lambda: _tokeninfo(context, token))  # both at once: a network may be slow
+    try:
+        userinfo = _userinfo(context, token)
+        tokeninfo: Claims = asking.result()
+    except AuthGateError as error:
+        tokeninfo = asking.result()
+        if not isinstance(error, TokenRefused):
+            raise
+        if issued.source != "client-credentials" and (tokeninfo.claims or {}).get("subject_type") != "client":
+            raise
+        userinfo = Claims(reason=f"a machine's token has no user: {error.code}")
+    if tokeninfo.refused and not userinfo.accepted:
+        raise token_refused(tokeninfo.reason)
+    if userinfo.claims and subject not in (None, userinfo.claims["sub"]):
+        raise _Mismatch("UserInfo is about somebody else than the ID token (sub)", "tell whoever runs the server")
+    return Checked(issued, userinfo, tokeninfo)
+
+
+def _token_at_hand(context: Context) -> IssuedToken | None:
+    """Return a token that needs no sign-in; None, having said why, when a sign-in has to bring one."""
+    try:
+        return usable_token(context)
+    except SignInNeeded as error:
+        context.terminal.tell(f"{error.sentence}.")
+    except StoreFailed:
+        if context.settings.no_input:
+            raise
+        # A new sign-in moves a corrupt file aside, and fails in turn for any other reason.
+    return None
+
+
+def _check_or_refresh(context: Context, issued: IssuedToken) -> Checked:
+    """Ask the server about a token that was there; a stored one that it refuses is replaced once."""
+    try:
+        return check(context, issued)
+    except TokenRefused:
+        if issued.source == "client-credentials":
+            raise _refused_at_once(context, issued) from None
+        if issued.source != "stored" or not (context.settings.is_machine or issued.token.refresh_token):
+            raise
+    from .refresh import renew
+
+    renewed = renew(context, stored_token(context), EARLY, refused=issued.token)
+    return check(context, renewed)
+
+
+def _sign_in(context: Context) -> IssuedToken:
+    """Sign in anew. At an AuthGate, revoke a person's tokens that the new ones have replaced."""
+    from .sign_in import sign_in  # a stored token does without the flows
+
+    before = [] if context.settings.is_machine else context.store.load_all()
+    issued = sign_in(context)
+    if issued.save_error or not context.server.metadata.is_authgate:
+        return issued
+    for stored in before:
+        token, owner = stored.token, stored.token.issuer
+        if token.is_personal and owner and same_issuer(owner, context.settings.issuer):
+            _revoke_replaced(context, token, issued.token)
+    return issued
+
+
+def _revoke_replaced(context: Context, old: TokenSet, new: TokenSet) -> None:
+    """Revoke the tokens of a replaced entry; that this failed is worth a word, and no more."""
+    try:
+        for kind in ("refresh_token", "access_token"):
+            secret = getattr(old, kind)
+            if secret and secret not in (new.refresh_token, new.access_token):
+                context.server.revoke(secret, kind)
+    except AuthGateError as error:
+        context.terminal.explain(f"the replaced tokens could not be revoked: {error.message}")
+
+
+def _refused_at_once(context: Context, issued: IssuedToken) -> Refused:
+    personal = issued.source != "client-credentials" and context.server.metadata.userinfo_endpoint is not None
+    hint = _ASK_OPENID if personal and "openid" not in context.settings.scope.split() else None
+    return Refused("the server does not accept the token that it has just issued", hint)
+
+
+def _require_own_issuer(context: Context, issued: IssuedToken) -> None:
+    """Refuse to send AUTHGATE_TOKEN to a server that did not issue it; a stored token is looked up by issuer."""
+    owner = claimed_issuer(issued.token.access_token) if issued.source == "environment" else None
+    if owner is not None and not same_issuer(owner, context.settings.issuer):
+        raise UsageError(
+            f"AUTHGATE_TOKEN is from {clean(owner, 100)}, and is not sent to {context.settings.issuer}",
+            "check AUTHGATE_URL, in a .env of this directory too",
+        )
+
+
+def _userinfo(context: Context, token: str) -> Claims:
+    if context.server.metadata.userinfo_endpoint is None:
+        return Claims(reason="the server does not offer it")
+    return context.server.userinfo(token)
+
+
+def _tokeninfo(context: Context, token: str) -> Claims:
+    if context.server.metadata.tokeninfo_endpoint is None:
+        return Claims(reason="this server is not an AuthGate")
+    try:
+        return context.server.tokeninfo(token)
+    except AuthGateError as error:
+        return Claims(reason=error.message)
 
 
 class _Mismatch(Refused):

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 FLOWS = ("auto", "browser", "device", "client-credentials")
 STORES = ("auto", "keyring", "file")
 
+DEFAULT_TOKEN_FILE = "~/.authgate-tokens.json"
+
 SETTINGS = (
     Option("url", "server URL (the issuer)", "URL", "AUTHGATE_URL"),
     Option("client-id", "client at that server", "ID", "CLIENT_ID"),
@@ -36,7 +38,7 @@ SETTINGS = (
         "http://127.0.0.1:8088/callback",
     ),
     Option("store", "where the token is kept", "WHERE", "AUTHGATE_STORE", "auto", STORES),
-    Option("token-file", "token file", "FILE", "AUTHGATE_TOKEN_FILE", "~/.authgate-tokens.json"),
+    Option("token-file", "token file", "FILE", "AUTHGATE_TOKEN_FILE", DEFAULT_TOKEN_FILE),
     Option("timeout", "time for one HTTP exchange", "SECONDS", "AUTHGATE_TIMEOUT", "30"),
     Option("no-input", "never start a sign-in", "", "AUTHGATE_NO_INPUT"),
 )
@@ -76,6 +78,11 @@ class Settings(Value):
 
     def __repr__(self) -> str:
         return f"Settings(issuer={self.issuer!r}, client_id={self.client_id!r}, flow={self.flow!r})"
+
+    @property
+    def is_machine(self) -> bool:
+        """Tell whether a client signs itself in, and no person."""
+        return self.flow == "client-credentials"
 
     def require(self, *names: str) -> None:
         """Raise UsageError unless the settings of these variables are there."""

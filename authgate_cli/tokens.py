@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import time
 
-from .values import Value
+from .values import TYPE_CHECKING, Value
+
+if TYPE_CHECKING:
+    from .errors import StoreFailed
 
 # The last second of the year 9999: what RFC 3339 and every calendar can write.
 LATEST = 253402300799
@@ -25,6 +28,7 @@ class TokenSet(Value):
     scope: str | None = None
     issuer: str | None = None
     client_id: str | None = None
+    lifetime: float | None = None  # seconds from its issue to its end
 
     def __repr__(self) -> str:
         return f"TokenSet(access_token={mask(self.access_token)}, expires_at={self.expires_at})"
@@ -33,10 +37,27 @@ class TokenSet(Value):
         """Return the seconds until the token expires; infinity when it never does."""
         return float("inf") if self.expires_at is None else self.expires_at - now
 
+    def is_fresh(self, now: float, min_ttl: float) -> bool:
+        """Tell whether `min_ttl` seconds are left, or half of the token's whole life if that is less."""
+        return self.seconds_left(now) >= (min(min_ttl, self.lifetime / 2) if self.lifetime else min_ttl)
+
     @property
     def is_personal(self) -> bool:
         """Tell whether a person signed in for it: a machine gets neither refresh nor ID token."""
         return bool(self.refresh_token or self.id_token)
+
+
+class IssuedToken(Value):
+    """A token, where it came from and where it is stored (None: nowhere).
+
+    `source` is a word of the contract: stored, refreshed, browser, device, client-credentials or environment.
+    `save_error` is why a new token could not be stored.
+    """
+
+    token: TokenSet
+    source: str
+    stored_in: str | None = None
+    save_error: StoreFailed | None = None
 
 
 def mask(token: str | None) -> str:

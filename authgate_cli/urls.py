@@ -81,3 +81,8 @@ def _is_ipv4(host: str) -> bool:
 
 def _is_number(text: str) -> bool:
     return text.isdecimal() and len(text) <= 5  # Python refuses to read numbers that are very long
+
+
+def same_issuer(one: str, other: str) -> bool:
+    """Compare issuers, a trailing slash aside: AuthGate's own tokens may keep one that its metadata drop."""
+    return one.removesuffix("/") == other.removesuffix("/")

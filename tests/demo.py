@@ -11,14 +11,14 @@ import sys
 import tempfile
 from pathlib import Path
 
-from authgate_server import AuthGateServer
-
 ROOT = Path(__file__).resolve().parent.parent
 ARCHIVE = ROOT / "dist" / "authgate.pyz"
-sys.path.insert(0, str(ROOT))
+sys.path[:0] = [str(ROOT), str(ROOT / "tests" / "support")]
 
-from authgate_cli.edges.surroundings import look_around  # noqa: E402
-from authgate_cli.flows.choose import choose  # noqa: E402
+from authgate_server import AuthGateServer  # noqa: E402
+
+from authgate_cli.sign_in.choose import choose  # noqa: E402
+from authgate_cli.system.environment import detect  # noqa: E402
 
 PATIENCE = 10  # seconds to answer the offer
 
@@ -53,7 +53,7 @@ def browser_wanted() -> bool:
     """Offer the real page where there is a browser and somebody at the terminal."""
     if not (sys.stdin.isatty() and sys.stderr.isatty()):
         return False
-    if choose("auto", look_around(os.environ, terminal=True)).flow != "browser":
+    if choose("auto", detect(os.environ, terminal=True)).flow != "browser":
         return False
     print(f"Press Enter within {PATIENCE} s to sign in on the page yourself (user jane, password secret).", flush=True)
     return bool(select.select([sys.stdin], [], [], PATIENCE)[0])

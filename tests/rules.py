@@ -41,10 +41,14 @@ def _under(heading: str, *rows: tuple[str, ...]) -> list[Rule]:
 BROWSER, DEVICE = "flows/test_browser_flow.py", "flows/test_device_flow.py"
 NEIGHBOURS, ORIGINS, FORGED = "flows/test_neighbours.py", "flows/test_origins.py", "flows/test_forged_tokens.py"
 REPORT, LIFE, LOGOUT = "flows/test_login_report.py", "flows/test_token_life.py", "flows/test_logout.py"
-LISTENER, HTTP, FILES = "unit/edges/test_loopback.py", "unit/edges/test_http.py", "unit/edges/test_files.py"
-ASKED, PKCE, POLLER = "unit/test_authorization.py", "unit/test_pkce.py", "unit/test_device.py"
-DISCOVERY, BACK, ID_TOKEN = "unit/test_discovery.py", "unit/test_callback.py", "unit/test_id_token.py"
-KEYS, BINDING, PAGES = "unit/test_jwks.py", "unit/test_binding.py", "unit/test_pages.py"
+LISTENER, HTTP, FILES = (
+    "unit/sign_in/test_callback_server.py",
+    "unit/system/test_http.py",
+    "unit/store/test_private_file.py",
+)
+ASKED, PKCE, POLLER = "unit/oauth/test_authorization.py", "unit/oauth/test_pkce.py", "unit/oauth/test_device.py"
+DISCOVERY, BACK, ID_TOKEN = "unit/oauth/test_metadata.py", "unit/oauth/test_callback.py", "unit/oauth/test_id_token.py"
+KEYS, BINDING, PAGES = "unit/oauth/test_jwks.py", "unit/store/test_find_for_issuer.py", "unit/sign_in/test_pages.py"
 TLS, PROXY, SECRETS = "cli/test_certificates.py", "cli/test_behind_a_proxy.py", "cli/test_secrets.py"
 
 RULES = [
@@ -53,7 +57,7 @@ RULES = [
         (
             *("M", "the browser is a program of its own, and never a view of ours"),
             f"{BROWSER}::test_address_is_printed_before_it_is_opened",
-            "unit/edges/test_browser.py::test_a_browser_gets_nothing_of_our_terminal_and_is_not_waited_for",
+            "unit/system/test_browser.py::test_a_browser_gets_nothing_of_our_terminal_and_is_not_waited_for",
         ),
         (
             *("M", "the listener has loopback addresses only"),
@@ -165,7 +169,7 @@ RULES = [
         (
             *("M", "no token is in a URL"),
             f"{ORIGINS}::test_no_token_is_in_the_address_of_a_request",
-            "unit/test_messages.py::test_a_token_travels_in_the_header_alone",
+            "unit/oauth/test_messages.py::test_a_token_travels_in_the_header_alone",
         ),
         (
             *("H", "the issuer is https, loopback aside"),
@@ -191,8 +195,8 @@ RULES = [
         ),
         (
             *("H", "discovery follows one to the same host over https alone"),
-            "unit/test_discover.py::test_a_redirect_is_followed_within_the_host_over_https",
-            "unit/test_discover.py::test_any_other_redirect_is_refused",
+            "unit/test_fetch_metadata.py::test_a_redirect_is_followed_within_the_host_over_https",
+            "unit/test_fetch_metadata.py::test_any_other_redirect_is_refused",
             f"{REPORT}::test_discovery_is_redirected_only_within_the_host_over_https",
         ),
         (
@@ -473,7 +477,7 @@ RULES = [
         ),
         (
             *("H", "a corrupt file is never overwritten"),
-            "unit/edges/test_file_store.py::test_a_corrupt_file_is_never_overwritten",
+            "unit/store/test_file_store.py::test_a_corrupt_file_is_never_overwritten",
             "cli/test_disk.py::test_a_corrupt_file_is_named_by_whoever_reads_it_and_left_alone",
         ),
     ),

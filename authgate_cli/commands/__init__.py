@@ -1,4 +1,4 @@
-"""The commands: a table, and one small file each with `run(app) -> exit status`."""
+"""The commands: a table, and one small file each with `run(context) -> exit status`."""
 
 from __future__ import annotations
 

@@ -10,22 +10,22 @@ from ..values import TYPE_CHECKING
 from . import COMMANDS
 
 if TYPE_CHECKING:
-    from ..app import App
+    from ..context import Context
 
 PROGRAM = "authgate.pyz"
 SHELLS = ("bash", "zsh", "fish")
 _GENERAL = (*SETTINGS, *SWITCHES)
 
 
-def run(app: App) -> int:
+def run(context: Context) -> int:
     """Print the script for one shell."""
-    if len(app.arguments.operands) != 1 or app.arguments.operands[0] not in SHELLS:
+    if len(context.arguments.operands) != 1 or context.arguments.operands[0] not in SHELLS:
         raise UsageError(f"completion needs a shell: {', '.join(SHELLS)}", "authgate.pyz completion bash")
-    writer = {"bash": _bash, "zsh": _zsh, "fish": _fish}[app.arguments.operands[0]]
-    shell, script = app.arguments.operands[0], writer()
-    if "json" in app.arguments.flags:
+    writer = {"bash": _bash, "zsh": _zsh, "fish": _fish}[context.arguments.operands[0]]
+    shell, script = context.arguments.operands[0], writer()
+    if "json" in context.arguments.flags:
         script = report.document({"shell": shell, "script": script})
-    app.terminal.result(script)
+    context.terminal.result(script)
     return 0
 
 

@@ -14,7 +14,7 @@ from .token import fresh_token
 if TYPE_CHECKING:
     from typing import NoReturn
 
-    from ..app import App
+    from ..context import Context
 
 # Python ignores these, and the command would inherit that.
 _IGNORED_BY_PYTHON = [getattr(signal, name) for name in ("SIGPIPE", "SIGXFSZ") if hasattr(signal, name)]
@@ -32,15 +32,15 @@ class CannotRun(AuthGateError):
     exit_status = 126
 
 
-def run(app: App) -> int:
+def run(context: Context) -> int:
     """Become the command, so that signals and its exit status are its own."""
-    command = app.arguments.operands
+    command = context.arguments.operands
     if not command:
         raise UsageError("there is no command to run", "authgate.pyz exec -- CMD [ARG ...]")
-    held = fresh_token(app)
-    if held.save_failure:
-        app.terminal.warn(f"{held.save_failure.message}; the command gets the refreshed token all the same")
-    environment = {**app.environ, "AUTHGATE_TOKEN": held.token.access_token}
+    issued = fresh_token(context)
+    if issued.save_error:
+        context.terminal.warn(f"{issued.save_error.message}; the command gets the refreshed token all the same")
+    environment = {**context.environ, "AUTHGATE_TOKEN": issued.token.access_token}
     try:
         if os.name != "posix":
             code = subprocess.run(command, env=environment, check=False).returncode

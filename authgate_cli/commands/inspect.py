@@ -4,47 +4,47 @@ from __future__ import annotations
 
 import json
 
-from .. import report
+from .. import report, session
 from ..errors import Refused, SignInNeeded, UsageError
-from ..protocol.binding import same_issuer
-from ..protocol.id_token import LEEWAY
-from ..protocol.jwt import decode
+from ..oauth.id_token import LEEWAY
+from ..oauth.jwt import decode
 from ..text import clean
 from ..tokens import LATEST, rfc3339
+from ..urls import same_issuer
 from ..values import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from typing import TypeGuard
 
-    from ..app import App
-    from ..protocol.jwt import Jwt
-    from ..protocol.strict_json import Json
+    from ..context import Context
+    from ..oauth.jwt import Jwt
+    from ..oauth.strict_json import Json
 
 _ASK_SERVER = "authgate.pyz status asks the server"
 _TIMES = ("exp", "iat", "nbf", "auth_time")
 
 
-def run(app: App) -> int:
+def run(context: Context) -> int:
     """Print header and claims; with --verify exit 1 unless all that can be checked is right."""
     try:
-        token = decode(_token(app))
+        token = decode(_token(context))
     except ValueError as error:
         raise Refused(
             f"this is not a JWT: {error}", "a token that is none can only be asked about: authgate.pyz status"
         ) from None
-    proven = _verified(app, token) if "verify" in app.arguments.flags else None
-    if "json" in app.arguments.flags:
+    proven = _verified(context, token) if "verify" in context.arguments.flags else None
+    if "json" in context.arguments.flags:
         told = {"header": token.header, "claims": token.claims, "verified": proven is not None}
-        app.terminal.result(report.document({**told, "proven": proven or []}))
+        context.terminal.result(report.document({**told, "proven": proven or []}))
     else:
-        app.terminal.result(_text(token) + _proof(proven))
+        context.terminal.result(_text(token) + _proof(proven))
     return 0
 
 
-def _verified(app: App, token: Jwt) -> list[str]:
+def _verified(context: Context, token: Jwt) -> list[str]:
     """Return what has been proven. Raise Refused for the first thing that is wrong."""
-    app.settings.require("AUTHGATE_URL")
-    issuer, claims, now = app.settings.issuer, token.claims, app.edges.now()
+    context.settings.require("AUTHGATE_URL")
+    issuer, claims, now = context.settings.issuer, token.claims, context.system.now()
     if "iss" not in claims:
         raise Refused("nothing is proven: the token does not say which server it is from (iss)", _ASK_SERVER)
     if not same_issuer(clean(claims["iss"]), issuer):
@@ -55,7 +55,7 @@ def _verified(app: App, token: Jwt) -> list[str]:
             f"nothing is proven: the token is signed with {clean(algorithm)}, which only the server itself can check",
             _ASK_SERVER,
         )
-    key = app.session.server.keys().verify(token)
+    key = context.server.keys.verify(token)
     expires, begins = claims.get("exp", LATEST), claims.get("nbf", 0)
     if not _is_time(expires) or expires + LEEWAY <= now:
         raise Refused(f"the signature is right, but the token has expired (exp {_when(expires)})")
@@ -65,21 +65,21 @@ def _verified(app: App, token: Jwt) -> list[str]:
     return [signer, "it is meant to be valid now" if "exp" in claims else "it names no end of its validity"]
 
 
-def _token(app: App) -> str:
-    operands = app.arguments.operands
+def _token(context: Context) -> str:
+    operands = context.arguments.operands
     if len(operands) > 1:
         raise UsageError("inspect takes one token")
     if operands == ("-",):
-        typed = app.terminal.read_all().strip()
+        typed = context.terminal.read_all().strip()
         if not typed:
             raise UsageError("there is no token on stdin", "authgate.pyz token | authgate.pyz inspect -")
         return typed
     if operands:
         return operands[0].strip()
-    if app.settings.access_token:
-        return app.settings.access_token
-    app.settings.require("AUTHGATE_URL", "CLIENT_ID")
-    stored = app.store.load()
+    if context.settings.access_token:
+        return context.settings.access_token
+    context.settings.require("AUTHGATE_URL", "CLIENT_ID")
+    stored = session.stored_token(context)
     if stored is None:
         raise SignInNeeded("no token is stored to inspect", "sign in with authgate.pyz login, or name a TOKEN")
     return stored.token.access_token

@@ -2,27 +2,27 @@
 
 from __future__ import annotations
 
-from .. import report
+from .. import report, session
 from ..errors import UsageError
 from ..values import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from ..app import App
+    from ..context import Context
 
 
-def run(app: App) -> int:
+def run(context: Context) -> int:
     """Print the report; the exit status is 5 when the token could not be saved."""
-    settings, flags, terminal = app.settings, app.arguments.flags, app.terminal
+    settings, flags, terminal = context.settings, context.arguments.flags, context.terminal
     settings.require("AUTHGATE_URL", *(() if settings.access_token else ("CLIENT_ID",)))
     if settings.access_token and "force" in flags:
         raise UsageError("AUTHGATE_TOKEN is set, so that signing in would change nothing", "unset AUTHGATE_TOKEN first")
-    checked = app.session.log_in(force="force" in flags)
-    now, show_tokens = app.edges.now(), "show-tokens" in flags
+    checked = session.log_in(context, force="force" in flags)
+    now, show_tokens = context.system.now(), "show-tokens" in flags
     if "json" in flags:
         text = report.as_json(checked, settings, now, show_tokens)
     else:
         text = report.as_text(checked, now, show_tokens)
-    failure = checked.held.save_failure
+    failure = checked.issued.save_error
     terminal.result(text, failure.exit_status if failure else 0)
     if failure:
         raise failure

@@ -2,68 +2,48 @@
 
 from __future__ import annotations
 
-from ..edges import stored_file
-from ..edges.importable import is_importable
 from ..errors import SignInNeeded, UsageError
-from ..held import Held, from_environment
-from ..tokens import EARLY, is_number, rfc3339
+from ..session import usable_token
+from ..tokens import EARLY, IssuedToken, is_number, rfc3339
 from ..values import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from ..app import App
+    from ..context import Context
 
 FORMATS = ("raw", "header", "json", "exec-credential")
 
 
-def run(app: App) -> int:
+def run(context: Context) -> int:
     """Print the token in the format asked for; exit 5 when a refreshed one could not be saved."""
-    flags = app.arguments.flags
+    flags = context.arguments.flags
     form = str(flags.get("format", "json" if "json" in flags else "raw"))
     if form not in FORMATS:
         raise UsageError(f"--format has to be one of {', '.join(FORMATS)}")
     if "json" in flags and form in ("raw", "header"):
         raise UsageError(f"--json and --format {form} contradict each other", "leave one of them out")
     min_ttl = _min_ttl(str(flags.get("min-ttl", EARLY)))
-    held = stored_and_fresh(app, min_ttl) or fresh_token(app, min_ttl)
-    failure = held.save_failure
-    app.terminal.result(_formatted(held, form, app.now()), failure.exit_status if failure else 0)
+    issued = fresh_token(context, min_ttl)
+    failure = issued.save_error
+    context.terminal.result(_formatted(issued, form, context.system.now()), failure.exit_status if failure else 0)
     if failure:
         raise failure
     return 0
 
 
-def stored_and_fresh(app: App, min_ttl: float) -> Held | None:
-    """Return a token that needs nothing but reading, before the world is wired up; else None."""
-    settings = app.settings
-    if settings.access_token:
-        return from_environment(settings.access_token)
-    if not (settings.issuer and settings.client_id and settings.token_file):
-        return None
-    if settings.store == "keyring" or (settings.store == "auto" and is_importable("keyring")):
-        return None
-    document = stored_file.read_document(settings.token_file, app.terminal.warn)
-    found = stored_file.find(document, settings.client_id, settings.issuer)
-    if found.token is None or found.warning or found.token.seconds_left(app.now()) < min_ttl:
-        return None
-    if settings.flow == "client-credentials" and found.token.is_personal:
-        return None
-    return Held(found.token, "stored", settings.token_file)
-
-
-def fresh_token(app: App, min_ttl: float = EARLY) -> Held:
+def fresh_token(context: Context, min_ttl: float = EARLY) -> IssuedToken:
     """Return a token without asking anybody to sign in. Raise SignInNeeded when there is none."""
-    if not app.settings.access_token:
-        app.settings.require("AUTHGATE_URL", "CLIENT_ID")
-    held = app.session.present(min_ttl)
-    if held is None:
+    if not context.settings.access_token:
+        context.settings.require("AUTHGATE_URL", "CLIENT_ID")
+    issued = usable_token(context, min_ttl)
+    if issued is None:
         raise SignInNeeded(
-            f"no token is stored for this client at {app.settings.issuer}", "sign in with authgate.pyz login"
+            f"no token is stored for this client at {context.settings.issuer}", "sign in with authgate.pyz login"
         )
-    return held
+    return issued
 
 
-def _formatted(held: Held, form: str, now: float) -> str:
-    token = held.token
+def _formatted(issued: IssuedToken, form: str, now: float) -> str:
+    token = issued.token
     if form == "raw":
         return token.access_token + "\n"
     if form == "header":
@@ -79,7 +59,7 @@ def _formatted(held: Held, form: str, now: float) -> str:
         )
     told = report.token_fields(token, now, show_tokens=True)
     names = ("access_token", "token_type", "expires_in", "expires_at", "scope")
-    return report.document({**{name: told[name] for name in names}, "source": held.source, "store": held.store})
+    return report.document({**{name: told[name] for name in names}, "source": issued.source, "store": issued.stored_in})
 
 
 def _min_ttl(text: str) -> float:

@@ -25,7 +25,7 @@ def loaded(client, *arguments) -> set[str]:
 def test_cached_token_loads_nothing_slow(signed_in):
     names = loaded(signed_in, "token")
 
-    assert "authgate_cli.edges.stored_file" in names
+    assert "authgate_cli.store.stored_file" in names
     assert names & SLOW == set()
     assert not any(name.startswith(("authgate_cli.flows", "authgate_cli.session", "http.")) for name in names)
 
@@ -33,9 +33,9 @@ def test_cached_token_loads_nothing_slow(signed_in):
 def test_a_report_from_a_stored_token_loads_no_flow(signed_in):
     names = loaded(signed_in, "login")
 
-    assert names >= {"socket", "json", "authgate_cli.session", "authgate_cli.edges.http"}
+    assert names >= {"socket", "json", "authgate_cli.session", "authgate_cli.system.http"}
     assert names & {"ssl", "http", "email", "subprocess", "threading", "hashlib", "secrets", "urllib.parse"} == set()
-    assert not any(name.startswith(("authgate_cli.flows.browser", "authgate_cli.sign_in")) for name in names)
+    assert not any(name.startswith(("authgate_cli.sign_in.browser_flow", "authgate_cli.sign_in")) for name in names)
 
 
 def test_what_is_compiled_in_the_archive_is_what_a_cached_token_loads(signed_in):

@@ -13,8 +13,8 @@ from robot import Robot
 from secrecy import insist, said
 
 from authgate_cli import cli
-from authgate_cli.edges.surroundings import Surroundings
-from authgate_cli.edges.terminal import Terminal
+from authgate_cli.system.environment import Environment
+from authgate_cli.system.terminal import Terminal
 
 
 class Result(NamedTuple):
@@ -60,7 +60,7 @@ def forbidden_browser(url):
     raise AssertionError("no browser may be opened here")
 
 
-ATTENDED = Surroundings("linux", terminal=True)
+ATTENDED = Environment("linux", terminal=True)
 
 
 @pytest.fixture
@@ -78,7 +78,7 @@ def authgate(server, home):
         env=None,
         watch=lambda text: None,
         now=time.time,
-        **edges,
+        **system,
     ) -> Result:
         environ = {
             "HOME": str(home),
@@ -94,7 +94,7 @@ def authgate(server, home):
         out, err = io.StringIO(), Watched(watch)
 
         def edit(real):
-            return real._replace(look_around=lambda: here, open_browser=browser or forbidden_browser, **edges)
+            return real._replace(environment=lambda: here, open_browser=browser or forbidden_browser, **system)
 
         status = cli.run(list(argv), environ, Terminal(None, out, err, environ), now, edit)
         everything.append(said(argv, out.getvalue(), err.getvalue()))

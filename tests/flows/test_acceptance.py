@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from authgate_cli.edges.surroundings import Surroundings
+from authgate_cli.system.environment import Environment
 
 
 def without_userinfo(server):
@@ -83,11 +83,11 @@ def test_status_and_doctor_print_their_document_in_every_case(authgate, command,
 
 
 def test_ssh_line_names_the_port_of_the_ssh_server():
-    from authgate_cli.edges.surroundings import look_around
+    from authgate_cli.system.environment import detect
 
     environ = {"SSH_CONNECTION": "1.2.3.4 5 6.7.8.9 2222", "USER": "joe"}
 
-    assert look_around(environ, terminal=True).ssh_login == "-p 2222 joe@6.7.8.9"
+    assert detect(environ, terminal=True).ssh_login == "-p 2222 joe@6.7.8.9"
 
 
 def test_nothing_is_said_of_opening_a_browser_that_is_not_there(authgate, server, robot, callback):
@@ -97,7 +97,7 @@ def test_nothing_is_said_of_opening_a_browser_that_is_not_there(authgate, server
         if "/oauth/authorize?" in text:
             person(text.strip())
 
-    here = Surroundings("linux", terminal=True)
+    here = Environment("linux", terminal=True)
     result = authgate("--flow", "browser", "--redirect-uri", callback, here=here, watch=read)
 
     assert result.status == 0

@@ -14,7 +14,7 @@ import pytest
 from callback_address import callback_address
 from robot import Robot
 
-from authgate_cli import wiring
+from authgate_cli import system
 
 OPENER = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
@@ -81,7 +81,7 @@ def test_random_bytes_are_those_of_the_system(browser, robot):
 
     assert browser(browser=robot(), random_bytes=random_bytes).status == 0
     assert taken == [32, 32]  # for state and verifier, and for nothing else
-    assert "return secrets.token_bytes(count)" in Path(wiring.__file__).read_text()
+    assert "return secrets.token_bytes(count)" in Path(system.__file__).read_text()
 
 
 def test_every_attempt_has_secrets_of_its_own(browser, server, robot):
@@ -135,7 +135,7 @@ def test_id_tokens_are_checked_whatever_signs_them(browser, server, robot, signi
     ids=["iss", "aud", "nonce", "exp", "at_hash"],
 )
 def test_id_token_that_is_wrong_is_refused_and_nothing_kept(browser, server, robot, token_file, edit, words):
-    from authgate_cli.protocol.jwt import decode
+    from authgate_cli.oauth.jwt import decode
 
     def forge(answer):
         return {**answer, "id_token": server.sign(edit(decode(answer["id_token"]).claims))}
@@ -418,9 +418,9 @@ def test_nobody_coming_back_leads_to_the_device_code(browser):
 
 
 def test_ssh_session_is_shown_the_line_to_forward_the_port(authgate, server, robot, callback):
-    from authgate_cli.edges.surroundings import Surroundings
+    from authgate_cli.system.environment import Environment
 
-    here = Surroundings("linux", ssh=True, terminal=True, ssh_login="jane@192.0.2.7")
+    here = Environment("linux", ssh=True, terminal=True, ssh_login="jane@192.0.2.7")
     port = urllib.parse.urlsplit(callback).port
 
     result = authgate("--flow", "browser", "--redirect-uri", callback, here=here, browser=robot())

@@ -1,15 +1,16 @@
 """What holds for every command: one JSON document or nothing, no surprise sign-in, settings anywhere, usage errors."""
 
 import json
+import time
 
 import pytest
 
 from authgate_cli import cli
 from authgate_cli.commands import COMMANDS
-from authgate_cli.edges.surroundings import Surroundings
-from authgate_cli.edges.terminal import Terminal
+from authgate_cli.system.environment import Environment
+from authgate_cli.system.terminal import Terminal
 
-CI = Surroundings("linux", ci=True)  # no terminal: nobody can answer
+CI = Environment("linux", ci=True)  # no terminal: nobody can answer
 JSON_COMMANDS = {
     "login": ("login",),
     "token": ("token",),
@@ -107,7 +108,7 @@ def test_no_input_uses_what_is_stored_and_refreshes_it(authgate, server):
     server.access_ttl = 20
     authgate("--flow", "device")
 
-    result = authgate("--no-input", "--json")
+    result = authgate("--no-input", "--json", now=lambda: time.time() + 15)
 
     assert (result.status, json.loads(result.out)["source"]) == (0, "refreshed")
 

@@ -29,8 +29,8 @@ def clock():
 @pytest.fixture
 def device(authgate, clock):
     """Sign in by device code with a clock that runs as fast as it is asked to."""
-    edges = {"sleep": clock.sleep, "monotonic": clock.now}
-    return lambda *argv, **how: authgate("login", "--flow", "device", "--json", *argv, **{**edges, **how})
+    system = {"sleep": clock.sleep, "monotonic": clock.now}
+    return lambda *argv, **how: authgate("login", "--flow", "device", "--json", *argv, **{**system, **how})
 
 
 def test_address_and_code_are_shown_and_the_device_code_never(device, server):

@@ -10,7 +10,7 @@ import certificates
 import pytest
 from authgate_server import AuthGateServer
 
-from authgate_cli.edges.surroundings import Surroundings
+from authgate_cli.system.environment import Environment
 
 AT_ONCE = {"Retry-After": "0"}  # so that a retry takes no time
 DISCOVERY = "/.well-known/openid-configuration"
@@ -71,8 +71,8 @@ def test_settings_are_named_with_their_origin_and_secrets_without_their_value(do
 @pytest.mark.parametrize(
     ("here", "text"),
     [
-        (Surroundings("linux", ssh=True), "would use device: this is an SSH session without a display"),
-        (Surroundings("darwin", browser=("open",)), "would use browser: open can open one"),
+        (Environment("linux", ssh=True), "would use device: this is an SSH session without a display"),
+        (Environment("darwin", browser=("open",)), "would use browser: open can open one"),
     ],
 )
 def test_flow_that_auto_would_pick_is_named_with_its_reason(doctor, here, text):

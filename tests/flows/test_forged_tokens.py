@@ -8,7 +8,7 @@ import pytest
 from callback_address import callback_address
 from test_browser_flow import get
 
-from authgate_cli.protocol.jwt import decode
+from authgate_cli.oauth.jwt import decode
 
 DATA = Path(__file__).parents[1] / "data" / "jws"
 JWKS = "/.well-known/jwks.json"

@@ -7,7 +7,7 @@ import time
 import pytest
 
 from authgate_cli import cli
-from authgate_cli.edges.terminal import Terminal
+from authgate_cli.system.terminal import Terminal
 
 JWKS = "/.well-known/jwks.json"
 NOBODY = {"AUTHGATE_URL": None, "CLIENT_ID": None}

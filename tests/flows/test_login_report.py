@@ -2,6 +2,7 @@
 
 import json
 import threading
+import time
 
 import pytest
 
@@ -319,7 +320,8 @@ def test_server_that_repeats_our_secrets_does_not_get_them_shown(authgate, serve
 
     server.misbehave(path, when=hear)
 
-    result = authgate("token", "--min-ttl", "99999") if path == "/oauth/token" else authgate()
+    late = time.time() + 2000
+    result = authgate("token", "--min-ttl", "99999", now=lambda: late) if path == "/oauth/token" else authgate()
 
     assert heard[0] in server.secrets()
     assert heard[0][:20] not in result.err

@@ -106,8 +106,10 @@ SECONDS_LEFT = {
     "just under a minute": (59.9, (), True),
     "a minute": (60, (), False),
     "an hour": (3600, (), False),
-    "less than --min-ttl": (3599, ("--min-ttl", "3600"), True),
-    "as much as --min-ttl": (3600, ("--min-ttl", "3600"), False),
+    "less than --min-ttl": (1199, ("--min-ttl", "1200"), True),
+    "as much as --min-ttl": (1200, ("--min-ttl", "1200"), False),
+    "less than half of its life": (1799, ("--min-ttl", "3600"), True),
+    "half of its life": (1800, ("--min-ttl", "3600"), False),
     "little, and --min-ttl is less": (5, ("--min-ttl", "0"), False),
 }
 
@@ -313,13 +315,24 @@ def test_a_token_that_only_the_server_calls_expired_is_refreshed_by_login(run, s
     assert server.count("POST", "/oauth/device/code") == 0
 
 
-def test_a_token_that_has_been_revoked_is_cleared_and_signed_in_again(run, server, given, entry, token_file):
+def test_a_token_that_has_been_revoked_is_refreshed_before_anybody_is_asked(run, server, given, entry):
     entry.expires(NOW + 3600)
     server.revoke_access(given["access_token"])
-    cleared = []
+
+    result = run("login", "--flow", "device", "--json")
+
+    assert (result.status, json.loads(result.out)["source"]) == (0, "refreshed")
+    assert refreshes(server) == 1
+
+
+def test_a_refused_token_is_kept_until_the_new_one_is(run, server, given, entry, token_file):
+    entry.expires(NOW + 3600)
+    server.revoke_access(given["access_token"])
+    server.misbehave(TOKEN_ENDPOINT, status=400, body={"error": "invalid_grant"})
+    kept = []
 
     def look(seen):
-        cleared.append(given["access_token"] not in token_file.read_text())
+        kept.append(given["access_token"] in token_file.read_text())
         return False
 
     server.misbehave("/oauth/device/code", times=None, when=look)
@@ -327,17 +340,15 @@ def test_a_token_that_has_been_revoked_is_cleared_and_signed_in_again(run, serve
     result = run("login", "--flow", "device", "--json")
 
     assert json.loads(result.out)["source"] == "device"
-    assert cleared == [True]
-    assert server.count("POST", TOKEN_ENDPOINT, grant_type="refresh_token") == 0
+    assert kept == [True]
 
 
 def test_a_token_that_the_server_refuses_is_kept_where_nobody_can_sign_in(run, server, given, entry, token_file):
     entry.expires(NOW + 3600)
-    before = token_file.read_bytes()
     server.misbehave("/oauth/userinfo", times=None, status=401)
 
     assert run("login", "--no-input").status == 4
-    assert token_file.read_bytes() == before
+    assert server.family_alive(entry.fields["refresh_token"])
 
 
 # -- what an answer leaves out

@@ -5,7 +5,7 @@ import json
 from program import Run
 from samples import ANSWERS, CLIENT, ENTRY, ENVIRON
 
-from authgate_cli.protocol.messages import Response
+from authgate_cli.oauth.messages import Response
 
 
 def said(path, **changes):

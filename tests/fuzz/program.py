@@ -14,9 +14,9 @@ import samples
 from samples import ANSWERS, CLIENT, ISSUER, NOW, SECRETS
 
 from authgate_cli import cli, urls
-from authgate_cli.edges.surroundings import Surroundings
-from authgate_cli.edges.terminal import Terminal
-from authgate_cli.protocol.messages import Response
+from authgate_cli.oauth.messages import Response
+from authgate_cli.system.environment import Environment
+from authgate_cli.system.terminal import Terminal
 
 HOME = Path(tempfile.mkdtemp(prefix="authgate-fuzz-", dir="/dev/shm" if Path("/dev/shm").is_dir() else None))
 TOKEN_FILE = HOME / "tokens.json"
@@ -116,7 +116,7 @@ def _started(run: Run) -> tuple[int, str, str]:
 
 
 class _World:
-    """The edges: answers from a table, in turn and then the good ones; time that sleeping moves."""
+    """The system: answers from a table, in turn and then the good ones; time that sleeping moves."""
 
     def __init__(self, answers: dict[str, list[Response]]):
         self._answers = {path: list(given) for path, given in answers.items()}
@@ -129,9 +129,8 @@ class _World:
             monotonic=lambda: self._time,
             random_bytes=lambda count: b"v" * count,
             open_browser=None,
-            listen=None,
             uninterrupted=nullcontext,
-            look_around=lambda: Surroundings("linux", terminal=True),
+            environment=lambda: Environment("linux", terminal=True),
         )
 
     def _sleep(self, seconds: float) -> None:

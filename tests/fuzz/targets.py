@@ -9,11 +9,9 @@ from __future__ import annotations
 import io
 import json
 import socket
-import tempfile
 import threading
 import time
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import program
@@ -22,27 +20,28 @@ from authgate_keys import b64url
 from program import answer, good, shows
 from samples import ANSWERS, CALLBACK, CLIENT, ISSUER, NOW, STATE
 
-from authgate_cli import cli, dotenv, json_text, report, token_file, urls
+from authgate_cli import cli, dotenv, report, urls
 from authgate_cli.commands import COMMANDS
-from authgate_cli.edges.document_cache import DocumentCache
-from authgate_cli.edges.http import Http
-from authgate_cli.edges.loopback import Listener
-from authgate_cli.edges.proxy import proxy_for
-from authgate_cli.edges.surroundings import look_around
-from authgate_cli.edges.terminal import Terminal
 from authgate_cli.errors import AuthGateError
-from authgate_cli.flows.discover import discover
-from authgate_cli.flows.keys import KeySet
-from authgate_cli.held import Held
+from authgate_cli.keys import KeySet
+from authgate_cli.oauth import device, id_token, jwt
+from authgate_cli.oauth.authorization import iss_problem, read_pasted, read_query
+from authgate_cli.oauth.endpoints import parse_token_response, parse_tokeninfo, parse_userinfo, token_request
+from authgate_cli.oauth.messages import Request, Response, http_date, retry_after
 from authgate_cli.options import parse as parse_options
-from authgate_cli.protocol import callback, claims, device, id_token, jwt, qr, token_response
-from authgate_cli.protocol.http_date import http_date, retry_after
-from authgate_cli.protocol.messages import Request, Response
+from authgate_cli.server import fetch_metadata
 from authgate_cli.session import Checked
 from authgate_cli.settings import SETTINGS, SWITCHES, Settings, resolve
-from authgate_cli.tokens import TokenSet
+from authgate_cli.sign_in import qr
+from authgate_cli.sign_in.callback_server import CallbackServer
+from authgate_cli.store import token_file
+from authgate_cli.system.environment import detect
+from authgate_cli.system.http import Http
+from authgate_cli.system.proxy import proxy_for
+from authgate_cli.system.terminal import Terminal
+from authgate_cli.tokens import IssuedToken, TokenSet
 
-METADATA, _ = discover(lambda _: Response(200, {}, json.dumps(ANSWERS[samples.DISCOVERY]).encode()), ISSUER)
+METADATA = fetch_metadata(lambda _: Response(200, {}, json.dumps(ANSWERS[samples.DISCOVERY]).encode()), ISSUER)
 
 TOKEN = TokenSet(samples.ACCESS, expires_at=NOW + 60, refresh_token=samples.REFRESH, id_token=samples.JWTS["RS256"])
 DATES = ("120", samples.HEADERS["retry-after"], samples.HEADERS["date"])
@@ -62,20 +61,20 @@ def refusal(function, *arguments):
 
 
 def check_discovery(response):
-    refusal(discover, lambda _: response, ISSUER)
+    refusal(fetch_metadata, lambda _: response, ISSUER)
 
 
 def check_device(response):
     authorization = refusal(device.parse_authorization, response)
     if authorization:
         shows(authorization.user_code, authorization.verification_uri, authorization.complete_uri or "")
-        token_response.token_request(METADATA, authorization.poll(), CLIENT, None)
+        token_request(METADATA, authorization.poll(), CLIENT, None)
         if len(authorization.verification_uri) < 80:  # slow, as it has to be
             qr.encode(authorization.verification_uri)
 
 
 def check_poll(response):
-    verdict = refusal(device.judge, response, NOW)
+    verdict = refusal(device.interpret_poll, response, NOW)
     if verdict:
         poller = device.new_poller(device.parse_authorization(good("/oauth/device/code")), 0.0)
         assert poller.advance(verdict, 0.0).due > 0
@@ -84,9 +83,9 @@ def check_poll(response):
 
 
 def check_token(response):
-    token = refusal(token_response.parse, response, "it failed", NOW, "openid")
+    token = refusal(parse_token_response, "it failed", NOW, "openid")
     if token:
-        token_response.token_request(METADATA, {"refresh_token": token.refresh_token}, CLIENT, None)
+        token_request(METADATA, {"refresh_token": token.refresh_token}, CLIENT, None)
         if token.id_token:
             expected = id_token.Expected(ISSUER, CLIENT, NOW, "n", token.access_token, "user-1")
             refusal(id_token.check, token.id_token, expected)
@@ -95,9 +94,9 @@ def check_token(response):
 
 def check_report(answers):
     token, userinfo, tokeninfo = answers
-    user, info = refusal(claims.parse_userinfo, userinfo), claims.parse_tokeninfo(tokeninfo)
+    user, info = refusal(parse_userinfo, userinfo), parse_tokeninfo(tokeninfo)
     if user:
-        checked = Checked(Held(token, "device"), user, info)
+        checked = Checked(IssuedToken(token, "device"), user, info)
         shows(*report.as_text(checked, NOW, False).split("\n"))
         json.loads(report.as_json(checked, Settings(ISSUER, CLIENT), NOW, False))
 
@@ -118,14 +117,14 @@ def check_jwt(pair):
     shows(*out.getvalue().split("\n"), *err.getvalue().split("\n"))
     token = refusal(id_token.check, text, id_token.Expected(ISSUER, CLIENT, NOW, "n", samples.ACCESS))
     if token:
-        refusal(KeySet(lambda _: response, ISSUER + samples.JWKS).verify_direct, token)
+        refusal(KeySet(lambda _: response, ISSUER + samples.JWKS).verify_id_token, token)
 
 
 def check_callback(words):
     query, pasted = words
-    found = [callback.read_query(query, STATE), callback.read_pasted(pasted, urls.split(CALLBACK), STATE)]
+    found = [read_query(query, STATE), read_pasted(pasted, urls.split(CALLBACK), STATE)]
     for one in filter(None, found):
-        shows(one.error, one.description, callback.iss_problem(one, ISSUER, True) or "")
+        shows(one.error, one.description, iss_problem(one, ISSUER, True) or "")
 
 
 def check_date(text):
@@ -143,13 +142,13 @@ class Neighbour:
         if self.listener is None:
             with socket.create_server(("127.0.0.1", 0)) as probe:
                 self.place = probe.getsockname()
-            self.listener = Listener(urls.split(CALLBACK)._replace(port=self.place[1]), time.monotonic)
+            self.listener = CallbackServer(urls.split(CALLBACK)._replace(port=self.place[1]), time.monotonic)
         with socket.create_connection(self.place, 10) as connection:
             connection.sendall(request[:30_000])
             connection.shutdown(socket.SHUT_WR)
             for _ in range(14):  # once to accept it, and once for every 4 KiB
                 for delivery in self.listener.wait(0):
-                    callback.read_query(delivery.query, STATE)
+                    read_query(delivery.query, STATE)
                     delivery.answer(400, "no", {})
 
 
@@ -194,7 +193,7 @@ def check_environment(environ):
     if settings:
         refusal(settings.require, "AUTHGATE_URL", "CLIENT_ID")
     refusal(proxy_for, urls.split("https://auth.example.com/"), environ)
-    look_around(environ, terminal=False)
+    detect(environ, terminal=False)
 
 
 def check_dotenv(data):
@@ -216,47 +215,12 @@ def check_token_file(data):
     except ValueError:
         return
     token = token_file.get(document, CLIENT) or TokenSet("new", expires_at=NOW, issuer=ISSUER)
-    token_response.token_request(METADATA, {"refresh_token": token.refresh_token}, CLIENT, None)
+    token_request(METADATA, {"refresh_token": token.refresh_token}, CLIENT, None)
     check_report((token, good("/oauth/userinfo"), good("/oauth/tokeninfo")))
     written = token_file.serialise(token_file.put(document, CLIENT, token._replace(access_token="newer"), NOW))
     again = token_file.get(token_file.parse(written), CLIENT)
     assert again and again.access_token == "newer"
     token_file.serialise(token_file.remove(document, CLIENT))
-
-
-def check_json(data):
-    """Compare the quick reader with the one that it stands for."""
-    read = []
-    for loads in (json_text.loads, json.loads):
-        try:
-            read.append(repr(loads(data)))
-        except (ValueError, RecursionError) as error:
-            read.append(type(error))
-    assert read[0] == read[1]
-
-
-class Kept:
-    """Load a kept discovery document whose file says something else; whatever comes of it is the issuer's own."""
-
-    def __init__(self):
-        self.folder = tempfile.TemporaryDirectory()
-        self.cache = DocumentCache(self.folder.name, lambda: NOW)
-        self.cache.store(ISSUER, json.dumps(ANSWERS[samples.DISCOVERY]).encode(), 3600)
-        (self.path,) = Path(self.folder.name).iterdir()
-        self.kept = json.loads(self.path.read_text())
-
-    def make(self, m) -> bytes:
-        return m.document(self.kept)
-
-    def check(self, data: bytes) -> None:
-        self.path.write_bytes(data)
-        document = self.cache.load(ISSUER)
-        if document is not None:
-            assert json.loads(data)["issuer"] == ISSUER
-            refusal(discover, lambda _: Response(200, {}, document), ISSUER)
-
-
-KEPT = Kept()
 
 
 def check_url(url):
@@ -302,8 +266,6 @@ TARGETS = {
     "url": Target(lambda m: m.text(m.choice((ISSUER + "/a?b#c", CALLBACK, "http://[::1]:80/"))), check_url),
     "environment": Target(spoilt_environ, check_environment),
     "dotenv": Target(lambda m: m.bytes(samples.DOTENV), check_dotenv),
-    "kept-document": Target(KEPT.make, KEPT.check),
-    "json": Target(lambda m: m.document(m.choice(samples.TOKEN_FILES)), check_json),
     "token-file": Target(spoilt_token_file, check_token_file),
     "command-line": Target(lambda m: [m.text(word) if m.random() < 0.3 else word for word in samples.ARGV], check_argv),
     "program": Target(program.make, program.check),

@@ -16,24 +16,23 @@ import pytest
 ROOT = Path(__file__).parents[2]
 PACKAGE = "authgate_cli"
 FLOORS = {
-    5: ["__main__"],
-    4: ["cli", "app", "commands", "wiring", "report", "help"],
-    3: ["session", "sign_in", "refresh", "server", "store", "held", "flows"],
-    2: ["edges"],
-    1: ["protocol"],
-    0: [
-        *("", "errors", "tokens", "settings", "options", "dotenv", "token_file"),
-        *("json_text", "text", "urls", "values", "bundle"),
-    ],
+    7: ["__main__", "cli"],
+    6: ["commands"],
+    5: ["report"],
+    4: ["context", "session", "refresh", "sign_in"],
+    3: ["server", "keys", "store"],
+    2: ["system"],
+    1: ["oauth"],
+    0: ["", "errors", "tokens", "settings", "options", "dotenv", "text", "urls", "values"],
 }
 FLOOR_OF = {name: floor for floor, names in FLOORS.items() for name in names}
 # Each would cost more start-up time than all of a cached `token`.
 TOO_SLOW = {"typing", "dataclasses", "inspect", "tempfile"}
-THIRD_PARTY = {"keyring": "edges.keyring_store"}
+THIRD_PARTY = {"keyring": "store.keyring_store"}
 # What ends the program at once, and who may do so.
 ENDINGS = {
     "sys.exit": ["__main__"],
-    "signal.raise_signal": ["edges.signals"],
+    "signal.raise_signal": ["system.signals"],
     "os._exit": ["__main__"],
     **dict.fromkeys(["os.abort", "os.kill", "SystemExit", "exit", "quit"], []),
 }

@@ -16,9 +16,9 @@ EXIT_STATUS = {
     errors.SignInNeeded: 4,
     errors.TokenRefused: 4,
     errors.Denied: 4,
-    errors.NobodyCame: 4,
+    errors.CallbackTimeout: 4,
     errors.StoreFailed: 5,
-    errors.NoKeyring: 5,
+    errors.KeyringUnavailable: 5,
 }
 
 
@@ -32,7 +32,7 @@ def test_no_error_is_forgotten_here():
     assert defined - {errors.AuthGateError} == set(EXIT_STATUS)
 
 
-@pytest.mark.parametrize("kind", [errors.CallbackUnavailable, errors.NobodyCame], ids=lambda kind: kind.__name__)
+@pytest.mark.parametrize("kind", [errors.CallbackUnavailable, errors.CallbackTimeout], ids=lambda kind: kind.__name__)
 def test_auto_can_go_on_with_another_flow(kind):
     assert issubclass(kind, errors.FlowUnavailable)
 

@@ -8,11 +8,10 @@ import pytest
 from builders import CLIENT, ISSUER, NOW
 
 from authgate_cli import report
-from authgate_cli.held import Held
-from authgate_cli.protocol.claims import Answer
+from authgate_cli.oauth.endpoints import Claims
 from authgate_cli.session import Checked
 from authgate_cli.settings import Settings
-from authgate_cli.tokens import TokenSet
+from authgate_cli.tokens import IssuedToken, TokenSet
 
 TOKEN = TokenSet(
     "eyJhbGciOiJIUzI1NiJ9",
@@ -53,8 +52,8 @@ TokenInfo Exp: 1735732800
 
 def checked(token=TOKEN, user=USER, info=INFO):
     """Return a token and two answers; an answer that is text is the reason why there is none."""
-    userinfo, tokeninfo = (Answer(reason=one) if isinstance(one, str) else Answer(one) for one in (user, info))
-    return Checked(Held(token, "stored", "keyring"), userinfo, tokeninfo)
+    userinfo, tokeninfo = (Claims(reason=one) if isinstance(one, str) else Claims(one) for one in (user, info))
+    return Checked(IssuedToken(token, "stored", "keyring"), userinfo, tokeninfo)
 
 
 def lines(show_tokens=False, **parts):

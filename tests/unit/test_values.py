@@ -5,15 +5,13 @@ from __future__ import annotations
 import pytest
 
 from authgate_cli.dotenv import DotEnv
-from authgate_cli.held import Held
-from authgate_cli.protocol.authorization import AuthorizationRequest
-from authgate_cli.protocol.callback import Callback
-from authgate_cli.protocol.device import DeviceAuthorization
-from authgate_cli.protocol.id_token import Expected
-from authgate_cli.protocol.jwt import Jwt
-from authgate_cli.protocol.messages import Request, Response
+from authgate_cli.oauth.authorization import AuthorizationRequest, Callback
+from authgate_cli.oauth.device import DeviceAuthorization
+from authgate_cli.oauth.id_token import Expected
+from authgate_cli.oauth.jwt import Jwt
+from authgate_cli.oauth.messages import Request, Response
 from authgate_cli.settings import Settings
-from authgate_cli.tokens import TokenSet
+from authgate_cli.tokens import IssuedToken, TokenSet
 from authgate_cli.values import Value
 
 SECRET = "hush-this-is-a-secret"
@@ -67,7 +65,7 @@ def test_a_value_has_its_methods_and_its_docstring():
 
 HOLDERS = [
     TokenSet(SECRET, refresh_token=SECRET, id_token=SECRET),
-    Held(TokenSet(SECRET), "stored"),
+    IssuedToken(TokenSet(SECRET), "stored"),
     Settings(client_secret=SECRET, access_token=SECRET),
     DotEnv({"CLIENT_SECRET": SECRET}),
     Request("POST", f"https://auth.example.com/?code={SECRET}", {"Authorization": SECRET}, SECRET),

@@ -1,1 +1,0 @@
-"""Everything that touches the world: sockets, files, the terminal, the keyring, signals, the clock."""

@@ -1,0 +1,136 @@
+"""The authorization code grant: PKCE, the request to the server, and the answer on the callback.
+
+RFC 6749 section 4.1, RFC 7636, RFC 9207 and OpenID Connect Core section 3.1.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+
+from ..text import clean
+from ..urls import split
+from ..values import TYPE_CHECKING, Value
+from .jwt import base64url_encode
+from .messages import parse_query, with_query
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from ..urls import Url
+
+
+def new_secret(random_bytes: Callable[[int], bytes]) -> str:
+    """Return 43 unguessable unreserved characters: a verifier (section 4.1), a state or a nonce."""
+    return base64url_encode(random_bytes(32))
+
+
+def challenge(verifier: str) -> str:
+    """Return the S256 challenge of a verifier (section 4.2)."""
+    return base64url_encode(hashlib.sha256(verifier.encode()).digest())
+
+
+class AuthorizationRequest(Value):
+    """One attempt to sign in; every attempt has its own state, nonce and verifier."""
+
+    client_id: str
+    redirect_uri: str
+    scope: str
+    state: str
+    verifier: str
+    nonce: str | None
+
+    def __repr__(self) -> str:
+        return f"AuthorizationRequest(client_id={self.client_id!r}, redirect_uri={self.redirect_uri!r})"
+
+    def url(self, endpoint: str) -> str:
+        """Return the address to open. A nonce goes with `openid`, consent with `offline_access`:
+
+        some servers refuse the one without the other.
+        """
+        fields = {
+            "response_type": "code",
+            "client_id": self.client_id,
+            "redirect_uri": self.redirect_uri,
+            "scope": self.scope or None,
+            "state": self.state,
+            "nonce": self.nonce,
+            "code_challenge": challenge(self.verifier),
+            "code_challenge_method": "S256",
+            "prompt": "consent" if "offline_access" in self.scope.split() else None,
+        }
+        return with_query(endpoint, fields)
+
+    def exchange(self, code: str) -> dict[str, str | None]:
+        """Return the fields that redeem a code (RFC 6749 section 4.1.3, RFC 7636 section 4.5)."""
+        return {
+            "grant_type": "authorization_code",
+            "code": code,
+            "redirect_uri": self.redirect_uri,
+            "code_verifier": self.verifier,
+        }
+
+
+def new_request(
+    client_id: str, redirect_uri: str, scope: str, random_bytes: Callable[[int], bytes]
+) -> AuthorizationRequest:
+    """Begin an attempt."""
+    return AuthorizationRequest(
+        client_id,
+        redirect_uri,
+        scope,
+        state=new_secret(random_bytes),
+        verifier=new_secret(random_bytes),
+        nonce=new_secret(random_bytes) if "openid" in scope.split() else None,
+    )
+
+
+class Callback(Value):
+    """What the server sent back through the browser: a code, or an error (RFC 6749 section 4.1.2)."""
+
+    code: str = ""
+    error: str = ""
+    description: str = ""
+    issuer: str | None = None
+
+    def __repr__(self) -> str:
+        return f"Callback(error={self.error!r})"
+
+
+def read_query(query: str, state: str) -> Callback | None:
+    """Return what a callback's query says; None unless it belongs to this attempt."""
+    try:
+        fields = parse_query(query)
+    except ValueError:
+        return None
+    if not hmac.compare_digest(fields.get("state", "").encode(errors="replace"), state.encode()):
+        return None
+    error = clean(fields.get("error", ""), 60)
+    if not error and not fields.get("code"):
+        return None
+    return Callback(
+        code="" if error else fields["code"],
+        error=error,
+        description=clean(fields.get("error_description", ""), 200),
+        issuer=fields.get("iss"),
+    )
+
+
+def read_pasted(text: str, redirect: Url, state: str) -> Callback | None:
+    """Return what a pasted address says; None unless it is this attempt's callback."""
+    try:
+        url = split(text.strip().strip("'\"<>"))
+    except ValueError:
+        return None
+    if (url.origin, url.path or "/") != (redirect.origin, redirect.path or "/"):
+        return None
+    return read_query(url.query, state)
+
+
+def iss_problem(callback: Callback, issuer: str, sends_iss: bool) -> str | None:
+    """Say why a callback is not from this issuer (RFC 9207 section 2.4); None when it may be."""
+    if callback.issuer is None:
+        return "the answer does not name its server, although the server says that it does" if sends_iss else None
+    if callback.issuer != issuer:
+        return f"the answer is from another server ({clean(callback.issuer, 100)})"
+    return None

@@ -1,0 +1,153 @@
+"""Requests to the server's endpoints and what their answers mean: token, UserInfo, TokenInfo and revocation.
+
+RFC 6749 sections 4 to 6, OpenID Connect Core section 5.3, RFC 7009.
+"""
+
+from __future__ import annotations
+
+from ..errors import Refused, TokenRefused
+from ..text import clean
+from ..tokens import TokenSet, expiry, is_token
+from ..values import TYPE_CHECKING, Value
+from .messages import check_data, client_authorization, http_date, post_form, read_error, refused
+from .strict_json import parse_object
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from .messages import Request, Response
+    from .metadata import Metadata
+    from .strict_json import Json
+
+
+DEVICE_GRANT = "urn:ietf:params:oauth:grant-type:device_code"
+_HINTS = {
+    "invalid_client": "check CLIENT_ID, and CLIENT_SECRET if the client has one",
+    "unauthorized_client": "the server does not allow this client to sign in this way",
+    "invalid_scope": "ask for other scopes with --scope",
+    "invalid_grant": "sign in again with authgate.pyz login",
+}
+
+
+def authenticated(
+    endpoint: str, fields: Mapping[str, str | None], client_id: str, secret: str | None, methods: tuple[str, ...]
+) -> Request:
+    """Return a form POST that says which client asks (RFC 6749 section 2.3).
+
+    A confidential client puts its secret into the form where the server offers that, as AuthGate
+    reads no other in most grants; else it uses Basic, which is what silence means in discovery.
+    """
+    named = {**fields, "client_id": client_id}
+    if secret is None:
+        return post_form(endpoint, named)
+    if "client_secret_post" in methods:
+        return post_form(endpoint, {**named, "client_secret": secret})
+    request = post_form(endpoint, named, {"Authorization": client_authorization(client_id, secret)})
+    return request._replace(secrets=(*request.secrets, secret))
+
+
+def token_request(metadata: Metadata, fields: Mapping[str, str | None], client_id: str, secret: str | None) -> Request:
+    """Return a request to the token endpoint."""
+    return authenticated(metadata.token_endpoint, fields, client_id, secret, metadata.auth_methods)
+
+
+def parse_token_response(response: Response, what: str, now: float, asked_scope: str | None) -> TokenSet:
+    """Return the tokens of a good answer; `asked_scope` stands where the answer names none.
+
+    Raise Unreachable for "not now", Refused for a refusal and for what cannot be trusted.
+    """
+    check_data(response, what)
+    if response.status != 200:
+        failure = refused(what, response)
+        failure.hint = _HINTS.get(failure.code or "")
+        raise failure
+    try:
+        document = parse_object(response.body)
+    except ValueError as error:
+        raise Refused(f"{what}: the server's answer cannot be used: {error}") from None
+    kind = document.get("token_type")
+    if not is_token(document.get("access_token")):
+        raise Refused(f"{what}: the server's answer holds no access token that can be used")
+    if not isinstance(kind, str) or kind.lower() != "bearer":
+        shown = f"of type {clean(kind, 40)}" if isinstance(kind, str) else "without a type"
+        raise Refused(f"{what}: the server gave a token {shown}, and not a Bearer token")
+    scope, expires_at = document.get("scope"), expiry(document.get("expires_in"), now)
+    return TokenSet(
+        access_token=document["access_token"],
+        token_type="Bearer",
+        expires_at=expires_at,
+        lifetime=expires_at - now if expires_at is not None and expires_at > now else None,
+        refresh_token=_token(document.get("refresh_token"), "refresh token", what),
+        id_token=_token(document.get("id_token"), "ID token", what),
+        scope=clean(scope, len(scope)) if isinstance(scope, str) else asked_scope,
+    )
+
+
+def _token(value: object, name: str, what: str) -> str | None:
+    if value is None or value == "":
+        return None
+    if not is_token(value):
+        raise Refused(f"{what}: the server's answer holds a {name} that cannot be used")
+    return str(value)
+
+
+class Claims(Value):
+    """A JSON object from the server, or the reason why there is none.
+
+    `accepted` and `refused` tell whether the server has shown that it takes the token for good,
+    or does not; it may have shown neither.
+    """
+
+    claims: Json | None = None
+    reason: str = ""
+    accepted: bool = False
+    refused: bool = False
+
+
+def parse_userinfo(response: Response) -> Claims:
+    """Return the claims, or why this token gets none.
+
+    Raise TokenRefused on 401, Unreachable for "not now", Refused for what cannot be used.
+    """
+    what = "the token cannot be checked"
+    if response.status == 200:
+        return Claims(_claims(response, what), accepted=True)
+    if response.status == 401:
+        raise token_refused(
+            read_error(response).code or "status 401", http_date(response.headers.get("date", "")) or 0.0
+        )
+    if response.status in (403, 404, 405, 501):
+        # 403 is said to a good token that lacks a scope (RFC 6750 section 3.1).
+        return Claims(reason=read_error(response).code or f"status {response.status}", accepted=response.status == 403)
+    check_data(response, what)
+    raise refused(what, response)
+
+
+def parse_tokeninfo(response: Response) -> Claims:
+    """Return what the server says of the token, or why it does not; this is never an error."""
+    if response.status != 200:
+        reason = read_error(response).code or f"status {response.status}"
+        return Claims(reason=reason, refused=response.status == 401)
+    try:
+        claims = parse_object(response.body)
+        active = claims.get("active") is not False
+        return Claims(claims, accepted=active, refused=not active)
+    except ValueError as error:
+        return Claims(reason=f"the answer cannot be used: {error}")
+
+
+def token_refused(code: str = "", server_time: float = 0.0) -> TokenRefused:
+    """Return the error for a token that the server does not take (any more)."""
+    hint = "sign in again with authgate.pyz login; an AUTHGATE_TOKEN has to be renewed"
+    return TokenRefused("the server does not accept the token", hint, code, server_time)
+
+
+def _claims(response: Response, what: str) -> Json:
+    check_data(response, what)
+    try:
+        claims = parse_object(response.body)
+    except ValueError as error:
+        raise Refused(f"{what}: the server's answer cannot be used: {error}") from None
+    if not isinstance(claims.get("sub"), str) or not claims["sub"]:
+        raise Refused(f"{what}: the server's answer does not say whose it is (sub)")
+    return claims

@@ -1,0 +1,92 @@
+"""Decode a JSON Web Token (RFC 7519) without trusting any of it, and base64url (RFC 7515 section 2)."""
+
+from __future__ import annotations
+
+import binascii
+
+from ..tokens import LATEST
+from ..values import TYPE_CHECKING, Value
+from .strict_json import parse_object
+
+if TYPE_CHECKING:
+    from typing import TypeGuard
+
+    from .strict_json import Json
+
+
+def base64url_encode(data: bytes) -> str:
+    """Return the unpadded base64url text of some bytes."""
+    return binascii.b2a_base64(data, newline=False).decode().rstrip("=").replace("+", "-").replace("/", "_")
+
+
+def base64url_decode(text: str) -> bytes:
+    """Return the bytes of unpadded base64url text. Raise ValueError for any other text."""
+    try:
+        data = binascii.a2b_base64(text.replace("-", "+").replace("_", "/") + "=" * (-len(text) % 4))
+    except ValueError:
+        raise ValueError("not base64url") from None
+    if base64url_encode(data) != text:  # padding, plain base64, other characters, loose bits
+        raise ValueError("not base64url")
+    return data
+
+
+class Jwt(Value):
+    """A JWT in parts; the signature has not been checked. `signed` is what it covers."""
+
+    header: Json
+    claims: Json
+    signed: bytes
+    signature: bytes
+
+    def __repr__(self) -> str:
+        return f"Jwt(header={self.header}, claims={sorted(self.claims)})"
+
+
+def decode(token: str) -> Jwt:
+    """Decode a compact JWT. Raise ValueError when it is none."""
+    parts = token.split(".")
+    if len(parts) != 3:
+        raise ValueError("it does not have three parts")
+    header, payload, signature = (base64url_decode(part) for part in parts)
+    return Jwt(parse_object(header), parse_object(payload), f"{parts[0]}.{parts[1]}".encode(), signature)
+
+
+def claimed_issuer(token: str) -> str | None:
+    """Return the `iss` claim of a token that is a JWT, or None."""
+    return _claim(token, "iss")
+
+
+def claimed_subject(token: str | None) -> str | None:
+    """Return the `sub` claim of a token that is a JWT, or None."""
+    return _claim(token, "sub") if token else None
+
+
+def claimed_lifetime(token: str) -> float | None:
+    """Return the seconds from the `iat` to the `exp` claim of a token that is a JWT, or None."""
+    claims = _claims(token)
+    issued, expires = claims.get("iat"), claims.get("exp")
+    if _is_time(issued) and _is_time(expires) and expires > issued:
+        return expires - issued
+    return None
+
+
+def claimed_expiry(token: str) -> float | None:
+    """Return the `exp` claim of a token that is a JWT, or None."""
+    value = _claims(token).get("exp")
+    return value if _is_time(value) else None
+
+
+def _is_time(value: object) -> TypeGuard[float]:
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and 0 <= value <= LATEST
+
+
+def _claim(token: str, name: str) -> str | None:
+    value = _claims(token).get(name)
+    return value if isinstance(value, str) else None
+
+
+def _claims(token: str) -> Json:
+    try:
+        return decode(token).claims
+    except ValueError:
+        return {}

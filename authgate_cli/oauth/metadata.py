@@ -1,0 +1,140 @@
+"""Read a server's discovery document (OpenID Connect Discovery 1.0, RFC 8414).
+
+AuthGate does not advertise its device and tokeninfo endpoints; they are where it keeps them,
+below the issuer. Whether another server has them shows when they are asked.
+"""
+
+from __future__ import annotations
+
+from ..errors import Refused
+from ..text import clean
+from ..urls import Url, split
+from ..values import TYPE_CHECKING, Value
+from .messages import check_reachable
+from .strict_json import parse_object
+
+if TYPE_CHECKING:
+    from .messages import Response
+    from .strict_json import Json
+
+_ENDPOINTS = (
+    "authorization_endpoint",
+    "token_endpoint",
+    "device_authorization_endpoint",
+    "userinfo_endpoint",
+    "revocation_endpoint",
+    "jwks_uri",
+)
+_BASIC = ("client_secret_basic",)  # what no word about it means
+
+
+class Metadata(Value):
+    """What a server says of itself; an endpoint it does not have is None."""
+
+    issuer: str
+    token_endpoint: str
+    device_authorization_endpoint: str
+    tokeninfo_endpoint: str | None = None
+    authorization_endpoint: str | None = None
+    userinfo_endpoint: str | None = None
+    revocation_endpoint: str | None = None
+    jwks_uri: str | None = None
+    sends_iss: bool = False
+    auth_methods: tuple[str, ...] = _BASIC
+
+    @property
+    def is_authgate(self) -> bool:
+        """Tell whether this is recognisably an AuthGate: it keeps its token endpoint in a place of its own."""
+        return self.token_endpoint == self.issuer.removesuffix("/") + "/oauth/token"
+
+
+def metadata_url(issuer: str) -> str:
+    """Return where an issuer's document is: just one slash before `.well-known`."""
+    return issuer.removesuffix("/") + "/.well-known/openid-configuration"
+
+
+def parse_metadata(response: Response, issuer: str) -> Metadata:
+    """Judge the answer to the discovery request. Raise Refused when it cannot be used."""
+    hint = f"is {issuer} the server's own URL? Its document should be at {metadata_url(issuer)}"
+    check_reachable(response, "the server cannot be asked about itself")
+    if response.status != 200:
+        raise Refused(f"the server has no discovery document (status {response.status})", hint)
+    try:
+        document = parse_object(response.body)
+    except ValueError as error:
+        raise Refused(f"the server's discovery document cannot be used: {error}", hint) from None
+    _check_issuer(document.get("issuer"), issuer)
+    base = split(issuer)
+    found = {name: _endpoint(document, name, base) for name in _ENDPOINTS if document.get(name) is not None}
+    if "token_endpoint" not in found:
+        raise Refused("the server's discovery document names no token_endpoint", hint)
+    below = issuer.removesuffix("/") + "/oauth"
+    found.setdefault("device_authorization_endpoint", below + "/device/code")
+    return Metadata(
+        issuer=issuer,
+        tokeninfo_endpoint=below + "/tokeninfo" if found["token_endpoint"] == below + "/token" else None,
+        sends_iss=document.get("authorization_response_iss_parameter_supported") is True,
+        auth_methods=_auth_methods(document),
+        **found,
+    )
+
+
+def _check_issuer(said: object, issuer: str) -> None:
+    """Insist that the document is the one asked for (RFC 8414 section 3.3)."""
+    if said == issuer:
+        return
+    if not isinstance(said, str):
+        raise Refused("the server's discovery document names no issuer", "is this an OpenID server?")
+    raise Refused(f"the server at {issuer} says it is {clean(said, 100)}", _difference(said, issuer))
+
+
+def _difference(said: str, issuer: str) -> str:
+    try:
+        theirs, ours = split(said), split(issuer)
+    except ValueError:
+        return "ask whoever runs the server to mend its issuer"
+    if _roughly(theirs) != _roughly(ours):
+        return f"if {said} is the server you mean, set AUTHGATE_URL to that"
+    differences = []
+    if theirs.path != ours.path:
+        differences.append("a slash at the end")
+    if theirs.host != ours.host:
+        differences.append(f"{theirs.host} is not {ours.host}")
+    if theirs.scheme != ours.scheme:
+        differences.append(f"{theirs.scheme} is not {ours.scheme}")
+    named = f"(the difference: {', '.join(differences) or 'how it is written'})"
+    if not theirs.is_safe:
+        return f"ask whoever runs the server to put https into its own URL {named}"
+    return f"set AUTHGATE_URL={said} {named}"
+
+
+def _roughly(url: Url) -> tuple[str, int, str]:
+    """Return what has to agree before a difference can be called a slip."""
+    port = 443 if (url.scheme, url.port) == ("http", 80) else url.port
+    return ("localhost" if url.is_loopback else url.host, port, url.path.rstrip("/"))
+
+
+def _endpoint(document: Json, name: str, base: Url) -> str:
+    value = document[name]
+    try:
+        url = split(value if isinstance(value, str) else "")
+    except ValueError:
+        raise Refused(f"the server's {name} is not a URL") from None
+    if url.is_loopback and not base.is_loopback:
+        raise Refused(
+            f"the server's {name} is an address inside this machine, where the server is not",
+            "ask whoever runs the server to mend its endpoints",
+        )
+    if not url.is_safe:
+        raise Refused(
+            f"the server's {name} is not https, and a secret would be sent there",
+            "ask whoever runs the server to put its endpoints on https",
+        )
+    return str(value)
+
+
+def _auth_methods(document: Json) -> tuple[str, ...]:
+    methods = document.get("token_endpoint_auth_methods_supported")
+    if not isinstance(methods, list):
+        return _BASIC
+    return tuple(method for method in methods if isinstance(method, str))

@@ -1,0 +1,176 @@
+"""Decide between keyring and file.
+
+Loading looks in the keyring, then in the file. A refreshed token goes back where it came from,
+or two tools that share it would each have a copy, one of which dies under rotation. Only a new
+sign-in chooses the preferred place, and then removes this client's entry from the other.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+from functools import partial
+
+from ..errors import KeyringUnavailable, StoreFailed
+from ..settings import DEFAULT_TOKEN_FILE, expand_home
+from ..tokens import IssuedToken
+from ..values import TYPE_CHECKING, Value
+from .file_store import FileStore
+from .locks import Waiting
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from typing import TypeVar
+
+    from ..settings import Settings
+    from ..system import System
+    from ..system.terminal import Terminal
+    from ..tokens import TokenSet
+    from .keyring_store import KeyringStore
+
+    Place = FileStore | KeyringStore
+    T = TypeVar("T")
+
+
+class StoredToken(Value):
+    """A token and the place that it came from."""
+
+    token: TokenSet
+    place: Place
+
+    @property
+    def issued(self) -> IssuedToken:
+        """Return the token as one that was stored."""
+        return IssuedToken(self.token, "stored", self.place.label)
+
+
+class Store:
+    """The places that `--store` allows, in the order of preference, and those `elsewhere`.
+
+    Of the others, a new sign-in and a sign-out only remove what is there.
+    """
+
+    def __init__(self, places: tuple[Place, ...], terminal: Terminal, elsewhere: tuple[Place, ...] = ()):
+        self.places, self._elsewhere, self._terminal = places, elsewhere, terminal
+        self._warned: set[str] = set()
+
+    def load(self) -> StoredToken | None:
+        """Return the first token found. Raise StoreFailed when the last place cannot be read."""
+        for place in self.places:
+            found = self._tolerant(place, place.find)
+            if found is None:
+                continue
+            if found.warning:
+                self._warn_once(found.warning)
+            if found.token is not None:
+                return StoredToken(found.token, place)
+        return None
+
+    def load_all(self) -> list[StoredToken]:
+        """Return the tokens of all places, those elsewhere among them."""
+        founds = [(self._tolerant(place, place.find), place) for place in (*self._elsewhere, *self.places)]
+        for found, _ in founds:
+            if found and found.warning:
+                self._warn_once(found.warning)
+        return [StoredToken(found.token, place) for found, place in founds if found and found.token]
+
+    def lock_paths(self) -> list[str]:
+        """Return whose locks guard these places; two places may share one."""
+        return sorted({place.lock_path for place in (*self._elsewhere, *self.places)})
+
+    def prepare(self) -> None:
+        """Make sure that a new token can be saved, before anybody is asked for one."""
+        for place in self.places:
+            if self._tolerant(place, place.prepare):
+                return
+
+    def keep_new(self, token: TokenSet, source: str) -> IssuedToken:
+        """Save the token of a new sign-in. One that cannot be saved is returned all the same, with the reason."""
+        try:
+            return IssuedToken(token, source, self.save_new(token))
+        except StoreFailed as failure:
+            error = StoreFailed(f"the new token could not be saved: {failure.message}", failure.hint)
+            return IssuedToken(token, source, None, error)
+
+    def save_new(self, token: TokenSet) -> str:
+        """Save the token of a new sign-in in the preferred place; return that place's label."""
+        label = self._save(token, self.places)
+        for place in (*self._elsewhere, *self.places):
+            if place.label != label:
+                self._forget_quietly(place)
+        return label
+
+    def save_refreshed(self, token: TokenSet, place: Place) -> str:
+        """Save a refreshed token where it came from, or in the next place when that fails."""
+        return self._save(token, self.places[self.places.index(place) :])
+
+    def discard(self, token: TokenSet) -> None:
+        """Remove a token that is no good, unless another one has taken its place meanwhile."""
+        for place in self.places:
+            found = self._tolerant(place, place.find)
+            if found and found.token and found.token.access_token == token.access_token:
+                self._tolerant(place, place.forget)
+
+    def forget(self) -> bool:
+        """Remove the token from every place; tell whether there was one."""
+        forgotten = [self._tolerant(place, place.forget) for place in (*self._elsewhere, *self.places)]
+        return any(forgotten)
+
+    def _save(self, token: TokenSet, places: tuple[Place, ...]) -> str:
+        for place in places:
+            if label := self._tolerant(place, partial(place.save, token)):
+                return label
+        raise AssertionError("the last place raises")
+
+    def _tolerant(self, place: Place, action: Callable[[], T]) -> T | None:
+        """Do something at a place; a failure of any but the last only means: try the next one."""
+        try:
+            return action()
+        except StoreFailed as failure:
+            if place is self.places[-1]:
+                raise
+            if isinstance(failure, KeyringUnavailable):
+                self._terminal.explain(f"{failure.message}; the {self.places[-1].title} is used")
+            else:
+                self._warn_once(f"{failure.message}; the {self.places[-1].title} is used")
+        return None
+
+    def _forget_quietly(self, place: Place) -> None:
+        try:
+            place.forget()
+        except StoreFailed as failure:
+            self._terminal.explain(failure.message)
+
+    def _warn_once(self, text: str) -> None:
+        if text not in self._warned:
+            self._warned.add(text)
+            self._terminal.warn(text)
+
+
+def open_store(settings: Settings, system: System, terminal: Terminal, environ: Mapping[str, str]) -> Store:
+    """Return the places that the settings allow; the keyring only where the package is installed or asked for."""
+    client, waiting = (settings.client_id, settings.issuer), Waiting(system.now, system.monotonic, system.sleep)
+    file = FileStore(settings.token_file, *client, waiting, terminal.warn)
+    if settings.store != "keyring" and not is_importable("keyring"):
+        return Store((file,), terminal)
+    from .keyring_store import KeyringStore
+
+    here = system.environment()
+    # Somebody may be typing the keyring's password: then waiting for it makes sense.
+    attended = not settings.no_input and (here.terminal or (here.display and not here.ci))
+    keyring = KeyringStore(*client, system.now, attended, terminal.tell, expand_home(DEFAULT_TOKEN_FILE, environ))
+    if settings.store == "auto":
+        return Store((keyring, file), terminal)
+    chosen, other = (keyring, file) if settings.store == "keyring" else (file, keyring)
+    return Store((chosen,), terminal, (other,))
+
+
+def is_importable(name: str) -> bool:
+    """Tell whether a package could be imported; a mere folder of that name does not count."""
+    if name in sys.modules:
+        return True
+    try:
+        spec = importlib.util.find_spec(name)
+    except (ImportError, ValueError):
+        return False
+    return spec is not None and spec.loader is not None

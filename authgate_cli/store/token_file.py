@@ -1,0 +1,208 @@
+"""Read and write the token file that AuthGate's clients share; text in, text out.
+
+Four dialects exist. bash-cli, the Python SDK and the Go SDK keep `{"data": {client_id: TEXT}}`
+where TEXT is JSON; the older Go clients keep `{"tokens": {client_id: {...}}}`. They differ in
+`expires_at`: a string of digits, a float, RFC 3339. What must hold for all of them:
+
+- every dialect is read, and an entry that is an object where text is usual;
+- what is not understood survives a write: other keys, other fields, other clients;
+- a rewritten entry stays readable by its writer: same map, same kind of entry, same kind of
+  `expires_at`, and one with just the Python SDK's five fields gets no sixth (it refuses more).
+"""
+
+from __future__ import annotations
+
+import json
+
+from ..oauth.jwt import claimed_issuer, claimed_lifetime
+from ..text import clean
+from ..tokens import LATEST, TokenSet, is_number, is_token, parse_rfc3339, rfc3339
+from ..urls import same_issuer
+from ..values import TYPE_CHECKING, Value
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from ..tokens import TokenSet
+
+
+if TYPE_CHECKING:
+    from typing import Any
+
+    Document = dict[str, Any]
+    Fields = dict[str, Any]
+
+PYTHON_SDK = {"access_token", "refresh_token", "token_type", "expires_at", "client_id"}
+_MAPS = ("data", "tokens")
+_NO_TIME = "0001-01-01T00:00:00Z"  # Go's zero time
+
+
+def parse(data: bytes) -> Document:
+    """Read a token file's bytes; empty means no entries. Raise ValueError when it is corrupt."""
+    if not data.strip():
+        return {}
+    try:
+        document = json.loads(data)
+    except RecursionError:
+        raise ValueError("nested too deeply") from None
+    except ValueError:
+        raise ValueError("not JSON") from None
+    if not isinstance(document, dict):
+        raise ValueError("not a JSON object")
+    if not all(isinstance(_entries(document, name), dict) for name in _MAPS):
+        raise ValueError("its maps are not JSON objects")
+    return document
+
+
+def serialise(document: Document) -> bytes:
+    """Write a document as the other clients do: indented JSON with a line end."""
+    return (json.dumps(document, indent=2) + "\n").encode()
+
+
+def get(document: Document, key: str) -> TokenSet | None:
+    """Return the entry of this key in either map, or None when there is none that can be used."""
+    for name in _MAPS:
+        token = read_entry(_entries(document, name).get(key))
+        if token is not None:
+            return token
+    return None
+
+
+def put(document: Document, key: str, token: TokenSet, now: float) -> Document:
+    """Return the document with this entry written, in the dialect of the entry it replaces."""
+    name = "tokens" if key in _entries(document, "tokens") and key not in _entries(document, "data") else "data"
+    entries = _entries(document, name)
+    return {**document, name: {**entries, key: write_entry(token, now, entries.get(key))}}
+
+
+def remove(document: Document, key: str) -> Document:
+    """Return the document without this key in either map."""
+    kept: Document = {
+        name: {other: entry for other, entry in _entries(document, name).items() if other != key}
+        for name in _MAPS
+        if name in document
+    }
+    return {**document, **kept}
+
+
+def read_entry(entry: object) -> TokenSet | None:
+    """Read one entry, text or object; None when it holds no access token."""
+    fields = _fields(entry)
+    if not is_token(fields.get("access_token")):
+        return None
+    return TokenSet(
+        access_token=fields["access_token"],
+        token_type=_text(fields, "token_type") or "Bearer",
+        expires_at=_expires_at(fields.get("expires_at")),
+        refresh_token=_token(fields, "refresh_token"),
+        id_token=_token(fields, "id_token"),
+        scope=_text(fields, "scope"),
+        issuer=_text(fields, "issuer"),
+        client_id=_text(fields, "client_id"),
+        lifetime=_lifetime(fields),
+    )
+
+
+def write_entry(token: TokenSet, now: float, old: object = None) -> str | Fields:
+    """Write one entry in the manner of the one it replaces; a new one is text with every field."""
+    before = _fields(old)
+    told = {
+        "access_token": token.access_token,
+        "refresh_token": token.refresh_token or "",
+        "token_type": token.token_type,
+        "expires_in": 0 if token.expires_at is None else max(0, round(token.expires_at - now)),
+        "expires_at": _written_time(token.expires_at, before.get("expires_at")),
+        "scope": token.scope or "",
+        "id_token": token.id_token or "",
+        "client_id": token.client_id,
+        "issuer": token.issuer,
+    }
+    if before and set(before) <= PYTHON_SDK:
+        told = {name: value for name, value in told.items() if name in PYTHON_SDK}
+    elif before:
+        told = {name: value for name, value in told.items() if value or name in before}
+    fields = {**before, **told}
+    if isinstance(old, dict):
+        return fields
+    return json.dumps(fields, indent=2 if isinstance(old, str) and "\n" in old else None)
+
+
+def _entries(document: Document, name: str) -> Fields:
+    """Return one of the maps; Go writes an empty one as null."""
+    entries: Fields = document.get(name, {})
+    return {} if entries is None else entries
+
+
+def _fields(entry: object) -> Fields:
+    if isinstance(entry, str):
+        try:
+            entry = json.loads(entry)
+        except (ValueError, RecursionError):
+            return {}
+    return entry if isinstance(entry, dict) else {}
+
+
+def _text(fields: Fields, name: str) -> str | None:
+    value = fields.get(name)
+    return value if isinstance(value, str) and value else None
+
+
+def _token(fields: Fields, name: str) -> str | None:
+    return fields[name] if is_token(fields.get(name)) else None
+
+
+def _lifetime(fields: Fields) -> float | None:
+    """Return the whole life of a token in seconds, as it was stored with it or as a JWT says itself."""
+    seconds = fields.get("expires_in")
+    if isinstance(seconds, (int, float)) and not isinstance(seconds, bool) and 0 < seconds <= LATEST:
+        return seconds
+    return claimed_lifetime(fields["access_token"])
+
+
+def _expires_at(value: object) -> float | None:
+    if isinstance(value, str):
+        value = int(value) if is_number(value) and len(value) <= 12 else parse_rfc3339(value)
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 < value <= LATEST:
+        return None
+    return value
+
+
+def _written_time(expires_at: float | None, before: object) -> str | float:
+    if isinstance(before, (int, float)) and not isinstance(before, bool):
+        return type(before)(expires_at or 0)
+    if isinstance(before, str) and (before == "" or before.isdecimal()):
+        return str(int(expires_at)) if expires_at is not None else ""
+    return rfc3339(expires_at) if expires_at is not None else _NO_TIME
+
+
+class Found(Value):
+    """What a store holds for a client at an issuer, under which key, and what to warn of."""
+
+    key: str
+    token: TokenSet | None = None
+    warning: str | None = None
+
+
+def find_for_issuer(get: Callable[[str], TokenSet | None], client_id: str, issuer: str) -> Found:
+    """Look a client's token up; `get` returns what stands under a key."""
+    shared = get(client_id)
+    owner = _owner(shared) if shared else None
+    if owner is not None and same_issuer(owner, issuer):
+        return Found(client_id, shared)
+    own_key = f"{client_id}@{issuer}"
+    own = get(own_key)
+    if own and same_issuer(_owner(own) or "", issuer):
+        return Found(own_key, own)
+    if shared is None:
+        return Found(client_id)
+    if owner is None:
+        warning = "the stored token does not say which server it is from; it is used all the same"
+        return Found(client_id, shared, warning)
+    return Found(own_key, None, f"the stored token of this client is from {clean(owner, 100)}, and is left alone")
+
+
+def _owner(token: TokenSet) -> str | None:
+    if token.issuer:
+        return token.issuer
+
+    return claimed_issuer(token.access_token)

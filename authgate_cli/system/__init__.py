@@ -1,0 +1,83 @@
+"""All input and output but the terminal's and the store's, as one record of functions.
+
+A test passes its own clock, browser or network by replacing a field.
+"""
+
+from __future__ import annotations
+
+import time
+from functools import cache
+
+from ..values import TYPE_CHECKING, Value
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from contextlib import AbstractContextManager
+
+    from ..oauth.messages import Request, Response
+    from ..settings import Settings
+    from .browser import Opened
+    from .environment import Environment
+    from .http import Http
+    from .terminal import Terminal
+
+
+class System(Value):
+    """What the program does to the world and learns from it.
+
+    `now` is in seconds since 1970, `monotonic` and `sleep` in seconds.
+    """
+
+    now: Callable[[], float]
+    monotonic: Callable[[], float]
+    sleep: Callable[[float], None]
+    random_bytes: Callable[[int], bytes]
+    send: Callable[[Request], Response]
+    open_browser: Callable[[str], Opened | None]
+    uninterrupted: Callable[[], AbstractContextManager[object]]
+    environment: Callable[[], Environment]
+
+
+def real_system(
+    settings: Settings, terminal: Terminal, environ: Mapping[str, str], now: Callable[[], float] = time.time
+) -> System:
+    """Return the real world. Each part is imported on its first use: a stored token needs none of them."""
+
+    @cache
+    def http() -> Http:
+        from .http import Http
+
+        return Http(settings.timeout, environ, now, time.monotonic, time.sleep, terminal.explain)
+
+    @cache
+    def environment() -> Environment:
+        from .environment import detect
+
+        return detect(environ, terminal.is_terminal)
+
+    def random_bytes(count: int) -> bytes:
+        import secrets
+
+        return secrets.token_bytes(count)
+
+    def open_browser(url: str) -> Opened | None:
+        from .browser import open_browser
+
+        command = environment().browser
+        return open_browser(command, url, environ) if command else None
+
+    def uninterrupted() -> AbstractContextManager[object]:
+        from .signals import uninterrupted
+
+        return uninterrupted(lambda: terminal.tell("Stopping as soon as the server has answered."))
+
+    return System(
+        now=now,
+        monotonic=time.monotonic,
+        sleep=time.sleep,
+        random_bytes=random_bytes,
+        send=lambda request: http().send(request),
+        open_browser=open_browser,
+        uninterrupted=uninterrupted,
+        environment=environment,
+    )

@@ -1,0 +1,156 @@
+"""The built archive, as somebody runs it in an empty home."""
+
+import base64
+import json
+import os
+import re
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from secrecy import Said, said
+
+ROOT = Path(__file__).resolve().parents[2]
+ROBOT = ROOT / "tests" / "support" / "robot.py"
+COMMAND_TIMEOUT = 60  # seconds
+APPROVAL_URL = re.compile(r"https?://\S+user_code=[\w-]+")
+
+
+def build_archive() -> Path:
+    """Build the archive anew: a stale one would be tested in vain."""
+    subprocess.run([sys.executable, "build.py"], cwd=ROOT, check=True, stdout=subprocess.DEVNULL)
+    return ROOT / "dist" / "authgate.pyz"
+
+
+class Client:
+    """Run the archive with an environment of its own; nothing of the caller's but PATH gets in.
+
+    `everything` is what all runs have said.
+    """
+
+    def __init__(self, archive: Path, home: Path, python: str = sys.executable, **environment: str):
+        self.archive, self.home, self.python = archive, home, python
+        self.everything: list[Said] = []
+        self.environment = {
+            "PATH": os.environ["PATH"],
+            "HOME": str(home),
+            "AUTHGATE_STORE": "file",
+            **environment,
+        }
+
+    @property
+    def token_file(self) -> Path:
+        return self.home / ".authgate-tokens.json"
+
+    def command(self, *arguments: str) -> list[str]:
+        return [self.python, str(self.archive), *arguments]
+
+    def store(self, *given: dict, left: float = -60) -> None:
+        """Write a new token file with tokens as a server has given them; each client's expires in `left` seconds."""
+        data = {}
+        for token in given:
+            payload = token["access_token"].split(".")[1]
+            claims = json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
+            fields = {**token, "expires_at": int(time.time() + left), "issuer": claims["iss"]}
+            data[claims["client_id"]] = json.dumps(fields)
+        self.token_file.write_text(json.dumps({"data": data}))
+        self.token_file.chmod(0o600)
+
+    def stored(self, client_id: "str | None" = None) -> dict:
+        """Return what the token file holds of a client."""
+        entries = json.loads(self.token_file.read_text())["data"]
+        return json.loads(entries[client_id or self.environment["CLIENT_ID"]])
+
+    def environ(self, **environment: "str | None") -> dict[str, str]:
+        """Return the environment with changes; None takes a variable away."""
+        merged = {**self.environment, **environment}
+        return {name: value for name, value in merged.items() if value is not None}
+
+    def run(self, *arguments: str, env: "dict | None" = None, **how) -> subprocess.CompletedProcess:
+        """Run a command to its end; without a BROWSER none can be opened."""
+        done = subprocess.run(
+            self.command(*arguments),
+            **{
+                "cwd": self.home,
+                "env": self.environ(**(env or {})),
+                "stdin": subprocess.DEVNULL,
+                "stdout": subprocess.PIPE,
+                "stderr": subprocess.PIPE,
+                "text": True,
+                "timeout": COMMAND_TIMEOUT,
+                "check": False,
+                **how,
+            },
+        )
+        self.everything.append(said(arguments, done.stdout, done.stderr))
+        return done
+
+    def start(self, *arguments: str, env: "dict | None" = None, **how) -> subprocess.Popen:
+        """Start a command and leave it running; the caller waits for it."""
+        return _Remembered(
+            self,
+            arguments,
+            **{
+                "cwd": self.home,
+                "env": self.environ(**(env or {})),
+                "stdin": subprocess.DEVNULL,
+                "stdout": subprocess.PIPE,
+                "stderr": subprocess.PIPE,
+                "text": True,
+                **how,
+            },
+        )
+
+    def run_with_device(self, *arguments: str, deny: bool = False, after: str = "") -> subprocess.CompletedProcess:
+        """Run a device sign-in, with the robot on the page whose address is shown, once stderr says `after`."""
+        log = self.home / "stderr.log"
+        with log.open("w") as stderr:
+            process = self.start(*arguments, stderr=stderr)
+        try:
+            run_robot(self._approval_url(log, process, after), deny, env=self.environment)
+            stdout, _ = process.communicate(timeout=COMMAND_TIMEOUT)
+        finally:
+            process.kill()
+            process.wait()
+        self.everything.append(said(arguments, "", log.read_text()))
+        return subprocess.CompletedProcess(process.args, process.returncode, stdout, log.read_text())
+
+    @staticmethod
+    def _approval_url(log: Path, process: subprocess.Popen, after: str) -> str:
+        deadline = time.monotonic() + COMMAND_TIMEOUT
+        while time.monotonic() < deadline:
+            ended = process.poll() is not None
+            text = log.read_text()
+            if (shown := APPROVAL_URL.search(text)) and after in text:
+                return shown[0]
+            assert not ended, f"no address was shown:\n{log.read_text()}"
+            time.sleep(0.05)
+        raise AssertionError(f"no address was shown in time:\n{log.read_text()}")
+
+
+class _Remembered(subprocess.Popen):
+    """A command whose client remembers what it has said, once somebody asks for all of it."""
+
+    def __init__(self, client: Client, arguments: tuple[str, ...], **how):
+        self._client, self._arguments = client, arguments
+        super().__init__(client.command(*arguments), **how)
+
+    def communicate(self, *arguments, **how):
+        streams = super().communicate(*arguments, **how)
+        self._client.everything.append(said(self._arguments, *streams))
+        return streams
+
+
+def run_robot(url: str, deny: bool = False, env: "dict | None" = None) -> None:
+    """Visit an address, sign in and say yes (or no); the robot trusts whom the environment trusts."""
+    command = [sys.executable, str(ROBOT), *(["--deny"] if deny else []), url]
+    subprocess.run(command, check=True, capture_output=True, env=env)
+
+
+def browser_program(folder: Path, deny: bool = False) -> str:
+    """Write a program for $BROWSER that is a robot; return its path."""
+    program = folder / ("deny" if deny else "allow")
+    program.write_text(f'#!/bin/sh\nexec "{sys.executable}" "{ROBOT}" {"--deny" if deny else ""} "$@"\n')
+    program.chmod(0o755)
+    return str(program)

@@ -1,0 +1,294 @@
+"""The device grant (RFC 8628): what is shown, when to ask again, when to stop."""
+
+from __future__ import annotations
+
+import pytest
+from builders import NOW, answer
+
+from authgate_cli.errors import Denied, FlowUnavailable, Refused, SignInNeeded, Unreachable
+from authgate_cli.oauth.device import (
+    MARGIN,
+    Pending,
+    Poller,
+    TryLater,
+    expired,
+    interpret_failure,
+    interpret_poll,
+    new_poller,
+    parse_authorization,
+)
+
+GIVEN = {
+    "device_code": "secret-device-code",
+    "user_code": "ABCD-EFGH",
+    "verification_uri": "https://auth.example.com/device",
+    "verification_uri_complete": "https://auth.example.com/device?user_code=ABCD-EFGH",
+    "expires_in": 600,
+    "interval": 7,
+}
+
+
+def authorization(**changes):
+    """Return what becomes of a good answer with these changes; None takes a member out."""
+    document = {name: value for name, value in {**GIVEN, **changes}.items() if value is not None}
+    return parse_authorization(answer(document))
+
+
+# -- the device authorization
+
+
+def test_a_good_answer_is_read():
+    assert authorization() == (
+        "secret-device-code",
+        "ABCD-EFGH",
+        "https://auth.example.com/device",
+        "https://auth.example.com/device?user_code=ABCD-EFGH",
+        600,
+        7,
+    )
+
+
+@pytest.mark.parametrize(
+    ("interval", "seconds"),
+    [(None, 5), (0, 0), (2.5, 2.5), ("7", 5), (-1, 5), (True, 5), (1e300, 5), ([], 5)],
+    ids=["missing", "0", "fraction", "text", "negative", "true", "1e300", "list"],
+)
+def test_the_interval_is_5_seconds_where_none_can_be_used(interval, seconds):
+    assert authorization(interval=interval).interval == seconds
+
+
+@pytest.mark.parametrize(
+    ("expires_in", "seconds"),
+    [(None, 1800), (0, 0), ("600", 1800), (-1, 1800), (True, 1800), (1e300, 1800)],
+    ids=["missing", "0", "text", "negative", "true", "1e300"],
+)
+def test_the_code_lives_half_an_hour_where_no_lifetime_can_be_used(expires_in, seconds):
+    assert authorization(expires_in=expires_in).expires_in == seconds
+
+
+def test_the_address_may_have_the_older_name():
+    older = authorization(verification_uri=None, verification_url="https://auth.example.com/old")
+    assert older.verification_uri == "https://auth.example.com/old"
+
+
+NO_ADDRESSES = [
+    "javascript:alert(1)",
+    "file:///etc/passwd",
+    "auth.example.com",
+    "https://a.example/\x1b[2J",
+    "https://",
+]
+
+
+@pytest.mark.parametrize("address", NO_ADDRESSES)
+def test_only_web_addresses_are_shown(address):
+    with pytest.raises(Refused, match="not a web address"):
+        authorization(verification_uri=address)
+
+
+@pytest.mark.parametrize("address", [*NO_ADDRESSES, None, 5])
+def test_a_complete_address_that_is_none_is_left_out(address):
+    assert authorization(verification_uri_complete=address).complete_uri is None
+
+
+def test_the_user_code_is_made_safe_to_show():
+    assert authorization(user_code="AB\x1b[2J\nCD").user_code == "AB[2J CD"
+
+
+@pytest.mark.parametrize("name", ["device_code", "user_code", "verification_uri"])
+@pytest.mark.parametrize("value", [None, "", 5], ids=["missing", "empty", "number"])
+def test_an_answer_that_lacks_something_is_refused(name, value):
+    with pytest.raises(Refused, match=f"has no {name}"):
+        authorization(**{name: value})
+
+
+NOT_OFFERED = {
+    "unauthorized client": (answer({"error": "unauthorized_client"}, 400), "unauthorized_client"),
+    "unknown grant": (answer({"error": "unsupported_grant_type"}, 400), "unsupported_grant_type"),
+    "invalid request": (answer({"error": "invalid_request"}, 400), "invalid_request"),
+    "no such endpoint": (answer(b"<html>", 404), "status 404"),
+    "no such method": (answer(b"", 405), "status 405"),
+    "forbidden": (answer(b"", 403), "status 403"),
+    "not implemented": (answer(b"", 501), "status 501"),
+}
+
+
+@pytest.mark.parametrize(("response", "reason"), NOT_OFFERED.values(), ids=NOT_OFFERED)
+def test_a_server_that_does_not_do_this_leaves_room_for_another_flow(response, reason):
+    with pytest.raises(FlowUnavailable, match=f"does not offer .*: {reason}$"):
+        parse_authorization(response)
+
+
+REFUSED = {
+    "unknown client": answer({"error": "invalid_client"}, 400),
+    "unknown client, forbidden": answer({"error": "invalid_client"}, 403),
+    "bad scope": answer({"error": "invalid_scope"}, 400),
+    "no JSON": answer(b"hello"),
+    "redirect": answer(b"", 302),
+}
+
+
+@pytest.mark.parametrize("response", REFUSED.values(), ids=REFUSED)
+def test_any_other_refusal_is_final(response):
+    with pytest.raises(Refused, match="^the device sign-in cannot begin: "):
+        parse_authorization(response)
+
+
+@pytest.mark.parametrize(
+    "response",
+    [answer({"error": "rate_limit_exceeded"}, 429), answer(b"", 500), answer(b"<html>")],
+    ids=["429", "500", "HTML"],
+)
+def test_a_server_that_cannot_be_asked_now_is_not_a_refusal(response):
+    with pytest.raises(Unreachable):
+        parse_authorization(response)
+
+
+CHECK = "check CLIENT_ID, CLIENT_SECRET if the client has one, and AUTHGATE_URL"
+
+
+@pytest.mark.parametrize(("code", "hint"), [("invalid_client", CHECK), ("invalid_scope", None)])
+def test_an_unknown_client_is_told_what_to_check(code, hint):
+    with pytest.raises(Refused) as caught:
+        parse_authorization(answer({"error": code}, 400))
+    assert caught.value.hint == hint
+
+
+def test_a_poll_sends_the_device_code():
+    assert authorization().poll() == {
+        "grant_type": "urn:ietf:params:oauth:grant-type:device_code",
+        "device_code": "secret-device-code",
+    }
+
+
+# -- what an answer to a poll means
+
+STILL_OPEN = {
+    "pending": (answer({"error": "authorization_pending"}, 400), Pending()),
+    "pending, of another status": (answer({"error": "authorization_pending"}, 428), Pending()),
+    "pending, with status 200": (answer({"error": "authorization_pending"}), Pending()),
+    "slow down": (answer({"error": "slow_down"}, 400), Pending(True)),
+    "slow down, with an interval": (answer({"error": "slow_down", "interval": 30}, 400), Pending(True, 30)),
+    "slow down, with nonsense": (answer({"error": "slow_down", "interval": "x"}, 429), Pending(True)),
+    "rate limit": (answer({"error": "rate_limit_exceeded"}, 429), TryLater("rate limit")),
+    "rate limit with a wait": (answer(b"", 429, retry_after="40"), TryLater("rate limit", 40)),
+    "rate limit with a date": (
+        answer(b"", 429, retry_after="Fri, 15 Jan 2027 08:02:00 GMT"),
+        TryLater("rate limit", 120),
+    ),
+    "server error": (answer({"error": "server_error"}, 500), TryLater("status 500")),
+    "maintenance": (answer(b"<html>", 503, retry_after="9"), TryLater("status 503", 9)),
+    "empty refusal": (answer(b"", 400), TryLater("status 400")),
+    "page": (answer(b"<html>"), TryLater("status 200")),
+    "page of a proxy": (answer(b"<html>", 403), TryLater("status 403")),
+    "no JSON": (answer(b"hello"), TryLater("status 200")),
+    "empty": (answer(b""), TryLater("status 200")),
+    "redirect": (answer(b"", 302), TryLater("status 302")),
+}
+
+
+@pytest.mark.parametrize(("response", "verdict"), STILL_OPEN.values(), ids=STILL_OPEN)
+def test_these_answers_leave_things_open(response, verdict):
+    judged = interpret_poll(response, NOW)
+    assert (type(judged), judged) == (type(verdict), verdict)
+
+
+@pytest.mark.parametrize("document", [{"access_token": "a", "token_type": "Bearer"}, {}], ids=["tokens", "no tokens"])
+def test_data_with_status_200_ends_the_polling(document):
+    assert interpret_poll(answer(document), NOW) is None
+
+
+FINAL = {
+    "denied": ("access_denied", Denied),
+    "expired": ("expired_token", SignInNeeded),
+    "unknown client": ("invalid_client", Refused),
+    "used grant": ("invalid_grant", Refused),
+    "private code": ("device_not_found", Refused),
+}
+
+
+@pytest.mark.parametrize(("code", "kind"), FINAL.values(), ids=FINAL)
+def test_these_answers_end_the_sign_in(code, kind):
+    with pytest.raises(kind):
+        interpret_poll(answer({"error": code}, 400), NOW)
+
+
+def test_no_answer_leaves_things_open():
+    assert interpret_failure(Unreachable("it timed out", retry_after=3)) == TryLater("it timed out", 3)
+
+
+def test_a_code_that_nobody_approved_in_time_asks_for_a_new_sign_in():
+    assert type(expired()) is SignInNeeded
+
+
+# -- when to ask again
+
+
+def poller(interval=5.0, now=1000.0, lifetime=600.0):
+    return new_poller(authorization(interval=interval, expires_in=lifetime), now)
+
+
+def pauses(start, *verdicts):
+    """Return the seconds from each verdict to the next question."""
+    waits = []
+    for verdict in verdicts:
+        now = start.due
+        start = start.advance(verdict, now)
+        waits.append(pytest.approx(start.due - now))
+    return waits
+
+
+def test_the_first_question_comes_after_one_interval():
+    assert poller(interval=5).due == 1005 + MARGIN
+
+
+def test_the_margin_is_there_and_small():
+    assert 0 < MARGIN < 1
+
+
+SCHEDULES = {
+    "pending": ([Pending()] * 3, [5.1, 5.1, 5.1]),
+    "slow down adds 5 for good": ([Pending(True), Pending(), Pending(True), Pending()], [10.1, 10.1, 15.1, 15.1]),
+    "a larger interval is taken": ([Pending(True, 30), Pending(), Pending(True)], [30.1, 30.1, 35.1]),
+    "a smaller interval is not": ([Pending(True, 1)], [10.1]),
+    "failures back off, to a minute": ([TryLater("")] * 6, [10, 20, 40, 60, 60, 60]),
+    "back-off ends with an answer": ([TryLater(""), TryLater(""), Pending(), TryLater("")], [10, 20, 5.1, 10]),
+    "Retry-After is honoured": ([TryLater("", 90), TryLater("", 7), TryLater("")], [90.1, 7.1, 40]),
+    "Retry-After does not shorten the interval": ([TryLater("", 1), TryLater("", 1)], [5.1, 5.1]),
+    "back-off leaves the interval as it is": ([Pending(True), TryLater(""), Pending()], [10.1, 20, 10.1]),
+}
+
+
+@pytest.mark.parametrize(("verdicts", "seconds"), SCHEDULES.values(), ids=SCHEDULES)
+def test_the_next_question_is_due_as_the_answers_say(verdicts, seconds):
+    assert pauses(poller(interval=5), *verdicts) == seconds
+
+
+def test_an_interval_of_0_backs_off_all_the_same():
+    assert pauses(poller(interval=0), TryLater(""), TryLater("")) == [2, 4]
+
+
+def test_a_failure_lowers_the_rate_of_a_long_interval_too():
+    assert pauses(poller(interval=90), Pending(), TryLater("")) == [90.1, 180]
+
+
+def test_failures_may_go_on_for_as_long_as_a_code_can_live():
+    assert pauses(poller(), *[TryLater("")] * 2000)[-1] == 60
+
+
+@pytest.mark.parametrize(("now", "over"), [(1000, False), (1599.9, False), (1600, True), (90_000, True)])
+def test_the_code_runs_out_by_the_monotonic_clock(now, over):
+    assert poller(now=1000.0, lifetime=600).expired(now) is over
+
+
+def test_no_answer_makes_the_code_live_longer():
+    start = poller()
+    after = start.advance(Pending(True, 60), 1001).advance(TryLater("", 3600), 1002)
+    assert after.deadline == start.deadline
+
+
+def test_advancing_gives_a_new_poller():
+    start = poller()
+    before = Poller(*start)
+    start.advance(Pending(True), 1001)
+    assert start == before

@@ -1,0 +1,96 @@
+"""What UserInfo and TokenInfo say, and what it means when they say nothing."""
+
+from __future__ import annotations
+
+import pytest
+from builders import answer
+
+from authgate_cli.errors import Refused, TokenRefused, Unreachable
+from authgate_cli.oauth.endpoints import parse_tokeninfo, parse_userinfo
+
+
+def test_userinfo_returns_the_claims():
+    assert parse_userinfo(answer({"sub": "jane", "name": "Jane"})) == ({"sub": "jane", "name": "Jane"}, "", True, False)
+
+
+NOT_AVAILABLE = {
+    "lack of scope": (answer({"error": "insufficient_scope"}, 403), "insufficient_scope"),
+    "forbidden": (answer(b"", 403), "status 403"),
+    "not offered": (answer(b"<html>", 404), "status 404"),
+    "no GET": (answer(b"", 405), "status 405"),
+    "not implemented": (answer(b"", 501), "status 501"),
+}
+
+
+@pytest.mark.parametrize(("response", "reason"), NOT_AVAILABLE.values(), ids=NOT_AVAILABLE)
+def test_userinfo_may_not_be_available(response, reason):
+    userinfo = parse_userinfo(response)
+    assert (userinfo.claims, userinfo.reason) == (None, reason)
+
+
+def test_lack_of_scope_is_said_to_a_good_token():
+    assert parse_userinfo(answer({"error": "insufficient_scope"}, 403)).accepted
+
+
+def test_an_endpoint_that_is_not_there_says_nothing_of_the_token():
+    assert not parse_userinfo(answer(b"", 404)).accepted
+
+
+@pytest.mark.parametrize(
+    ("body", "code"), [({"error": "invalid_token"}, "invalid_token"), (b"", "status 401")], ids=["code", "no code"]
+)
+def test_a_token_that_is_refused_is_told_apart(body, code):
+    with pytest.raises(TokenRefused) as caught:
+        parse_userinfo(answer(body, 401))
+    assert caught.value.code == code
+
+
+@pytest.mark.parametrize(
+    "response",
+    [answer(b"", 429), answer(b"", 500), answer(b"", 503), answer(b"<html>")],
+    ids=["rate limit", "server error", "maintenance", "portal"],
+)
+def test_userinfo_may_not_be_reachable_now(response):
+    with pytest.raises(Unreachable):
+        parse_userinfo(response)
+
+
+UNUSABLE = {
+    "no JSON": answer(b"hello"),
+    "signed": answer(b"eyJ.e30.sig", content_type="application/jwt"),
+    "no subject": answer({"name": "Jane"}),
+    "empty subject": answer({"sub": ""}),
+    "subject of another kind": answer({"sub": 5}),
+    "redirect": answer(b"", 302, location="https://elsewhere.example"),
+    "bad request": answer({"error": "invalid_request"}, 400),
+}
+
+
+@pytest.mark.parametrize("response", UNUSABLE.values(), ids=UNUSABLE)
+def test_userinfo_that_cannot_be_used_is_refused(response):
+    with pytest.raises(Refused, match="^the token cannot be checked: "):
+        parse_userinfo(response)
+
+
+def test_tokeninfo_returns_what_the_server_says():
+    tokeninfo = parse_tokeninfo(answer({"active": True, "exp": 5}))
+    assert (tokeninfo.claims, tokeninfo.accepted) == ({"active": True, "exp": 5}, True)
+
+
+def test_tokeninfo_of_an_inactive_token_does_not_accept_it():
+    told = parse_tokeninfo(answer({"active": False}))
+    assert (told.accepted, told.refused) == (False, True)
+
+
+WITHOUT_TOKENINFO = {
+    "not offered": (answer(b"", 404), "status 404"),
+    "refused": (answer({"error": "invalid_token"}, 401), "invalid_token"),
+    "rate limit": (answer({"error": "rate_limit_exceeded"}, 429), "rate_limit_exceeded"),
+    "server error": (answer(b"<html>", 500), "status 500"),
+    "page": (answer(b"<html>"), "the answer cannot be used: it is not JSON"),
+}
+
+
+@pytest.mark.parametrize(("response", "reason"), WITHOUT_TOKENINFO.values(), ids=WITHOUT_TOKENINFO)
+def test_without_tokeninfo_there_is_a_reason_and_no_error(response, reason):
+    assert parse_tokeninfo(response) == (None, reason, False, response.status == 401)

@@ -1,0 +1,144 @@
+"""An ID token with just one claim wrong is not trusted (OpenID Connect Core section 3.1.3.7)."""
+
+from __future__ import annotations
+
+import hashlib
+
+import pytest
+from builders import CLIENT, ISSUER, NOW, jwt
+
+from authgate_cli.errors import Refused
+from authgate_cli.oauth.id_token import LEEWAY, Expected, check
+from authgate_cli.oauth.jwt import base64url_encode
+
+GOOD = {"iss": ISSUER, "sub": "jane", "aud": CLIENT, "exp": NOW + 300, "nonce": "the-nonce"}
+EXPECTED = Expected(ISSUER, CLIENT, NOW, nonce="the-nonce")
+
+
+def with_claims(**changes):
+    """Return a good ID token with these changes; ... takes a claim out."""
+    return jwt({name: value for name, value in {**GOOD, **changes}.items() if value is not ...})
+
+
+ACCEPTED = {
+    "as it should be": {},
+    "audience in a list": {"aud": [CLIENT]},
+    "with azp": {"azp": CLIENT},
+    "several audiences and azp": {"aud": ["other", CLIENT], "azp": CLIENT},
+    "expired within the leeway": {"exp": NOW - LEEWAY + 1},
+    "expiry with a fraction": {"exp": NOW + 0.5},
+    "more claims than expected": {"auth_time": 5, "name": "Jane"},
+}
+
+
+@pytest.mark.parametrize("changes", ACCEPTED.values(), ids=ACCEPTED)
+def test_a_good_id_token_is_accepted(changes):
+    assert check(with_claims(**changes), EXPECTED).claims["sub"] == "jane"
+
+
+REFUSED = {
+    "another issuer": ({"iss": "https://evil.example"}, "it is from https://evil.example"),
+    "issuer with a slash": ({"iss": ISSUER + "/"}, "it is from"),
+    "no issuer": ({"iss": ...}, "it is from"),
+    "issuer in a list": ({"iss": [ISSUER]}, "it is from"),
+    "another audience": ({"aud": "other"}, "(aud)"),
+    "audience within a word": ({"aud": CLIENT + "0"}, "(aud)"),
+    "no audience": ({"aud": ...}, "(aud)"),
+    "empty audience": ({"aud": []}, "(aud)"),
+    "audience of another kind": ({"aud": {CLIENT: True}}, "(aud)"),
+    "several audiences without azp": ({"aud": [CLIENT, "other"]}, "(azp)"),
+    "azp of another": ({"azp": "other"}, "(azp)"),
+    "azp null": ({"azp": None}, "(azp)"),
+    "several audiences, azp of another": ({"aud": [CLIENT, "other"], "azp": "other"}, "(azp)"),
+    "expired": ({"exp": NOW - LEEWAY}, "(exp)"),
+    "no expiry": ({"exp": ...}, "(exp)"),
+    "expiry in words": ({"exp": str(NOW + 300)}, "(exp)"),
+    "expiry true": ({"exp": True}, "(exp)"),
+    "no subject": ({"sub": ...}, "(sub)"),
+    "empty subject": ({"sub": ""}, "(sub)"),
+    "subject of another kind": ({"sub": 5}, "(sub)"),
+    "another nonce": ({"nonce": "another"}, "(nonce)"),
+    "no nonce": ({"nonce": ...}, "(nonce)"),
+    "nonce of another kind": ({"nonce": ["the-nonce"]}, "(nonce)"),
+    "nonce with a lone surrogate": ({"nonce": "\ud800"}, "(nonce)"),
+}
+
+
+@pytest.mark.parametrize(("changes", "reason"), REFUSED.values(), ids=REFUSED)
+def test_one_wrong_claim_is_enough(changes, reason):
+    with pytest.raises(Refused, match="^the server's ID token cannot be trusted: ") as caught:
+        check(with_claims(**changes), EXPECTED)
+    assert reason in caught.value.message
+
+
+def test_without_openid_no_nonce_is_expected():
+    check(with_claims(nonce=...), EXPECTED._replace(nonce=None))
+
+
+def test_the_leeway_is_two_minutes():
+    assert LEEWAY == 120
+
+
+def test_after_a_refresh_the_subject_has_to_be_the_same():
+    with pytest.raises(Refused, match="somebody else"):
+        check(with_claims(), EXPECTED._replace(subject="john"))
+
+
+def test_the_same_subject_is_accepted():
+    check(with_claims(), EXPECTED._replace(subject="jane"))
+
+
+def test_a_hostile_issuer_is_made_safe_to_show():
+    with pytest.raises(Refused) as caught:
+        check(with_claims(iss="\x1b[2J\nauthgate: error"), EXPECTED)
+    assert not set("\x1b\n") & set(caught.value.message)
+
+
+@pytest.mark.parametrize("token", ["opaque", "e30.e30", "e30.W10.", "..", "e30.e30=."])
+def test_what_is_no_jwt_is_refused(token):
+    with pytest.raises(Refused, match="cannot be read"):
+        check(token, EXPECTED)
+
+
+# -- at_hash
+
+
+def half_hash(name, token="the-access-token"):
+    digest = hashlib.new(name, token.encode()).digest()
+    return base64url_encode(digest[: len(digest) // 2])
+
+
+WITH_TOKEN = EXPECTED._replace(access_token="the-access-token")
+
+
+def test_at_hash_is_the_left_half_of_the_hash():
+    # OpenID Connect Core, appendix A.3
+    token = jwt({**GOOD, "at_hash": "77QmUPtjPfzWtF2AnpK9RQ"}, alg="RS256")
+    check(token, EXPECTED._replace(access_token="jHkWEdUXMU1BwAsC4vtUsZwnNvTIxEl0z9K3vx5KF0Y"))
+
+
+@pytest.mark.parametrize(("alg", "name"), [("HS256", "sha256"), ("RS384", "sha384"), ("ES512", "sha512")])
+def test_the_hash_goes_by_the_algorithm(alg, name):
+    check(jwt({**GOOD, "at_hash": half_hash(name)}, alg=alg), WITH_TOKEN)
+
+
+@pytest.mark.parametrize(
+    "at_hash",
+    [half_hash("sha256", "another-token"), half_hash("sha384"), half_hash("sha256") + "A", "", 5, "\ud800"],
+    ids=["another token", "another hash", "longer", "empty", "number", "lone surrogate"],
+)
+def test_a_wrong_at_hash_is_refused(at_hash):
+    with pytest.raises(Refused, match="at_hash"):
+        check(with_claims(at_hash=at_hash), WITH_TOKEN)
+
+
+def test_at_hash_may_be_missing():
+    check(with_claims(), WITH_TOKEN)
+
+
+def test_at_hash_says_nothing_without_an_access_token():
+    check(with_claims(at_hash="whatever"), EXPECTED)
+
+
+def test_at_hash_of_an_algorithm_without_a_known_hash_is_passed_over():
+    check(jwt({**GOOD, "at_hash": "whatever"}, alg="EdDSA"), WITH_TOKEN)

@@ -1,0 +1,54 @@
+"""Queries, forms and Basic headers."""
+
+from __future__ import annotations
+
+from urllib.parse import unquote
+
+import pytest
+
+from authgate_cli.oauth.messages import basic_authorization, client_authorization, form_encode, parse_query, with_query
+
+
+def test_a_form_leaves_out_what_is_none():
+    assert form_encode({"a": "1", "b": None, "c": ""}) == "a=1&c="
+
+
+def test_a_form_escapes_what_would_end_a_field():
+    assert form_encode({"a": "x&b=1 +é"}) == "a=x%26b%3D1+%2B%C3%A9"
+
+
+QUERIES = {
+    "no query yet": ("https://a.example/b", "https://a.example/b?scope=a%20b"),
+    "a query already": ("https://a.example/b?c=d", "https://a.example/b?c=d&scope=a%20b"),
+}
+
+
+@pytest.mark.parametrize(("url", "whole"), QUERIES.values(), ids=QUERIES)
+def test_a_query_is_appended(url, whole):
+    assert with_query(url, {"scope": "a b", "nonce": None}) == whole
+
+
+def test_a_query_is_read():
+    assert parse_query("code=a%20b%26&state=x+y&empty=") == {"code": "a b&", "state": "x y", "empty": ""}
+
+
+def test_a_field_may_not_come_twice():
+    with pytest.raises(ValueError, match="twice"):
+        parse_query("code=a&code=b")
+
+
+def test_a_query_without_end_is_refused():
+    with pytest.raises(ValueError):
+        parse_query("&".join(f"a{number}=1" for number in range(51)))
+
+
+def test_percent_encoding_is_undone():
+    assert unquote("a%40b%2Fc+d") == "a@b/c+d"
+
+
+def test_basic_is_that_of_rfc_7617():
+    assert basic_authorization("Aladdin", "open sesame") == "Basic QWxhZGRpbjpvcGVuIHNlc2FtZQ=="
+
+
+def test_a_client_is_form_encoded_before_it_becomes_basic():
+    assert client_authorization("a:b", "c d&é") == basic_authorization("a%3Ab", "c+d%26%C3%A9")

@@ -1,0 +1,210 @@
+"""The token endpoint: how a client names itself, and which answers hold a token."""
+
+from __future__ import annotations
+
+import pytest
+from builders import CLIENT, ISSUER, NOW, answer
+
+from authgate_cli.errors import Refused, Unreachable
+from authgate_cli.oauth.endpoints import authenticated, parse_token_response, token_request
+from authgate_cli.oauth.messages import client_authorization, parse_query
+from authgate_cli.oauth.metadata import Metadata
+from authgate_cli.tokens import TokenSet
+
+GIVEN = {"access_token": "the-token", "token_type": "Bearer", "expires_in": 3600, "scope": "profile"}
+WHAT = "signing in failed"
+
+
+def read(asked_scope=None, **changes):
+    """Return what becomes of a good answer with these changes; ... takes a member out."""
+    document = {name: value for name, value in {**GIVEN, **changes}.items() if value is not ...}
+    return parse_token_response(answer(document), WHAT, NOW, asked_scope)
+
+
+# -- asking
+
+ENDPOINT = f"{ISSUER}/oauth/token"
+
+
+def fields_and_header(secret, *methods):
+    request = authenticated(ENDPOINT, {"a": "1", "b": None}, CLIENT, secret, methods)
+    return parse_query(request.body), request.headers.get("Authorization")
+
+
+def test_a_public_client_gives_its_name():
+    assert fields_and_header(None, "none") == ({"a": "1", "client_id": CLIENT}, None)
+
+
+def test_a_secret_goes_into_the_form_where_that_is_offered():
+    fields = {"a": "1", "client_id": CLIENT, "client_secret": "hush"}
+    assert fields_and_header("hush", "client_secret_basic", "client_secret_post") == (fields, None)
+
+
+@pytest.mark.parametrize("methods", [("client_secret_basic",), ()], ids=["offered", "silence"])
+def test_a_secret_goes_into_the_basic_header_elsewhere(methods):
+    fields = {"a": "1", "client_id": CLIENT}
+    assert fields_and_header("hush", *methods) == (fields, client_authorization(CLIENT, "hush"))
+
+
+def test_nothing_of_a_request_is_in_its_url():
+    request = authenticated(ENDPOINT, {"code": "x"}, CLIENT, "hush", ("client_secret_post",))
+    assert (request.method, request.url) == ("POST", ENDPOINT)
+
+
+def test_a_token_request_goes_where_the_server_says_and_as_it_asks():
+    metadata = Metadata(ISSUER, ENDPOINT, "", "", auth_methods=("client_secret_post",))
+    asked = authenticated(ENDPOINT, {"code": "x"}, CLIENT, "hush", ("client_secret_post",))
+    assert token_request(metadata, {"code": "x"}, CLIENT, "hush") == asked
+
+
+# -- good answers
+
+
+def test_a_token_is_read():
+    assert read(refresh_token="r", id_token="i") == TokenSet(
+        "the-token", "Bearer", NOW + 3600, "r", "i", "profile", lifetime=3600
+    )
+
+
+def test_more_than_was_asked_for_is_put_up_with():
+    assert read(session_state="x", user={"a": [1]}) == read()
+
+
+@pytest.mark.parametrize("kind", ["Bearer", "bearer", "BEARER"])
+def test_bearer_may_be_written_as_one_likes(kind):
+    assert read(token_type=kind).token_type == "Bearer"
+
+
+@pytest.mark.parametrize("name", ["refresh_token", "id_token"])
+@pytest.mark.parametrize("value", [..., None, ""], ids=["missing", "null", "empty"])
+def test_a_token_that_is_left_out_is_none(name, value):
+    assert getattr(read(**{name: value}), name) is None
+
+
+EXPIRIES = {
+    "seconds": (60, NOW + 60),
+    "fraction": (0.5, NOW + 0.5),
+    "0": (0, NOW),
+    "missing": (..., None),
+    "null": (None, None),
+    "negative": (-1, None),
+    "text": ("3600", None),
+    "1e300": (1e300, None),
+    "true": (True, None),
+    "list": ([3600], None),
+}
+
+
+@pytest.mark.parametrize(("expires_in", "expires_at"), EXPIRIES.values(), ids=EXPIRIES)
+def test_what_is_no_usable_number_of_seconds_means_never(expires_in, expires_at):
+    assert read(expires_in=expires_in).expires_at == expires_at
+
+
+def test_a_number_beyond_all_means_never():
+    body = b'{"access_token": "a", "token_type": "Bearer", "expires_in": 1e999}'
+    assert parse_token_response(answer(body), WHAT, NOW, None).expires_at is None
+
+
+SCOPES = {
+    "granted": ("email", "profile", "email"),
+    "absent, as asked": (..., "profile email", "profile email"),
+    "absent, and none asked": (..., None, None),
+    "of another kind, as asked": (["email"], "profile", "profile"),
+    "hostile": ("email\x1b[2J\n", "profile", "email[2J"),
+    "long": ("a" * 2000, None, "a" * 2000),
+}
+
+
+@pytest.mark.parametrize(("granted", "asked", "scope"), SCOPES.values(), ids=SCOPES)
+def test_the_scope_is_what_was_granted_or_else_what_was_asked(granted, asked, scope):
+    assert read(asked, scope=granted).scope == scope
+
+
+# -- answers that cannot be trusted
+
+UNTRUSTED = {
+    "no token": ({"access_token": ...}, "holds no access token"),
+    "empty token": ({"access_token": ""}, "holds no access token"),
+    "token null": ({"access_token": None}, "holds no access token"),
+    "token of another kind": ({"access_token": 5}, "holds no access token"),
+    "token with a line feed": ({"access_token": "a\nHost: evil"}, "holds no access token"),
+    "token with an escape": ({"access_token": "\x1b[2J"}, "holds no access token"),
+    "token with a space": ({"access_token": "a b"}, "holds no access token"),
+    "token that is not ASCII": ({"access_token": "é"}, "holds no access token"),
+    "token with a lone surrogate": ({"access_token": "\ud800"}, "holds no access token"),
+    "no type": ({"token_type": ...}, "without a type"),
+    "type null": ({"token_type": None}, "without a type"),
+    "another type": ({"token_type": "DPoP"}, "of type DPoP, and not a Bearer token"),
+    "MAC": ({"token_type": "mac"}, "of type mac"),
+    "hostile type": ({"token_type": "\x1b[2J\n"}, "of type [2J, and"),
+    "refresh token with a line feed": ({"refresh_token": "a\nb"}, "refresh token that cannot be used"),
+    "refresh token of another kind": ({"refresh_token": 5}, "refresh token that cannot be used"),
+    "ID token with a space": ({"id_token": "a b"}, "ID token that cannot be used"),
+}
+
+
+@pytest.mark.parametrize(("changes", "reason"), UNTRUSTED.values(), ids=UNTRUSTED)
+def test_an_answer_that_cannot_be_trusted_is_refused(changes, reason):
+    with pytest.raises(Refused, match=f"^{WHAT}: ") as caught:
+        read(**changes)
+    assert reason in caught.value.message
+
+
+NO_DATA = {
+    "empty": b"",
+    "no JSON": b"access_token=a&token_type=bearer",
+    "list": b"[]",
+    "token twice": b'{"access_token": "a", "access_token": "b", "token_type": "Bearer"}',
+    "NaN": b'{"access_token": "a", "token_type": "Bearer", "expires_in": NaN}',
+    "bottomless": b"[" * 100_000,
+    "not UTF-8": b'{"access_token": "\xff"}',
+}
+
+
+@pytest.mark.parametrize("body", NO_DATA.values(), ids=NO_DATA)
+def test_an_answer_that_is_not_strictly_json_is_refused(body):
+    with pytest.raises(Refused, match=f"^{WHAT}: the server's answer cannot be used: "):
+        parse_token_response(answer(body), WHAT, NOW, None)
+
+
+NOT_NOW = {
+    "rate limit": answer({"error": "rate_limit_exceeded"}, 429),
+    "server error": answer({"error": "server_error"}, 500),
+    "bad gateway": answer(b"<html>", 502),
+    "page": answer(b"<!doctype html>"),
+    "page that refuses": answer(b"<html>", 403),
+}
+
+
+@pytest.mark.parametrize("response", NOT_NOW.values(), ids=NOT_NOW)
+def test_not_now_is_not_a_refusal(response):
+    with pytest.raises(Unreachable, match=f"^{WHAT}: "):
+        parse_token_response(response, WHAT, NOW, None)
+
+
+REFUSALS = {
+    "invalid_grant": "sign in again with authgate.pyz login",
+    "invalid_client": "check CLIENT_ID, and CLIENT_SECRET if the client has one",
+    "unauthorized_client": "the server does not allow this client to sign in this way",
+    "invalid_scope": "ask for other scopes with --scope",
+    "invalid_code": None,
+}
+
+
+@pytest.mark.parametrize(("code", "hint"), REFUSALS.items(), ids=REFUSALS)
+def test_a_refusal_names_its_code_and_the_next_step(code, hint):
+    with pytest.raises(Refused) as caught:
+        parse_token_response(answer({"error": code}, 400), WHAT, NOW, None)
+    assert (caught.value.message, caught.value.code, caught.value.hint) == (f"{WHAT}: {code}", code, hint)
+
+
+@pytest.mark.parametrize("status", [302, 400, 401, 403, 404])
+def test_a_refusal_without_a_code_names_its_status(status):
+    with pytest.raises(Refused, match=f"^{WHAT}: status {status}$"):
+        parse_token_response(answer(b"", status), WHAT, NOW, None)
+
+
+def test_no_error_shows_the_token():
+    with pytest.raises(Refused) as caught:
+        read(access_token="hush-hush\n")
+    assert "hush" not in f"{caught.value.message} {caught.value.hint}"

@@ -1,0 +1,72 @@
+"""Browser or device code: the first rule that fits decides, and says why."""
+
+from __future__ import annotations
+
+import pytest
+
+from authgate_cli.errors import SignInNeeded
+from authgate_cli.sign_in.choose import choose, require_person
+from authgate_cli.system.environment import Environment
+
+DESKTOP = Environment(platform="linux", browser=("xdg-open",), display=True, terminal=True)
+CHOICES = {
+    "desktop": ({}, "browser", "xdg-open can open one"),
+    "macOS without DISPLAY": ({"platform": "darwin", "display": False}, "browser", "can open one"),
+    "Windows without DISPLAY": ({"platform": "win32", "display": False}, "browser", "can open one"),
+    "WSL without DISPLAY": ({"platform": "wsl", "display": False}, "browser", "can open one"),
+    "Linux without display": ({"display": False}, "device", "no display"),
+    "FreeBSD without display": ({"platform": "freebsd14", "display": False}, "device", "no display"),
+    "SSH without display": ({"ssh": True, "display": False}, "device", "SSH session without a display"),
+    "SSH to a Mac": ({"ssh": True, "display": False, "platform": "darwin"}, "device", "SSH session without a display"),
+    "SSH with a forwarded display": ({"ssh": True}, "browser", "can open one"),
+    "CI": ({"ci": True}, "device", "CI job"),
+    "container": ({"container": "a Kubernetes pod"}, "device", "this is a Kubernetes pod"),
+    "no program that opens one": ({"browser": None}, "device", "no program here"),
+    "BROWSER": ({"browser_asked": "firefox"}, "browser", "BROWSER is set"),
+    "BROWSER beats SSH": ({"browser_asked": "firefox", "ssh": True, "display": False}, "browser", "BROWSER is set"),
+    "BROWSER beats CI": ({"browser_asked": "firefox", "ci": True}, "browser", "BROWSER is set"),
+    "BROWSER beats the container": ({"browser_asked": "firefox", "container": "a container"}, "browser", "is set"),
+    "BROWSER is a text browser": ({"browser_asked": "w3m", "browser_is_text": True}, "device", "text browser"),
+    "BROWSER cannot be found": ({"browser_asked": "nope", "browser": None}, "device", "cannot be found"),
+    "SSH beats CI": ({"ssh": True, "display": False, "ci": True}, "device", "SSH"),
+    "CI beats the container": ({"ci": True, "container": "a container"}, "device", "CI"),
+    "container beats the display": ({"container": "a container", "display": False}, "device", "container"),
+}
+
+
+@pytest.mark.parametrize(("changes", "flow", "reason"), CHOICES.values(), ids=CHOICES)
+def test_auto_takes_the_browser_where_one_can_be_opened(changes, flow, reason):
+    choice = choose("auto", DESKTOP._replace(**changes))
+    assert (choice.flow, choice.may_fall_back) == (flow, True)
+    assert reason in choice.reason
+
+
+@pytest.mark.parametrize("flow", ["browser", "device", "client-credentials"])
+def test_a_flow_that_is_named_is_taken_and_no_other(flow):
+    choice = choose(flow, DESKTOP._replace(browser_asked="firefox", ci=True))
+    assert (choice.flow, choice.may_fall_back) == (flow, False)
+
+
+NOBODY_IS_ASKED = {
+    "--no-input": ("auto", True, {}, "--no-input"),
+    "--no-input beats a named flow": ("browser", True, {}, "--no-input"),
+    "CI without a terminal": ("auto", False, {"ci": True, "terminal": False}, "CI"),
+}
+SOMEBODY_IS_ASKED = {
+    "terminal": ("auto", False, {}),
+    "no terminal, but no CI either": ("auto", False, {"terminal": False}),
+    "CI with a terminal": ("auto", False, {"ci": True}),
+    "named flow in CI": ("device", False, {"ci": True, "terminal": False}),
+    "client credentials ask nobody": ("client-credentials", True, {"ci": True, "terminal": False}),
+}
+
+
+@pytest.mark.parametrize(("flow", "no_input", "changes", "reason"), NOBODY_IS_ASKED.values(), ids=NOBODY_IS_ASKED)
+def test_where_nobody_may_be_asked_signing_in_is_refused(flow, no_input, changes, reason):
+    with pytest.raises(SignInNeeded, match=reason):
+        require_person(flow, no_input, DESKTOP._replace(**changes))
+
+
+@pytest.mark.parametrize(("flow", "no_input", "changes"), SOMEBODY_IS_ASKED.values(), ids=SOMEBODY_IS_ASKED)
+def test_elsewhere_signing_in_goes_ahead(flow, no_input, changes):
+    require_person(flow, no_input, DESKTOP._replace(**changes))

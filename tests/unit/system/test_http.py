@@ -1,0 +1,515 @@
+"""HTTP as it is met in the wild: every answer here is bytes from a real socket."""
+
+import os
+import socket
+import ssl
+import threading
+import time
+import warnings
+from email.utils import formatdate
+
+import certificates
+import pytest
+from raw_server import SAFETY, RawServer, answer, reset, say_nothing, trickle, tunnel_to
+
+from authgate_cli import __version__
+from authgate_cli.errors import Refused, Unreachable
+from authgate_cli.oauth.messages import Request, get, get_as, post_form
+from authgate_cli.system.http import Http
+
+NOW = 1_800_000_000.0
+LARGEST = 1024 * 1024  # bytes of body
+OK = answer(200, b"fine", Content_Type="text/plain")
+
+
+class Client:
+    """Http with its pauses and log lines remembered instead of waited for and shown."""
+
+    def __init__(self):
+        self.pauses, self.log, self._made = [], [], []
+
+    def __call__(self, environ=None, timeout=10.0, monotonic=time.monotonic, sleep=None):
+        http = Http(timeout, environ or {}, lambda: NOW, monotonic, sleep or self.pauses.append, self.log.append)
+        self._made.append(http)
+        return http
+
+    def close(self):
+        for http in self._made:
+            http.close()
+
+
+@pytest.fixture
+def client():
+    client = Client()
+    yield client
+    client.close()
+
+
+def free_port():
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        return probe.getsockname()[1]
+
+
+def form(url):
+    return post_form(url, {"code": "secret-code"})
+
+
+# The exchange
+
+
+def test_a_get_brings_status_headers_and_body(client):
+    with RawServer(answer(404, b"\0\xff", X_Kind="a")) as server:
+        response = client().send(get(server.url))
+    assert (response.status, response.headers["x-kind"], response.body) == (404, "a", b"\0\xff")
+
+
+def test_a_request_names_its_host_and_its_sender(client):
+    with RawServer(OK) as server:
+        client().send(Request("GET", server.url + "path?query=1", {"Authorization": "Bearer abc"}))
+    first, *fields = server.requests[0].decode().rstrip().split("\r\n")
+    headers = dict(field.split(": ", 1) for field in fields)
+    assert first == "GET /path?query=1 HTTP/1.1"
+    assert headers["Host"] == f"127.0.0.1:{server.port}"
+    assert headers["User-Agent"].startswith(f"authgate/{__version__} ")
+    assert headers["Accept"] == "application/json"
+    assert headers["Authorization"] == "Bearer abc"
+    assert headers["Accept-Encoding"] == "identity"
+
+
+def test_a_form_is_posted(client):
+    with RawServer(OK) as server:
+        client().send(post_form(server.url, {"a": "ü &", "b": None}))
+    head, _, body = server.requests[0].partition(b"\r\n\r\n")
+    assert head.startswith(b"POST / HTTP/1.1\r\n")
+    assert b"Content-Type: application/x-www-form-urlencoded" in head
+    assert b"Content-Length: 12" in head
+    assert body == b"a=%C3%BC+%26"
+
+
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+@pytest.mark.parametrize("make", [get, form])
+def test_no_redirect_is_followed(client, make, status):
+    with RawServer(OK) as elsewhere, RawServer(answer(status, Location=elsewhere.url)) as server:
+        response = client().send(make(server.url))
+    assert (response.status, response.headers["location"], elsewhere.requests) == (status, elsewhere.url, [])
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nfin\r\n1\r\ne\r\n0\r\n\r\n",
+        b"HTTP/1.0 200 OK\r\n\r\nfine",
+        b"HTTP/1.1 100 Continue\r\n\r\n" + OK,
+        answer(200, b"fine", Content_Encoding="identity"),
+    ],
+    ids=["chunked", "until the end", "after 100", "identity"],
+)
+def test_every_way_to_frame_a_body_is_understood(client, raw):
+    with RawServer(raw) as server:
+        assert client().send(get(server.url)).body == b"fine"
+
+
+# Limits
+
+
+def test_a_body_of_one_mebibyte_is_read(client):
+    with RawServer(answer(200, b"x" * LARGEST)) as server:
+        assert len(client().send(get(server.url)).body) == LARGEST
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        answer(200, b"x" * (LARGEST + 1)),
+        answer(200, b"x" * (LARGEST + 1), Content_Length=10**12),
+        b"HTTP/1.0 200 OK\r\n\r\n" + b"x" * (LARGEST + 1),
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + b"1000\r\n" + b"x" * 0x1000 + b"\r\n",
+    ],
+    ids=["told", "told wrongly", "not told", "chunked without end"],
+)
+def test_a_larger_body_is_refused_however_it_is_framed(client, raw):
+    def send(connection):
+        connection.sendall(raw)
+        while raw.endswith(b"\r\n"):
+            connection.sendall(raw.partition(b"\r\n\r\n")[2])
+
+    with RawServer(send) as server, pytest.raises(Refused, match="more than 1 MiB"):
+        client().send(get(server.url))
+
+
+@pytest.mark.parametrize(
+    ("script", "make"),
+    [
+        (say_nothing, get),
+        (say_nothing, form),
+        (trickle(b"HTTP/1.1 200 OK\r\nX-Long: " + b"x" * 700 + b"\r\nContent-Length: 0\r\n\r\n"), get),
+        (trickle(answer(200, b"x" * 700)), get),
+        (trickle(answer(200, b"x" * 700)), form),
+    ],
+    ids=["silence", "silence after a form", "a head that trickles", "a body that trickles", "and after a form"],
+)
+def test_one_deadline_covers_the_whole_exchange(client, script, make):
+    with RawServer(script) as server:
+        with pytest.raises(Unreachable, match=r"no answer from .* within 0\.2 s") as caught:
+            client(timeout=0.2).send(make(server.url))
+    assert (caught.value.timed_out, caught.value.sent, server.connections) == (True, True, 1)
+
+
+# What is no answer
+
+
+@pytest.mark.parametrize(
+    ("raw", "error", "message"),
+    [
+        (answer(200, b"half", Content_Length=8), Unreachable, "was cut off"),
+        (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n8\r\nhalf", Unreachable, "was cut off"),
+        (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n", Refused, "not HTTP"),
+        (b"SSH-2.0-OpenSSH_9.6\r\n", Refused, "not HTTP"),
+        (b"HTTP/1.1 abc OK\r\n\r\n", Refused, "not HTTP"),
+        (b"HTTP/1.1 200 OK\r\nX: " + b"x" * 70_000, Refused, "not HTTP"),
+        (b"HTTP/1.1 200 OK\r\n" + b"X: y\r\n" * 200 + b"\r\n", Refused, "not HTTP"),
+        (b"", Unreachable, "without an answer"),
+        (answer(200, b"fine", Content_Encoding="gzip"), Refused, "compressed"),
+    ],
+)
+def test_what_is_no_answer_is_said_to_be_none(client, raw, error, message):
+    with RawServer(raw, raw, raw) as server, pytest.raises(error, match=message):
+        client().send(get(server.url))
+
+
+def test_a_server_that_is_not_there_is_named(client):
+    port = free_port()
+    with pytest.raises(Unreachable, match=f"127.0.0.1:{port} refuses connections") as caught:
+        client().send(get(f"http://127.0.0.1:{port}/"))
+    assert caught.value.sent is False
+
+
+@pytest.mark.parametrize("host", ["auth..example.com", ".example.com", "x" * 64 + ".example.com"])
+def test_a_name_without_an_address_is_named(client, host):
+    with pytest.raises(Unreachable, match="cannot be found") as caught:
+        client().send(get(f"https://{host}/"))
+    assert caught.value.sent is False
+
+
+# Trying again
+
+
+@pytest.mark.parametrize("failure", [answer(429), answer(502), answer(503), answer(504), reset, b""])
+def test_a_get_is_tried_three_times_over_what_may_pass(client, failure):
+    with RawServer(failure, failure, OK) as server:
+        assert client().send(get(server.url)).body == b"fine"
+    assert client.pauses == [0.2, 0.6]
+
+
+@pytest.mark.parametrize("status", [429, 502, 503, 504])
+def test_the_third_answer_is_the_answer(client, status):
+    with RawServer(*[answer(status)] * 4) as server:
+        assert client().send(get(server.url)).status == status
+    assert server.connections == 3
+
+
+def test_the_third_reset_is_an_error(client):
+    with RawServer(*[reset] * 4) as server, pytest.raises(Unreachable):
+        client().send(get(server.url))
+    assert server.connections == 3
+
+
+@pytest.mark.parametrize("status", [200, 400, 401, 404, 500, 501])
+def test_other_answers_are_not_asked_for_again(client, status):
+    with RawServer(answer(status), OK) as server:
+        assert client().send(get(server.url)).status == status
+    assert client.pauses == []
+
+
+@pytest.mark.parametrize(
+    ("value", "pause"),
+    [("3", 3.0), (formatdate(NOW + 4, usegmt=True), 4.0), ("0", 0.0), ("soon", 0.2), ("-1", 0.2)],
+)
+def test_the_server_may_say_how_long_to_wait(client, value, pause):
+    with RawServer(answer(503, Retry_After=value), OK) as server:
+        assert client().send(get(server.url)).status == 200
+    assert client.pauses == [pause]
+
+
+def test_a_wait_that_does_not_fit_the_deadline_is_not_begun(client):
+    with RawServer(answer(503, Retry_After=60), OK) as server:
+        assert client(timeout=30).send(get(server.url)).status == 503
+    assert client.pauses == []
+
+
+@pytest.mark.parametrize("failure", [answer(429), answer(502), answer(503), answer(504)])
+def test_a_form_that_was_answered_is_never_sent_again(client, failure):
+    with RawServer(failure, OK) as server:
+        assert client().send(form(server.url)).status != 200
+    assert server.connections == 1
+
+
+@pytest.mark.parametrize("failure", [reset, b"", answer(200, b"half", Content_Length=8)], ids=["reset", "end", "half"])
+def test_a_form_that_may_have_arrived_is_never_sent_again(client, failure):
+    with RawServer(failure, OK) as server, pytest.raises(Unreachable) as caught:
+        client().send(form(server.url))
+    assert (caught.value.sent, server.connections, client.pauses) == (True, 1, [])
+
+
+def test_a_form_that_cannot_have_arrived_is_sent_again(client):
+    port, servers, pauses = free_port(), [], []
+
+    def sleep(seconds):
+        pauses.append(seconds)
+        servers.append(RawServer(OK, port=port).__enter__())
+
+    assert client(sleep=sleep).send(form(f"http://127.0.0.1:{port}/")).body == b"fine"
+    servers[0].__exit__()
+    assert pauses == [0.2]
+
+
+# Connections that are kept
+
+
+@pytest.mark.parametrize("raw", [answer(200, Connection="close"), b"HTTP/1.0 200 OK\r\nContent-Length: 0\r\n\r\n"])
+def test_a_connection_that_the_server_ends_is_not_used_again(client, raw):
+    with RawServer([raw, OK], OK) as server:
+        http = client()
+        assert [http.send(get(server.url)).body for _ in range(2)] == [b"", b"fine"]
+        http.close()
+    assert server.connections == 2
+
+
+def test_a_form_goes_over_a_new_connection(client):
+    """On an idle one that the server is just closing, nobody could tell whether it arrived."""
+    with RawServer([OK, OK], OK) as server:
+        http = client()
+        http.send(get(server.url))
+        http.send(form(server.url))
+        http.close()
+    assert server.connections == 2
+
+
+def test_an_idle_connection_that_died_is_no_failure(client):
+    def close_at_the_second_request(connection):
+        connection.sendall(OK)
+        connection.recv(65536)
+
+    with RawServer(close_at_the_second_request, [OK]) as server:
+        http = client()
+        assert [http.send(get(server.url)).body for _ in range(2)] == [b"fine"] * 2
+        http.close()
+    assert (server.connections, client.pauses) == (2, [])
+
+
+def test_bytes_that_nobody_asked_for_are_no_answer_to_the_next_request(client):
+    answered, smuggled = threading.Event(), threading.Event()
+
+    def answer_twice(connection):
+        connection.sendall(OK)
+        answered.wait(SAFETY)
+        connection.sendall(answer(200, b"smuggled"))
+        smuggled.set()
+        connection.recv(65536)
+
+    with RawServer(answer_twice, [OK]) as server:
+        http = client()
+        assert http.send(get(server.url)).body == b"fine"
+        answered.set()
+        smuggled.wait(SAFETY)
+        assert http.send(get(server.url)).body == b"fine"
+        http.close()
+
+
+# What is logged
+
+
+def test_a_log_line_says_what_was_done_and_shows_no_secret(client):
+    with RawServer(OK) as server:
+        client().send(post_form(server.url + "token?state=secret-state", {"code": "secret-code"}))
+    [line] = client.log
+    assert line.startswith(f"POST {server.url}token: 200 in ")
+
+
+@pytest.mark.parametrize("script", [reset, b"secret-nonsense\r\n\r\n", answer(200, b"secret", Content_Encoding="gzip")])
+def test_a_failure_is_logged_and_told_without_a_secret(client, script):
+    with RawServer(script, script, script) as server, pytest.raises((Unreachable, Refused)) as caught:
+        client().send(get_as(server.url + "userinfo?state=secret-state", "secret-token"))
+    assert all(line.startswith(f"GET {server.url}userinfo: ") for line in client.log)
+    assert "secret" not in "".join([*client.log, str(caught.value), str(caught.value.hint)])
+
+
+# TLS
+
+
+def tls_server(file):
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(file)
+    return context
+
+
+def up_to_tls_1_1(file):
+    context = tls_server(file)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        context.minimum_version = ssl.TLSVersion.TLSv1
+        context.maximum_version = ssl.TLSVersion.TLSv1_1
+    context.set_ciphers("ALL:@SECLEVEL=0")
+    return context
+
+
+def trusting(authority=certificates.AUTHORITY):
+    return {"SSL_CERT_FILE": str(authority)}
+
+
+def test_a_private_authority_is_trusted_when_it_is_named(client):
+    with RawServer(OK, tls=tls_server(certificates.of("127.0.0.1"))) as server:
+        assert client(trusting()).send(get(server.url)).body == b"fine"
+
+
+@pytest.mark.parametrize(
+    ("file", "message", "hint"),
+    [
+        (certificates.of("auth.example.com"), "cannot be trusted: IP address mismatch", "the host"),
+        (certificates.EXPIRED, "has expired", "the clock"),
+        (certificates.SELF_SIGNED, "self.signed certificate", "SSL_CERT_FILE"),
+    ],
+    ids=["of another host", "expired", "self-signed"],
+)
+@pytest.mark.parametrize("make", [get, form])
+def test_a_certificate_that_is_not_good_is_refused_at_once(client, make, file, message, hint):
+    context = tls_server(file)
+    with RawServer(OK, OK, tls=context) as server:
+        with pytest.raises(Unreachable, match=message) as caught:
+            client(trusting()).send(make(server.url))
+    assert hint in caught.value.hint
+    assert (caught.value.sent, server.requests, client.pauses) == (False, [], [])
+
+
+def test_an_authority_that_was_not_named_is_not_trusted(client):
+    with RawServer(OK, tls=tls_server(certificates.of("127.0.0.1"))) as server:
+        with pytest.raises(Unreachable, match="cannot be trusted"):
+            client(trusting(certificates.OTHER_AUTHORITY)).send(get(server.url))
+
+
+def test_tls_1_1_is_too_old(client):
+    with RawServer(OK, tls=up_to_tls_1_1(certificates.of("127.0.0.1"))) as server:
+        with pytest.raises(Unreachable, match="TLS with .* fails: .*version") as caught:
+            client(trusting()).send(get(server.url))
+    assert "1.2 or newer" in caught.value.hint
+
+
+def test_a_server_without_tls_is_told_apart_from_one_that_is_down(client):
+    with RawServer(b"HTTP/1.1 400 Bad Request\r\n\r\n") as server:
+        with pytest.raises(Unreachable, match="TLS with .* fails") as caught:
+            client().send(get(server.url.replace("http:", "https:")))
+    assert "speak https" in caught.value.hint
+
+
+def test_silence_in_place_of_a_handshake_ends_at_the_deadline(client):
+    with RawServer(say_nothing) as server, pytest.raises(Unreachable, match="no answer") as caught:
+        client(timeout=0.2).send(form(server.url.replace("http:", "https:")))
+    assert (caught.value.sent, caught.value.timed_out) == (False, True)
+
+
+def test_a_failure_of_tls_after_the_form_was_sent_may_have_spent_it(client):
+    def break_the_record(connection):
+        with socket.socket(fileno=os.dup(connection.fileno())) as below_tls:
+            below_tls.sendall(b"\x17\x03\x03\x00\x40" + b"x" * 64)
+
+    with RawServer(break_the_record, tls=tls_server(certificates.of("127.0.0.1"))) as server:
+        with pytest.raises(Unreachable, match="TLS with .* fails") as caught:
+            client(trusting()).send(form(server.url))
+    assert (caught.value.sent, client.pauses) == (True, [])
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [(None, "No such file"), (b"", "holds no certificate"), (b"no certificate", "holds no certificate")],
+)
+def test_a_file_of_authorities_that_is_no_good_is_an_error(client, tmp_path, content, reason):
+    path = tmp_path / "ca.pem"
+    if content is not None:
+        path.write_bytes(content)
+    with RawServer(OK, OK, OK) as server:
+        with pytest.raises(Unreachable, match=f"SSL_CERT_FILE or SSL_CERT_DIR cannot be used: .*{reason}"):
+            client({"SSL_CERT_FILE": str(path)}).send(get(server.url.replace("http:", "https:")))
+
+
+def test_a_directory_of_authorities_is_honoured(client, tmp_path):
+    certificates.fill_directory(tmp_path)
+    with RawServer(OK, tls=tls_server(certificates.of("127.0.0.1"))) as server:
+        assert client({"SSL_CERT_DIR": str(tmp_path)}).send(get(server.url)).body == b"fine"
+
+
+# Proxies
+
+
+@pytest.fixture
+def target():
+    """An https server for auth.example.com that no name leads to: only a tunnel does."""
+    with RawServer(OK, OK, tls=tls_server(certificates.of("auth.example.com"))) as server:
+        yield server
+
+
+def through(proxy, credentials="", **more):
+    return {"HTTPS_PROXY": f"http://{credentials}127.0.0.1:{proxy.port}", **trusting(), **more}
+
+
+def test_a_proxy_is_asked_for_a_tunnel(client, target):
+    with RawServer(tunnel_to(target.port)) as proxy:
+        response = client(through(proxy)).send(get_as("https://auth.example.com/userinfo", "secret"))
+        client.close()
+    assert response.body == b"fine"
+    assert proxy.requests == [b"CONNECT auth.example.com:443 HTTP/1.1\r\nHost: auth.example.com:443\r\n\r\n"]
+    assert b"Bearer secret" in target.requests[0]
+
+
+def test_the_proxys_password_goes_to_the_proxy_alone(client, target):
+    with RawServer(tunnel_to(target.port)) as proxy:
+        client(through(proxy, "jane:p%40ss@")).send(get("https://auth.example.com:8443/"))
+        client.close()
+    [asked], [request] = proxy.requests, target.requests
+    assert asked.startswith(b"CONNECT auth.example.com:8443 ")
+    assert b"\r\nProxy-Authorization: Basic amFuZTpwQHNz\r\n" in asked
+    assert b"Proxy-Authorization" not in request
+
+
+def test_the_certificate_behind_a_proxy_is_checked_all_the_same(client, target):
+    with RawServer(tunnel_to(target.port)) as proxy, pytest.raises(Unreachable, match="Hostname mismatch"):
+        client(through(proxy)).send(get("https://other.example.com/"))
+
+
+@pytest.mark.parametrize(
+    ("script", "message", "hint"),
+    [
+        (answer(407), "refuses the connection .status 407.", "user and password"),
+        (answer(403, b"forbidden"), "refuses the connection .status 403.", "NO_PROXY"),
+        (b"SSH-2.0-OpenSSH_9.6\r\n", "does not speak HTTP", "HTTPS_PROXY"),
+    ],
+)
+def test_a_proxy_that_gives_no_tunnel_is_an_error(client, script, message, hint):
+    with RawServer(script, script, script) as proxy, pytest.raises(Unreachable, match=message) as caught:
+        client(through(proxy, "jane:hunter2@")).send(form("https://auth.example.com/"))
+    assert hint in caught.value.hint
+    assert caught.value.sent is False
+    assert "hunter2" not in caught.value.message + "".join(client.log)
+
+
+def test_a_proxy_that_trickles_ends_at_the_deadline(client):
+    with RawServer(trickle(b"HTTP/1.1 200 OK\r\nX: " + b"x" * 1000)) as proxy:
+        with pytest.raises(Unreachable, match="no answer"):
+            client(through(proxy), timeout=0.2).send(get("https://auth.example.com/"))
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "proxy..example.com"])
+def test_a_proxy_that_is_not_there_is_told_apart_from_the_server(client, host):
+    environ = {"HTTPS_PROXY": f"http://jane:hunter2@{host}:{free_port()}"}
+    with pytest.raises(Unreachable, match=f"the proxy {host} cannot be reached") as caught:
+        client(environ).send(get("https://auth.example.com/"))
+    assert "HTTPS_PROXY" in caught.value.hint
+    assert caught.value.sent is False
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])
+def test_loopback_is_never_proxied(client, host):
+    with RawServer(OK) as proxy, RawServer(OK, tls=tls_server(certificates.of(host))) as server:
+        http = client(through(proxy, HTTP_PROXY=proxy.url, http_proxy=proxy.url))
+        assert http.send(get(f"https://{host}:{server.port}/")).body == b"fine"
+        http.close()
+    assert proxy.requests == []
