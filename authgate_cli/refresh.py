@@ -8,26 +8,38 @@ the answer is on disk, signals wait. A refresh that may have reached the server 
 
 from __future__ import annotations
 
+from contextlib import ExitStack, contextmanager
+
 from .errors import Refused, SignInNeeded, StoreFailed, UsageError
 from .store.locks import Waiting, refresh_lock
 from .tokens import STILL_USABLE, IssuedToken
 from .values import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from contextlib import AbstractContextManager
+    from collections.abc import Iterable, Iterator
 
     from .context import Context
     from .store import Place, StoredToken
     from .tokens import TokenSet
 
 _SIGN_IN = "sign in again with authgate.pyz login"
+# What servers call a refresh token that has expired or was revoked; Dex, for one, says invalid_request.
+_DEAD_TOKEN = ("invalid_grant", "invalid_request", "invalid_token")
 
 
-def lock(context: Context, path: str) -> AbstractContextManager[None]:
-    """Return the lock of all who share a store, waiting as long as metadata, keys and a grant may take somebody."""
+@contextmanager
+def locked(context: Context, places: Iterable[Place]) -> Iterator[None]:
+    """Keep everybody who shares these places from refreshing.
+
+    Wait as long as metadata, keys and a grant may take another process. Raise Unreachable when that is not enough.
+    """
     system = context.system
     waiting = Waiting(system.now, system.monotonic, system.sleep)
-    return refresh_lock(path, waiting, 3 * context.settings.timeout + 5, context.terminal.explain)
+    with ExitStack() as locks:
+        for path in sorted({place.lock_path for place in places}):
+            seconds = 3 * context.settings.timeout + 5
+            locks.enter_context(refresh_lock(path, waiting, seconds, context.terminal.explain))
+        yield
 
 
 def renew(context: Context, stored: StoredToken | None, min_ttl: float, refused: TokenSet | None = None) -> IssuedToken:
@@ -38,33 +50,16 @@ def renew(context: Context, stored: StoredToken | None, min_ttl: float, refused:
     when there is nothing to refresh with, Unreachable, Refused or StoreFailed when it cannot be
     done now; the stored token is then left as it was.
     """
-    place = stored.place if stored else context.store.places[0]
-    with lock(context, place.lock_path):
-        current = place.find().token
+    with locked(context, [stored.place] if stored else context.store.places):
+        current = context.store.load_from(stored.place) if stored else context.store.load()
         known = {token.access_token for token in (stored and stored.token, refused) if token}
-        if current and current.access_token not in known and _may_use(context, current, min_ttl):
-            return IssuedToken(current, "stored", place.label)
+        if current and current.token.access_token not in known and _may_use(context, current.token, min_ttl):
+            return current.issued
         if context.settings.is_machine:
             return machine_token(context)
         if current is None:
             raise SignInNeeded("the token has been removed meanwhile", _SIGN_IN)
-        if current.refresh_token is None:
-            raise SignInNeeded("the token cannot be renewed: it came without a refresh token", _SIGN_IN)
-        if current.id_token:
-            context.server.keys.load()  # a new ID token is likely to come
-        context.server.metadata  # noqa: B018  fails before anything is spent
-        place.check_writable()
-        try:
-            return _spend(context, current, place)
-        except Refused as error:
-            if error.code != "invalid_grant":
-                error.hint = error.hint or "authgate.pyz login --force signs in anew"
-                raise
-            again = place.find().token
-            left = again.seconds_left(context.system.now()) if again else 0.0
-            if again and again.access_token != current.access_token and left >= STILL_USABLE:
-                return IssuedToken(again, "stored", place.label)
-            raise SignInNeeded("the server refused to refresh the token (invalid_grant)", _SIGN_IN) from error
+        return _refresh(context, current)
 
 
 def machine_token(context: Context) -> IssuedToken:
@@ -87,6 +82,28 @@ def machine_token(context: Context) -> IssuedToken:
         except StoreFailed as error:
             context.terminal.explain(f"the token is not stored: {error.message}")
             return IssuedToken(token, "client-credentials")
+
+
+def _refresh(context: Context, current: StoredToken) -> IssuedToken:
+    """Refresh a person's token, the lock being held."""
+    token, place = current
+    if token.refresh_token is None:
+        raise SignInNeeded("the token cannot be refreshed: it came without a refresh token", _SIGN_IN)
+    context.server.metadata  # noqa: B018  a server that is away is found out before anything is spent
+    if token.id_token:
+        context.server.keys.load()  # a new ID token is likely to come
+    place.check_writable()
+    try:
+        return _spend(context, token, place)
+    except Refused as error:
+        if error.code not in _DEAD_TOKEN:
+            error.hint = error.hint or "authgate.pyz login --force signs in anew"
+            raise
+        again = context.store.load_from(place)
+        left = again.token.seconds_left(context.system.now()) if again else 0.0
+        if again and again.token.access_token != token.access_token and left >= STILL_USABLE:
+            return again.issued
+        raise SignInNeeded(f"the server refused to refresh the token ({error.code})", _SIGN_IN) from error
 
 
 def _may_use(context: Context, token: TokenSet, min_ttl: float) -> bool:

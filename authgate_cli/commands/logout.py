@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from contextlib import ExitStack
-
 from .. import report
 from ..errors import AuthGateError, Refused, Unreachable
-from ..refresh import lock
+from ..refresh import locked
 from ..values import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -23,9 +21,7 @@ def run(context: Context) -> int:
     tokens: list[TokenSet] = []
     offered = False
     if context.store.load_all():
-        with ExitStack() as locks:  # nobody may refresh what is being revoked
-            for path in context.store.lock_paths():
-                locks.enter_context(lock(context, path))
+        with locked(context, context.store.all_places):  # nobody may refresh what is being revoked
             tokens = [stored.token for stored in context.store.load_all()]  # somebody may have refreshed
             try:
                 offered = context.server.metadata.revocation_endpoint is not None

@@ -66,6 +66,11 @@ class Store:
                 return StoredToken(found.token, place)
         return None
 
+    def load_from(self, place: Place) -> StoredToken | None:
+        """Return the token that one place holds now. Raise StoreFailed when it cannot be read."""
+        token = place.find().token
+        return StoredToken(token, place) if token else None
+
     def load_all(self) -> list[StoredToken]:
         """Return the tokens of all places, those elsewhere among them."""
         founds = [(self._tolerant(place, place.find), place) for place in (*self._elsewhere, *self.places)]
@@ -74,9 +79,10 @@ class Store:
                 self._warn_once(found.warning)
         return [StoredToken(found.token, place) for found, place in founds if found and found.token]
 
-    def lock_paths(self) -> list[str]:
-        """Return whose locks guard these places; two places may share one."""
-        return sorted({place.lock_path for place in (*self._elsewhere, *self.places)})
+    @property
+    def all_places(self) -> tuple[Place, ...]:
+        """Return every place that may hold a token of this client."""
+        return (*self._elsewhere, *self.places)
 
     def prepare(self) -> None:
         """Make sure that a new token can be saved, before anybody is asked for one."""

@@ -54,6 +54,45 @@ def test_forty_processes_refresh_once(expired, server):
     assert server.family_alive(expired.stored()["refresh_token"])
 
 
+def machine_of(client, server):
+    """Return the environment of a machine that signs itself in."""
+    return {
+        "CLIENT_ID": server.confidential_id,
+        "CLIENT_SECRET": server.confidential_secret,
+        "AUTHGATE_FLOW": "client-credentials",
+    }
+
+
+def test_forty_machines_with_nothing_stored_ask_once(client, server):
+    server.rate_limits = True
+    processes = [client.start("token", env=machine_of(client, server)) for _ in range(CROWD)]
+    tokens, errors, statuses = finish(processes)
+
+    assert statuses == [0] * CROWD
+    assert set(errors) == {""}
+    assert set(tokens) == {client.stored(server.confidential_id)["access_token"] + "\n"}
+    assert server.count("POST", TOKEN_ENDPOINT) == 1
+
+
+SHORT_LIVES = {
+    "30 s, shorter than --min-ttl": (30, 40, ()),
+    "15 minutes, --min-ttl 900": (900, 10, ("--min-ttl", "900")),
+}
+
+
+@pytest.mark.parametrize(("life", "crowd", "arguments"), SHORT_LIVES.values(), ids=SHORT_LIVES)
+def test_a_life_shorter_than_min_ttl_is_refreshed_once(client, server, life, crowd, arguments):
+    server.access_ttl = life
+    client.store(server.issue(), left=life / 2 - 5)
+
+    tokens, errors, statuses = finish([client.start("token", *arguments) for _ in range(crowd)])
+
+    assert statuses == [0] * crowd
+    assert set(errors) == {""}
+    assert set(tokens) == {client.stored()["access_token"] + "\n"}
+    assert refreshes(server) == 1
+
+
 def test_whoever_shares_the_store_shares_the_refresh(expired, server):
     commands = [("token",), ("login", "--json", "--show-tokens"), ("exec", "--", "sh", "-c", 'echo "$AUTHGATE_TOKEN"')]
     outputs, _, statuses = finish([expired.start(*command) for command in commands * 3])
