@@ -180,7 +180,7 @@ UNUSABLE = {
     "a list": {"status": 200, "body": b'["abc"]'},
     "one thing twice": {"status": 200, "body": b'{"access_token": "a", "token_type": "Bearer", "access_token": "b"}'},
     "another client's": {"status": 401, "body": {"error": "invalid_client"}},
-    "another error": {"status": 400, "body": {"error": "invalid_request"}},
+    "another error": {"status": 400, "body": {"error": "unauthorized_client"}},
     "no reason": {"status": 400, "body": b""},
 }
 FAILURES = {name: (fault, 3) for name, fault in NOT_NOW.items()} | {
