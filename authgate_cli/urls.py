@@ -1,6 +1,8 @@
-"""Take URLs apart, strictly. Not `urllib.parse`: it accepts too much, and a cached `token` does without it."""
+"""Take http(s) URLs apart with `urllib.parse`, and refuse what it lets pass."""
 
 from __future__ import annotations
+
+from urllib.parse import urlsplit
 
 from .values import Value
 
@@ -29,7 +31,9 @@ class Url(Value):
     @property
     def is_loopback(self) -> bool:
         """Tell whether the host is this machine: `localhost`, 127.0.0.0/8 or ::1."""
-        return self.host in ("localhost", "::1") or (self.host.startswith("127.") and _is_ipv4(self.host))
+        parts = self.host.split(".")
+        in_127 = len(parts) == 4 and parts[0] == "127" and all(part in _BYTES for part in parts)
+        return self.host in ("localhost", "::1") or in_127
 
     @property
     def is_safe(self) -> bool:
@@ -37,50 +41,34 @@ class Url(Value):
         return self.scheme == "https" or self.is_loopback
 
 
+_BYTES = frozenset(map(str, range(256)))
+
+
 def split(url: str) -> Url:
     """Take an http(s) URL apart. Raise ValueError, with a reason that can be shown, for any other."""
     if not url.isascii() or not url.isprintable() or " " in url or "\\" in url:
         raise ValueError("it has characters that no URL has")
-    scheme, separator, rest = url.partition("://")
-    scheme = scheme.lower()
-    if not separator or scheme not in ("https", "http"):
+    if not url.lower().startswith(("https://", "http://")):
         raise ValueError("it has to begin with https:// or http://")
-    rest, hash_mark, fragment = rest.partition("#")
-    rest, _, query = rest.partition("?")
-    netloc, slash, path = rest.partition("/")
-    host, port = _authority(netloc)
-    return Url(
-        scheme, host, port or (443 if scheme == "https" else 80), netloc, slash + path, query, hash_mark + fragment
-    )
-
-
-def _authority(netloc: str) -> tuple[str, int | None]:
-    """Return host, without brackets, and port. Raise ValueError for what cannot be one."""
+    try:
+        parts = urlsplit(url)
+        host, port = parts.hostname or "", parts.port
+    except ValueError:
+        raise ValueError("its host or port is impossible") from None
+    netloc = parts.netloc
     if "@" in netloc:
         raise ValueError("it holds a user name or password")
     if not netloc:
         raise ValueError("it names no host")
-    opening, bracket, rest = netloc.partition("]")
-    if bracket:
-        host, (before, colon, port) = opening[1:].lower(), rest.partition(":")
-        good = opening[:1] == "[" and not before and host.strip("0123456789abcdef:.") == ""
-    else:
-        host, colon, port = netloc.lower().partition(":")
-        good = "[" not in host
-    if not good or not host or (colon and not _is_number(port)):
+    # urllib takes any text for an IPv6 address before Python 3.11.4, and ignores what stands between "]" and ":".
+    is_ipv6 = ":" in host
+    rest = netloc.lower().removeprefix(f"[{host}]" if is_ipv6 else host)
+    good_host = host and not (is_ipv6 and host.strip("0123456789abcdef:."))
+    if not good_host or port == 0 or (rest and not (rest[0] == ":" and rest[1:].isdecimal())):
         raise ValueError("its host or port is impossible")
-    if colon and not 1 <= int(port) <= 65535:
-        raise ValueError("its port is impossible")
-    return host, int(port) if colon else None
-
-
-def _is_ipv4(host: str) -> bool:
-    parts = host.split(".")
-    return len(parts) == 4 and all(_is_number(part) and int(part) < 256 and str(int(part)) == part for part in parts)
-
-
-def _is_number(text: str) -> bool:
-    return text.isdecimal() and len(text) <= 5  # Python refuses to read numbers that are very long
+    fragment = "#" + parts.fragment if "#" in url else ""
+    port = port or (443 if parts.scheme == "https" else 80)
+    return Url(parts.scheme, host, port, netloc, parts.path, parts.query, fragment)
 
 
 def same_issuer(one: str, other: str) -> bool:

@@ -441,6 +441,10 @@ RULES = [
             f"{HTTP}::test_loopback_is_never_proxied",
             f"{PROXY}::test_loopback_never_sees_the_proxy",
         ),
+        (
+            *("H", "plain http goes only to an address that is loopback when connected"),
+            f"{HTTP}::test_plain_http_is_not_sent_past_loopback_whatever_the_look_up_says",
+        ),
         ("H", "JSON is asked for (Accept)", f"{HTTP}::test_a_request_names_its_host_and_its_sender"),
         ("H", "name and version are told (User-Agent)", f"{HTTP}::test_a_request_names_its_host_and_its_sender"),
         (

@@ -17,8 +17,8 @@ from ..settings import SECRET_VARIABLES, SETTINGS
 from ..sign_in.callback_server import CallbackServer
 from ..sign_in.choose import choose
 from ..store.keyring_store import KeyringStore
-from ..system.connections import tls_context
 from ..system.proxy import proxy_for
+from ..system.tls import tls_context
 from ..text import clean
 from ..urls import split
 from ..values import TYPE_CHECKING, Value

@@ -1,50 +1,63 @@
-"""Send one HTTP request and return one whole answer, or say why there is none.
+"""Send an HTTP request by urllib and return the whole answer, or say why there is none.
 
-- One deadline covers the whole exchange, its retries included.
-- At most 1 MiB of body is read; a coded body is refused, as none was asked for.
-- A GET is sent again, twice at most, on connection errors, 429, 502, 503 and 504. A POST is sent
-  again only when nothing of it can have reached the server: it may spend a code or a refresh
-  token, and a second spend signs the person out everywhere.
-- No redirect is followed here.
+- One deadline covers the whole exchange: name look-up, connecting, proxy, TLS, head, body, retries.
+- At most 64 KiB of head and 1 MiB of body are read; a compressed body is refused, as none was
+  asked for.
+- A GET is sent again, twice at most, after connection errors, 429, 502, 503 and 504. A POST is
+  sent again only when no connection was made: it may spend a code or a refresh token, and a second
+  spend signs the user out everywhere.
+- No redirect is followed, and no connection is used twice.
+- Plain http is sent only to an address that is loopback, whatever the name look-up says.
 """
 
 from __future__ import annotations
 
-import _thread
+import http.client
+import ipaddress
+import re
 import socket
+import ssl
 import sys
+import threading
+import urllib.error
+import urllib.request
+from functools import partial
 
 from .. import __version__
 from ..errors import AuthGateError, Refused, Unreachable
-from ..oauth import http1
 from ..oauth.messages import Response, retry_after, without_echo
 from ..urls import split
 from ..values import TYPE_CHECKING
-from .connections import TimedSocket, connect, tls_context
+from . import proxy as proxies
+from . import tls
+from .limits import TIMEOUTS, Limits, PlainSocket, TooMuchData
+from .threads import TookTooLong, call_within
 
 if TYPE_CHECKING:
-    import ssl
     from collections.abc import Callable, Mapping
+    from typing import Any
 
     from ..oauth.messages import Request
     from ..urls import Url
+    from .proxy import Proxy
 
-LARGEST = 1024 * 1024
-_PAUSES = (0.2, 0.6)  # seconds before the second and the third attempt
-_PASSING = (429, 502, 503, 504)
+_MAX_HEAD = 64 * 1024  # bytes, with interim answers and a proxy's answer
+_MAX_BODY = 1024 * 1024
+_MAX_FRAMED = 8 * 1024 * 1024  # 1 MiB in chunks of a byte each takes 6
+_PAUSES = (0.2, 0.6)  # seconds before the second and the third try
+_TEMPORARY = (429, 502, 503, 504)
+_SILENCE = 2.0  # seconds for an address that does not answer while others are left
 _HEADERS = {
     "User-Agent": f"authgate/{__version__} Python/{'.'.join(map(str, sys.version_info[:3]))}",
     "Accept": "application/json",
     "Accept-Encoding": "identity",
 }
-
-
-class _Untrusted(Unreachable):
-    """TLS says this is not the server; asking again would change nothing."""
+# What servers say with status 400 to plain http on their https port.
+_WANTS_HTTPS = re.compile(rb"to (an )?HTTPS (port|server)|to an SSL-enabled|requires TLS", re.IGNORECASE)
 
 
 class Http:
-    """Send requests; idle connections are kept for the next GET to the same origin."""
+    """Send requests. `look_up` is called as socket.getaddrinfo is; `timeout` is in seconds."""
 
     def __init__(
         self,
@@ -54,12 +67,13 @@ class Http:
         monotonic: Callable[[], float],
         sleep: Callable[[float], None],
         log: Callable[[str], None],
+        look_up: Callable[..., Any] = socket.getaddrinfo,
     ):
-        self._timeout, self._environ, self._log = timeout, environ, log
+        self._timeout, self._environ, self._log, self._look_up = timeout, environ, log, look_up
         self._now, self._monotonic, self._sleep = now, monotonic, sleep
-        self._idle: dict[tuple[str, str, int], TimedSocket] = {}
+        self._answered: dict[str, str] = {}  # the address of a host that was connected to
         self._tls: ssl.SSLContext | None = None
-        self._making_tls = _thread.allocate_lock()  # two threads may want the context at once
+        self._making_tls = threading.Lock()  # two threads may want the context at once
 
     def send(self, request: Request) -> Response:
         """Return the server's answer, whatever its status.
@@ -70,12 +84,12 @@ class Http:
         for pause in (*_PAUSES, None):
             answer: Response | Unreachable
             try:
-                answer = self._exchange(request, deadline)
-                again = request.method == "GET" and answer.status in _PASSING
+                answer = self._logged(request, deadline)
+                again = request.method == "GET" and answer.status in _TEMPORARY
                 wait = retry_after(answer.headers, self._now())
             except Unreachable as error:
                 answer, wait = error, None
-                again = not isinstance(error, _Untrusted) and (request.method == "GET" or not error.sent)
+                again = not isinstance(error, tls.Untrusted) and (request.method == "GET" or not error.sent)
             wait = pause if wait is None else wait
             if not again or pause is None or wait is None or self._monotonic() + wait >= deadline:
                 break
@@ -84,113 +98,203 @@ class Http:
             raise answer
         return without_echo(answer, request.secrets)
 
-    def close(self) -> None:
-        """Close what is kept open."""
-        while self._idle:
-            self._idle.popitem()[1].shut()
-
-    def _exchange(self, request: Request, deadline: float) -> Response:
+    def _logged(self, request: Request, deadline: float) -> Response:
         url, begun = split(request.url), self._monotonic()
         shown = f"{request.method} {url.scheme}://{url.netloc}{url.path}"
         try:
-            response = self._attempt(request, url, deadline)
+            response = self._exchange(request, url, Limits(deadline, self._monotonic, _MAX_HEAD))
         except AuthGateError as error:
             self._log(f"{shown}: {error.message}")
             raise
         self._log(f"{shown}: {response.status} in {(self._monotonic() - begun) * 1000:.0f} ms")
         return response
 
-    def _attempt(self, request: Request, url: Url, deadline: float) -> Response:
-        kept = self._idle.pop(url.origin, None)
-        if kept and request.method == "GET" and not kept.is_stale():
-            kept.deadline = deadline
-            try:
-                return self._talk(kept, request, url)
-            except Unreachable as error:
-                if error.timed_out:
-                    raise  # not a connection that died while it was idle
-        elif kept:
-            kept.shut()
+    def _exchange(self, request: Request, url: Url, limits: Limits) -> Response:
+        """Send the request once, on a connection of its own."""
+        body = None if request.body is None else request.body.encode()
+        outgoing = urllib.request.Request(request.url, body, {**_HEADERS, **request.headers}, method=request.method)
+        context = self._tls_context() if url.scheme == "https" else None
+        connection = _Connection(
+            url, proxies.proxy_for(url, self._environ), context, limits, partial(self._connect, limits)
+        )
+        opener = urllib.request.OpenerDirector()  # bare: it follows no redirect, and 404 is an answer
+        opener.add_handler(_Handler(connection))
         try:
-            timed = connect(url, self._environ, self._tls_context, self._monotonic, deadline)
-        except OSError as error:
-            raise self._translated(error, url, sent=False) from error
-        return self._talk(timed, request, url)
-
-    def _talk(self, timed: TimedSocket, request: Request, url: Url) -> Response:
-        keep = False
-        try:
-            headers = {"Host": url.netloc, **_HEADERS, **request.headers}
-            timed.sendall(http1.write_request(request.method, url.target, headers, request.body))
-            incoming = http1.Incoming(timed.receive)
-            head = http1.read_head(incoming)
-            coding = head.headers.get("content-encoding", "").strip().lower()
-            if coding not in ("", "identity"):
-                raise Refused(f"{url.netloc} sent a compressed answer, which was not asked for")
-            body, _ = http1.read_body(incoming, head, LARGEST)
-            return Response(head.status, head.headers, body)
-        except (OSError, http1.NotHttp, http1.NoAnswer, http1.CutOff, http1.TooLarge) as error:
-            raise self._translated(error, url, sent=True) from error
-        finally:
-            if not keep or self._idle.setdefault(url.origin, timed) is not timed:
-                timed.shut()
+            if context:
+                url.host.encode("idna")  # as http.client and ssl do
+            with opener.open(outgoing) as response:
+                return _read(response, url, limits)
+        except UnicodeError as error:
+            raise _not_found(url) from error
+        except (OSError, http.client.HTTPException, TooMuchData) as error:
+            cause = error.reason if isinstance(error, urllib.error.URLError) else error
+            raise self._failure(cause, url, limits, connection.is_open) from error  # type: ignore[arg-type]
 
     def _tls_context(self) -> ssl.SSLContext:
         with self._making_tls:
             if self._tls is None:
-                self._tls = tls_context(self._environ)
+                self._tls = tls.tls_context(self._environ)
             return self._tls
 
-    def _translated(self, error: Exception, url: Url, sent: bool) -> AuthGateError:
-        where = url.netloc
-        if isinstance(error, http1.NoAnswer):
-            return Unreachable(f"{where} closed the connection without an answer", "try again later", sent=sent)
-        if isinstance(error, http1.CutOff):
-            return Unreachable(f"the answer of {where} was cut off", "try again later", sent=sent)
-        if isinstance(error, http1.TooLarge):
-            return Refused(f"{where} sent an answer of more than 1 MiB", "is AUTHGATE_URL right?")
-        if isinstance(error, http1.NotHttp):
-            return Refused(f"{where} sent something that is not HTTP", "is AUTHGATE_URL right?")
-        if isinstance(error, TimeoutError):
-            return Unreachable(
-                f"no answer from {where} within {self._timeout:g} s",
-                "try again later, or give it more time with --timeout",
-                sent=sent,
-                timed_out=True,
-            )
+    def _connect(self, limits: Limits, address: tuple[str, int], *_: object) -> PlainSocket:
+        """Connect to the first address of a host that answers; one that answered before is tried first."""
+        host, port = address
+        try:
+            # As bytes: for text, even if it is ASCII, the IDNA tables are loaded.
+            look_up = partial(self._look_up, host.encode("ascii"), port, type=socket.SOCK_STREAM)
+            addresses = call_within(look_up, limits.seconds())
+        except TookTooLong:
+            raise TimeoutError("the name look-up takes too long") from None
+        addresses = [found[4][0] for found in addresses]
+        addresses.sort(key=lambda one: one != self._answered.get(host))
+        problem = OSError("the name has no address")
+        for left, one in zip(range(len(addresses), 0, -1), addresses):
+            patience = limits.seconds() / left
+            try:
+                plain = socket.create_connection(
+                    (one.encode(), port), min(patience, _SILENCE) if left > 1 else patience
+                )
+            except OSError as error:
+                problem = error
+                continue
+            self._answered[host] = one
+            connection = PlainSocket(fileno=plain.detach())
+            connection.limits = limits
+            return connection
+        raise problem
+
+    def _failure(self, error: Exception, url: Url, limits: Limits, sent: bool) -> AuthGateError:
+        """Return our error for what urllib raised."""
+        where, later = url.netloc, "try again later"
+        if url.scheme == "http":
+            later += "; if the server speaks TLS on this port, use https://"
+        if isinstance(error, ssl.SSLError) and self._tls:
+            has_own_ca = bool(self._environ.get("SSL_CERT_FILE") or self._environ.get("SSL_CERT_DIR"))
+            return tls.failure(error, where, sent, self._tls, has_own_ca)
+        if isinstance(error, TIMEOUTS):
+            hint = "try again later, or give it more time with --timeout"
+            return Unreachable(f"no answer from {where} within {self._timeout:g} s", hint, sent=sent, timed_out=True)
         if isinstance(error, socket.gaierror):
-            return Unreachable(f"the host {url.host} cannot be found", "check AUTHGATE_URL and the network", sent=sent)
+            return _not_found(url)
+        if isinstance(error, http.client.RemoteDisconnected):
+            return Unreachable(f"{where} closed the connection without an answer", later, sent=sent)
+        if str(error).startswith("\x15\x03"):  # in place of a status line, an alert of TLS
+            return _wants_https(where)
+        if isinstance(error, http.client.IncompleteRead) or (limits.ended and not isinstance(error, OSError)):
+            return Unreachable(f"the answer of {where} was cut off", later, sent=sent)
+        if not isinstance(error, OSError):
+            return Refused(f"{where} sent something that is not HTTP", "is AUTHGATE_URL right?")
         if isinstance(error, ConnectionRefusedError):
             return Unreachable(f"{where} refuses connections", "is the server running, and the port right?", sent=sent)
-        certificates_named = self._environ.get("SSL_CERT_FILE") or self._environ.get("SSL_CERT_DIR")
-        system = None if certificates_named else self._tls
-        return _tls_failure(error, where, sent, system) or Unreachable(
-            f"{where} cannot be reached: {getattr(error, 'strerror', None) or type(error).__name__}",
-            "check the network, or try again later",
-            sent=sent,
-        )
+        reason = error.strerror or type(error).__name__
+        return Unreachable(f"{where} cannot be reached: {reason}", later, sent=sent)
 
 
-def _tls_failure(error: Exception, where: str, sent: bool, system: ssl.SSLContext | None) -> Unreachable | None:
-    """Name the cause of a TLS failure (RFC 9325); None when it is none.
+class _Handler(urllib.request.AbstractHTTPHandler):
+    """Send http and https requests on a connection that is given."""
 
-    `system` is the context, where its certificates are the system's.
-    """
-    import ssl
+    http_request = https_request = urllib.request.AbstractHTTPHandler.do_request_
 
-    if isinstance(error, ssl.SSLCertVerificationError):
-        cause = error.verify_message.rstrip(".")
-        hint = "if it is your own CA, name its certificate in SSL_CERT_FILE"
-        # The certificates of a directory are loaded, and counted, only when one is needed.
-        if system and not (system.cert_store_stats()["x509_ca"] or ssl.get_default_verify_paths().capath):
-            hint = "install the package ca-certificates, or name a PEM file in SSL_CERT_FILE"
-        if error.verify_code == 10:
-            hint = "the server has to renew it; or is the clock here wrong?"
-        elif error.verify_code in (62, 64) or "match" in cause:
-            hint = "check the host in AUTHGATE_URL"
-        return _Untrusted(f"the certificate of {where} cannot be trusted: {cause}", hint, sent=sent)
-    if isinstance(error, ssl.SSLError):
-        reason = (error.reason or "failure").replace("_", " ").lower()
-        hint = "does the server speak https, with TLS 1.2 or newer?"
-        return _Untrusted(f"TLS with {where} fails: {reason}", hint, sent=sent)
-    return None
+    def __init__(self, connection: _Connection):
+        super().__init__()
+        self._connection = connection
+
+    def http_open(self, request: urllib.request.Request) -> Any:
+        return self.do_open(lambda host, timeout: self._connection, request)  # type: ignore[arg-type]
+
+    https_open = http_open
+
+
+class _Response(http.client.HTTPResponse):
+    """An answer whose status is final."""
+
+    def begin(self) -> None:
+        """Read the head. Skip interim answers (RFC 9110 section 15.2), of which http.client knows only 100."""
+        super().begin()
+        while 101 < self.status < 200:
+            self.headers = None  # type: ignore[assignment]  # or it would not read another head
+            super().begin()
+        if self.status == 101 or self.status > 599:
+            raise http.client.HTTPException("a status of no use")
+
+
+class _Connection(http.client.HTTPConnection):
+    """A connection that keeps to limits: over TLS with `context`, through the tunnel of `proxy` if there is one."""
+
+    response_class = _Response
+
+    def __init__(
+        self,
+        url: Url,
+        proxy: Proxy | None,
+        context: ssl.SSLContext | None,
+        limits: Limits,
+        connect: Callable[..., PlainSocket],
+    ):
+        host = proxy or url
+        super().__init__(host.host, host.port)
+        self._url, self._proxy, self._context, self._limits = url, proxy, context, limits
+        self._create_connection = connect  # http.client has no public way to set it
+        self.is_open = False  # from then on the server may have got something
+        if proxy:
+            authorization = {"Proxy-Authorization": proxy.authorization} if proxy.authorization else {}
+            self.set_tunnel(f"[{url.host}]" if ":" in url.host else url.host, url.port, authorization)
+
+    def connect(self) -> None:
+        """Connect, and do whatever comes before the request."""
+        try:
+            super().connect()
+        except (OSError, http.client.HTTPException, TooMuchData) as error:
+            if self._proxy is None:
+                raise
+            raise proxies.failure(error, self._proxy) from error
+        if self._context:
+            self.sock.settimeout(self._limits.seconds())
+            secured = self._context.wrap_socket(self.sock, server_hostname=self._url.host)
+            secured.limits = self._limits  # type: ignore[attr-defined]
+            self.sock = secured
+        else:
+            self._require_loopback()
+        self.is_open = True
+
+    def _require_loopback(self) -> None:
+        """Raise Untrusted where a name such as localhost leads to another machine: plain http may hold a token."""
+        address = self.sock.getpeername()[0]
+        if not ipaddress.ip_address(address.partition("%")[0]).is_loopback:
+            raise tls.Untrusted(
+                f"{self._url.host} is {address} here, which is not this machine: plain http is not sent there",
+                "correct the hosts file, or use https",
+                sent=False,
+            )
+
+
+def _read(response: http.client.HTTPResponse, url: Url, limits: Limits) -> Response:
+    """Read the body. Raise IncompleteRead, Refused, or HTTPException where head and body do not fit together."""
+    where, fields = url.netloc, response.headers
+    if limits.ended:  # http.client takes the end of the connection for the end of the head
+        raise http.client.IncompleteRead(b"")
+    lengths, coding = fields.get_all("Content-Length", []), fields.get_all("Transfer-Encoding", [])
+    sound = len(set(lengths)) < 2 and all(length.isascii() and length.isdecimal() for length in lengths)
+    if fields.defects or not sound or [name.lower() for name in coding] not in ([], ["chunked"]):
+        raise http.client.HTTPException("the head is not sound")
+    if fields.get("Content-Encoding", "").strip().lower() not in ("", "identity"):
+        raise Refused(f"{where} sent a compressed answer, which was not asked for")
+    limits.allowance = _MAX_FRAMED
+    too_large = response.length and response.length > _MAX_BODY
+    body = b"" if too_large else response.read(_MAX_BODY + 1)
+    if too_large or len(body) > _MAX_BODY:
+        raise Refused(f"{where} sent an answer of more than 1 MiB", "is AUTHGATE_URL right?")
+    if response.length:
+        raise http.client.IncompleteRead(body, response.length)
+    if url.scheme == "http" and response.status == 400 and _WANTS_HTTPS.search(body):
+        raise _wants_https(where)
+    headers = {name.lower(): ", ".join(" ".join(text.split()) for text in fields.get_all(name, [])) for name in fields}
+    return Response(response.status, headers, body)
+
+
+def _not_found(url: Url) -> Unreachable:
+    return Unreachable(f"the host {url.host} cannot be found", "check AUTHGATE_URL and the network", sent=False)
+
+
+def _wants_https(where: str) -> Refused:
+    return Refused(f"{where} speaks https, not plain http", "use https:// in AUTHGATE_URL")

@@ -1,4 +1,8 @@
-"""Call a function in a thread: to bound in time what cannot be bounded otherwise, or to do two things at once."""
+"""Call a function in a thread: to limit the time of what has no limit, or to do two things at once.
+
+`_thread`, not `threading`: there, one in 450 signals that arrive while a thread starts turns up as
+RuntimeError("release unlocked lock") instead of what its handler raises (seen on 3.9, 3.11 and 3.13).
+"""
 
 from __future__ import annotations
 
@@ -12,64 +16,63 @@ if TYPE_CHECKING:
 
     T = TypeVar("T")
 
+_QUIET = 2.0  # seconds before the notice
+
 
 class TookTooLong(Exception):
-    """The call did not return in time; its thread is left behind."""
+    """The call did not return in time; its thread goes on."""
 
 
 class Background:
-    """A call under way. One that hangs for ever does not keep the process from ending.
-
-    Not `threading`: a signal that ends the program may strike anywhere, and what it leaves there
-    of locks half taken turns up as another error.
-    """
+    """A function that runs in a thread of its own. The process does not wait for it when it ends."""
 
     def __init__(self, function: Callable[[], Any]):
-        self._results: list[Any] = []
-        self._errors: list[BaseException] = []
-        self._working = _thread.allocate_lock()
-        self._working.acquire()
+        self._function = function
+        self._result: Any = None
+        self._error: BaseException | None = None
+        self._running = _thread.allocate_lock()  # locked until the function has returned
+        self._running.acquire()
         try:
-            _thread.start_new_thread(self._work, (function,))
-        except RuntimeError:  # as many threads as are allowed here: it takes the caller's time
-            self._work(function)
-            if self._errors and not isinstance(self._errors[0], Exception):
-                raise self._errors[0]  # a signal was for the caller
+            _thread.start_new_thread(self._run, ())
+        except RuntimeError:  # no more threads are allowed: run it here
+            self._run()
+            if self._error and not isinstance(self._error, Exception):
+                raise self._error  # it came from a signal, and was for the caller
 
     def ends_within(self, seconds: float) -> bool:
-        """Wait for the end, at most so many seconds; tell whether it has come."""
-        ended = self._working.acquire(timeout=max(seconds, 0))
+        """Wait until the function has returned, but not longer than `seconds`. Tell whether it has."""
+        ended = self._running.acquire(timeout=max(seconds, 0))
         if ended:
-            self._working.release()
+            self._running.release()
         return ended
 
     def result(self) -> Any:
-        """Wait for the end, and return or raise what the function does."""
-        with self._working:
-            if self._errors:
-                raise self._errors[0]
-            return self._results[0]
+        """Wait until the function has returned, and return or raise what it did."""
+        with self._running:
+            if self._error:
+                raise self._error
+            return self._result
 
-    def _work(self, function: Callable[[], Any]) -> None:
+    def _run(self) -> None:
         try:
-            self._results.append(function())
-        except BaseException as error:  # carried over to the caller's thread, whatever it is
-            self._errors.append(error)
+            self._result = self._function()
+        except BaseException as error:  # the caller's thread raises it, whatever it is
+            self._error = error
         finally:
-            self._working.release()
+            self._running.release()
 
 
 def call_within(function: Callable[[], T], seconds: float, notice: Callable[[], None] | None = None) -> T:
-    """Return or raise what `function` does; raise TookTooLong when it takes longer than `seconds`.
+    """Return or raise what a function does. Raise TookTooLong when it takes longer than `seconds`.
 
     `notice` is called once when two seconds have passed.
     """
     running = Background(function)
-    ended = running.ends_within(min(2.0, seconds))
-    if not ended and seconds > 2:
+    ended = running.ends_within(min(_QUIET, seconds))
+    if not ended and seconds > _QUIET:
         if notice:
             notice()
-        ended = running.ends_within(seconds - 2)
+        ended = running.ends_within(seconds - _QUIET)
     if not ended:
         raise TookTooLong
     result: T = running.result()

@@ -62,12 +62,17 @@ def test_a_proxy_that_wants_a_password_is_named_and_the_token_kept(behind, elsew
     before = client.token_file.read_bytes()
 
     with ConnectProxy(elsewhere.port, "jane:hunter2") as proxy:
-        refused = client.run("login", env={"HTTPS_PROXY": proxy.url.replace("hunter2", "hunter3")})
+        without = client.run("login", env={"HTTPS_PROXY": proxy.url.replace("jane:hunter2@", "")})
+        wrong = client.run("login", env={"HTTPS_PROXY": proxy.url.replace("hunter2", "hunter3")})
 
-    assert (refused.returncode, refused.stdout) == (3, "")
-    assert refused.stderr.splitlines() == [
+    assert (without.returncode, without.stdout) == (wrong.returncode, wrong.stdout) == (3, "")
+    assert without.stderr.splitlines() == [
         "authgate: error: the proxy 127.0.0.1 refuses the connection (status 407)",
         "authgate: hint: put user and password into HTTPS_PROXY",
+    ]
+    assert wrong.stderr.splitlines() == [
+        "authgate: error: the proxy 127.0.0.1 refuses the user and password in HTTPS_PROXY (status 407)",
+        "authgate: hint: correct them; characters such as @ and : are percent-encoded there",
     ]
     assert client.token_file.read_bytes() == before
 
@@ -92,6 +97,14 @@ def test_a_server_out_in_the_network_has_no_endpoints_on_this_machine(behind, el
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr.startswith("authgate: error: the server's token_endpoint is an address inside this machine")
     assert server.requests == []
+
+
+@pytest.mark.parametrize("address", ["jane:hunter2://proxy:3128", "socks5://jane:hunter2@proxy:1080", "jane:hunter2"])
+@pytest.mark.parametrize("command", [("login",), ("token",), ("doctor",)], ids=" ".join)
+def test_a_proxys_address_that_cannot_be_used_is_not_shown(behind, command, address):
+    done = behind(HTTPS_PROXY=address).run(*command, "--verbose")
+
+    assert "hunter2" not in done.stdout + done.stderr
 
 
 def test_loopback_never_sees_the_proxy(client, server):

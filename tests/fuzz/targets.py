@@ -167,7 +167,6 @@ class RawAnswers:
         response = refusal(http.send, Request("POST", f"http://127.0.0.1:{self.listening.getsockname()[1]}/", {}, "x"))
         if response:
             retry_after(response.headers, NOW)
-        http.close()
 
     def _serve(self):
         while True:

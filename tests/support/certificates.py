@@ -9,6 +9,7 @@ AUTHORITY = FOLDER / "authority.pem"
 OTHER_AUTHORITY = FOLDER / "other-authority.pem"
 EXPIRED = FOLDER / "expired.pem"
 SELF_SIGNED = FOLDER / "self-signed.pem"
+COMMON_NAME_ONLY = FOLDER / "common-name-only.pem"  # for localhost, and its own authority
 _HASH = "aabdaf6b"  # of the authority's subject, by which OpenSSL looks a certificate up in a directory
 
 

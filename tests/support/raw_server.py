@@ -100,13 +100,13 @@ def answer(status, body=b"", **headers):
     return f"HTTP/1.1 {status} Whatever\r\n{lines}\r\n".encode() + body
 
 
-def trickle(data):
+def trickle(data, pause=0.01):
     """Send a byte at a time, each soon enough for a time-out that knows only single reads."""
 
     def script(connection):
         for byte in data:
             connection.sendall(bytes([byte]))
-            time.sleep(0.01)
+            time.sleep(pause)
 
     return script
 

@@ -50,9 +50,14 @@ class Authority:
         """Return the files of a certificate that no authority vouches for, and of its key."""
         return self._self_signed(host, "CA:FALSE", f"subjectAltName={_name(host)}")
 
-    def _self_signed(self, name, constraint, extension):
+    def common_name_only(self, host):
+        """Return the files of a certificate without subject alternative name, its own authority, and of its key."""
+        return self._self_signed(host, "CA:TRUE")
+
+    def _self_signed(self, name, constraint, *more):
         certificate, key = self._directory / f"{name}.pem", self._directory / f"{name}.key"
-        extensions = ("-addext", f"basicConstraints=critical,{constraint}", "-addext", extension)
+        wanted = (f"basicConstraints=critical,{constraint}", *more)
+        extensions = [word for extension in wanted for word in ("-addext", extension)]
         subject = ("-subj", f"/CN={name}", "-days", "26000")
         _openssl("req", "-x509", *_key(key), "-out", certificate, *subject, *extensions)
         return certificate, key
@@ -81,6 +86,7 @@ def main():
             _keep(here / f"{host}.pem", authority.issue(host))
         _keep(here / "expired.pem", authority.issue("127.0.0.1", "20210101000000Z"))
         _keep(here / "self-signed.pem", authority.self_signed("127.0.0.1"))
+        _keep(here / "common-name-only.pem", authority.common_name_only("localhost"))
 
 
 def _keep(path, files):

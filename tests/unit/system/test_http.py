@@ -6,6 +6,7 @@ import ssl
 import threading
 import time
 import warnings
+from contextlib import ExitStack, contextmanager
 from email.utils import formatdate
 
 import certificates
@@ -26,23 +27,16 @@ class Client:
     """Http with its pauses and log lines remembered instead of waited for and shown."""
 
     def __init__(self):
-        self.pauses, self.log, self._made = [], [], []
+        self.pauses, self.log = [], []
 
-    def __call__(self, environ=None, timeout=10.0, monotonic=time.monotonic, sleep=None):
-        http = Http(timeout, environ or {}, lambda: NOW, monotonic, sleep or self.pauses.append, self.log.append)
-        self._made.append(http)
-        return http
-
-    def close(self):
-        for http in self._made:
-            http.close()
+    def __call__(self, environ=None, timeout=10.0, sleep=None, **more):
+        sleep = sleep or self.pauses.append
+        return Http(timeout, environ or {}, lambda: NOW, time.monotonic, sleep, self.log.append, **more)
 
 
 @pytest.fixture
 def client():
-    client = Client()
-    yield client
-    client.close()
+    return Client()
 
 
 def free_port():
@@ -94,19 +88,51 @@ def test_no_redirect_is_followed(client, make, status):
     assert (response.status, response.headers["location"], elsewhere.requests) == (status, elsewhere.url, [])
 
 
-@pytest.mark.parametrize(
-    "raw",
-    [
-        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nfin\r\n1\r\ne\r\n0\r\n\r\n",
-        b"HTTP/1.0 200 OK\r\n\r\nfine",
-        b"HTTP/1.1 100 Continue\r\n\r\n" + OK,
-        answer(200, b"fine", Content_Encoding="identity"),
-    ],
-    ids=["chunked", "until the end", "after 100", "identity"],
-)
+START = b"HTTP/1.1 200 OK\r\n"
+CHUNKED = START + b"Transfer-Encoding: chunked\r\n\r\n"
+READ = {
+    "length": START + b"Content-Length: 4\r\n\r\nfine",
+    "a length in two lines": START + b"Content-Length: 4\r\nContent-Length: 4\r\n\r\nfine",
+    "more than the length": START + b"Content-Length: 4\r\n\r\nfine and more",
+    "until the end": START + b"\r\nfine",
+    "an older version": b"HTTP/1.0 200 OK\r\n\r\nfine",
+    "no reason": b"HTTP/1.1 200\r\nContent-Length: 4\r\n\r\nfine",
+    "bare line feeds": b"HTTP/1.1 200 OK\nContent-Length: 4\n\nfine",
+    "chunks": CHUNKED + b"3\r\nfin\r\n1\r\ne\r\n0\r\n\r\n",
+    "chunks with extensions and trailers": CHUNKED + b"004 ;x=y\r\nfine\r\n0\r\nDigest: z\r\n\r\n",
+    "chunks cut off after the last": CHUNKED + b"4\r\nfine\r\n0\r\n",
+    "chunks and a length": START + b"Content-Length: 9\r\nTransfer-Encoding: Chunked\r\n\r\n4\r\nfine\r\n0\r\n\r\n",
+    "interim answers": b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\n"
+    b"HTTP/1.1 102 Processing\r\n\r\n" + START + b"Content-Length: 4\r\n\r\nfine",
+    "identity": answer(200, b"fine", Content_Encoding="identity"),
+}
+
+
+@pytest.mark.parametrize("raw", READ.values(), ids=READ)
 def test_every_way_to_frame_a_body_is_understood(client, raw):
     with RawServer(raw) as server:
         assert client().send(get(server.url)).body == b"fine"
+
+
+def test_an_answer_is_read_however_it_arrives(client):
+    whole = READ["chunks with extensions and trailers"]
+    with RawServer(trickle(whole, 0)) as server:
+        assert client().send(get(server.url)).body == b"fine"
+
+
+def test_an_answer_that_never_has_a_body_is_not_waited_for(client):
+    def never_close(connection):
+        connection.sendall(b"HTTP/1.1 204 No Content\r\nContent-Length: 4\r\n\r\n")
+        connection.recv(1)
+
+    with RawServer(never_close) as server:
+        assert client().send(get(server.url)).body == b""
+
+
+def test_fields_have_lower_case_names_and_one_value(client):
+    fields = b"X-Kind: \t a \r\n  b \r\nVary: a\r\nvary: b\r\nCONTENT-length:0\r\n\r\n"
+    with RawServer(START + fields) as server:
+        assert client().send(get(server.url)).headers == {"x-kind": "a b", "vary": "a, b", "content-length": "0"}
 
 
 # Limits
@@ -122,15 +148,17 @@ def test_a_body_of_one_mebibyte_is_read(client):
     [
         answer(200, b"x" * (LARGEST + 1)),
         answer(200, b"x" * (LARGEST + 1), Content_Length=10**12),
+        answer(200, Content_Length=10**12),
         b"HTTP/1.0 200 OK\r\n\r\n" + b"x" * (LARGEST + 1),
-        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + b"1000\r\n" + b"x" * 0x1000 + b"\r\n",
+        CHUNKED + b"100001\r\n" + b"x" * (LARGEST + 1),
+        CHUNKED + b"1000\r\n" + b"x" * 0x1000 + b"\r\n",
     ],
-    ids=["told", "told wrongly", "not told", "chunked without end"],
+    ids=["told", "told wrongly", "told and not sent", "not told", "in one chunk", "chunked without end"],
 )
 def test_a_larger_body_is_refused_however_it_is_framed(client, raw):
     def send(connection):
         connection.sendall(raw)
-        while raw.endswith(b"\r\n"):
+        while raw.startswith(CHUNKED) and raw.endswith(b"\r\n"):
             connection.sendall(raw.partition(b"\r\n\r\n")[2])
 
     with RawServer(send) as server, pytest.raises(Refused, match="more than 1 MiB"):
@@ -157,24 +185,82 @@ def test_one_deadline_covers_the_whole_exchange(client, script, make):
 
 # What is no answer
 
+CUT_OFF, NOT_HTTP = (Unreachable, "was cut off"), (Refused, "not HTTP")
+HOSTILE = {
+    "nothing": (b"", (Unreachable, "closed the connection without an answer")),
+    "cut off in the status line": (b"HTTP/1.1", CUT_OFF),
+    "cut off in the head": (START + b"Content-Le", CUT_OFF),
+    "cut off before the end of the head": (START + b"Content-Length: 0\r\n", CUT_OFF),
+    "cut off in the body": (START + b"Content-Length: 8\r\n\r\nhalf", CUT_OFF),
+    "cut off in a chunk": (CHUNKED + b"8\r\nhalf", CUT_OFF),
+    "cut off between chunks": (CHUNKED + b"4\r\nhalf\r\n", CUT_OFF),
+    "another protocol": (b"SSH-2.0-OpenSSH_9.6\r\n", NOT_HTTP),
+    "another version": (b"HTTP/2 200\r\n\r\n", NOT_HTTP),
+    "no version": (b"ICY 200 OK\r\n\r\n", NOT_HTTP),
+    "a status that is no number": (b"HTTP/1.1 abc OK\r\n\r\n", NOT_HTTP),
+    "a status of no kind": (b"HTTP/1.1 600 OK\r\n\r\n", NOT_HTTP),
+    "another protocol on request": (b"HTTP/1.1 101 Switching Protocols\r\n\r\n", NOT_HTTP),
+    "interim answers without end": (b"HTTP/1.1 100 Continue\r\n\r\n" * 10_000, NOT_HTTP),
+    "early hints without end": (b"HTTP/1.1 103 Early Hints\r\n\r\n" * 10_000, NOT_HTTP),
+    "a line without end": (START + b"A: " + b"x" * 70_000, NOT_HTTP),
+    "101 fields": (START + b"A: 1\r\n" * 101 + b"\r\n", NOT_HTTP),
+    "a head of 65 KiB": (START + (b"A: " + b"x" * 1019 + b"\r\n") * 65 + b"\r\n", NOT_HTTP),
+    "a line without a colon": (START + b"nonsense\r\n\r\n", NOT_HTTP),
+    "a space before the colon": (START + b"A : 1\r\n\r\n", NOT_HTTP),
+    "a folded line with nothing before it": (START + b" A: 1\r\n\r\n", NOT_HTTP),
+    "a length that is no number": (START + b"Content-Length: 4x\r\n\r\nfine", NOT_HTTP),
+    "a negative length": (START + b"Content-Length: -4\r\n\r\nfine", NOT_HTTP),
+    "two lengths": (START + b"Content-Length: 4, 5\r\n\r\nfine", NOT_HTTP),
+    "two lengths in two lines": (START + b"Content-Length: 4\r\nContent-Length: 5\r\n\r\nfine", NOT_HTTP),
+    "a length in other digits": (START + "Content-Length: ²\r\n\r\nfi".encode("latin-1"), NOT_HTTP),
+    "a coding that was not asked for": (START + b"Transfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n", NOT_HTTP),
+    "two codings": (START + b"Transfer-Encoding: gzip\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", NOT_HTTP),
+    "a chunk of no size": (CHUNKED + b"\r\n\r\n", CUT_OFF),
+    "a chunk of letters": (CHUNKED + b"zz\r\n", CUT_OFF),
+    "a chunk of minus one": (CHUNKED + b"-1\r\nfine\r\n0\r\n\r\n", CUT_OFF),
+    "a chunk longer than its size": (CHUNKED + b"3\r\nfine\r\n0\r\n\r\n", CUT_OFF),
+    "chunks with more framing than is read": (CHUNKED + (b"1;" + b"x" * 60_000 + b"\r\nx\r\n") * 150, NOT_HTTP),
+    "trailers without end": (CHUNKED + b"0\r\n" + (b"A: " + b"x" * 60_000 + b"\r\n") * 150, NOT_HTTP),
+    "a compressed body": (answer(200, b"fine", Content_Encoding="gzip"), (Refused, "compressed")),
+}
+
+
+@pytest.mark.parametrize(("raw", "outcome"), HOSTILE.values(), ids=HOSTILE)
+def test_a_hostile_answer_is_none(client, raw, outcome):
+    with RawServer(raw) as server, pytest.raises(outcome[0], match=outcome[1]) as caught:
+        client().send(form(server.url))
+    assert caught.value.hint or outcome[1] == "compressed"
+
+
+def test_an_answer_that_is_cut_off_anywhere_is_none(client):
+    whole = READ["chunks"]
+    for end in range(1, whole.index(b"0\r\n\r\n")):
+        with RawServer(whole[:end]) as server, pytest.raises(Unreachable, match="was cut off"):
+            client().send(form(server.url))
+
 
 @pytest.mark.parametrize(
-    ("raw", "error", "message"),
+    "raw",
     [
-        (answer(200, b"half", Content_Length=8), Unreachable, "was cut off"),
-        (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n8\r\nhalf", Unreachable, "was cut off"),
-        (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n", Refused, "not HTTP"),
-        (b"SSH-2.0-OpenSSH_9.6\r\n", Refused, "not HTTP"),
-        (b"HTTP/1.1 abc OK\r\n\r\n", Refused, "not HTTP"),
-        (b"HTTP/1.1 200 OK\r\nX: " + b"x" * 70_000, Refused, "not HTTP"),
-        (b"HTTP/1.1 200 OK\r\n" + b"X: y\r\n" * 200 + b"\r\n", Refused, "not HTTP"),
-        (b"", Unreachable, "without an answer"),
-        (answer(200, b"fine", Content_Encoding="gzip"), Refused, "compressed"),
+        b"\x15\x03\x01\x00\x02\x02F",
+        b"\x15\x03\x03\x00\x02\x02\n",
+        b"HTTP/1.0 400 Bad Request\r\n\r\nClient sent an HTTP request to an HTTPS server.\n",
+        answer(400, b"<title>400 The plain HTTP request was sent to HTTPS port</title>"),
+        answer(400, b"<p>You're speaking plain HTTP to an SSL-enabled server port.<br />"),
+        answer(400, b"This combination of host and port requires TLS.\r\n"),
     ],
 )
-def test_what_is_no_answer_is_said_to_be_none(client, raw, error, message):
-    with RawServer(raw, raw, raw) as server, pytest.raises(error, match=message):
+def test_plain_http_sent_to_a_tls_port_is_named(client, raw):
+    with RawServer(raw) as server, pytest.raises(Refused, match="speaks https, not plain http") as caught:
         client().send(get(server.url))
+    assert caught.value.hint == "use https:// in AUTHGATE_URL"
+
+
+def test_plain_http_that_a_tls_server_hangs_up_on_has_the_hint_too(client):
+    context = tls_server(certificates.of("127.0.0.1"))
+    with RawServer(OK, OK, OK, tls=context) as server, pytest.raises(Unreachable) as caught:
+        client().send(get(server.url.replace("https:", "http:")))
+    assert "https" in caught.value.hint
 
 
 def test_a_server_that_is_not_there_is_named(client):
@@ -263,57 +349,98 @@ def test_a_form_that_cannot_have_arrived_is_sent_again(client):
     assert pauses == [0.2]
 
 
-# Connections that are kept
+# Connections
 
 
-@pytest.mark.parametrize("raw", [answer(200, Connection="close"), b"HTTP/1.0 200 OK\r\nContent-Length: 0\r\n\r\n"])
-def test_a_connection_that_the_server_ends_is_not_used_again(client, raw):
-    with RawServer([raw, OK], OK) as server:
-        http = client()
-        assert [http.send(get(server.url)).body for _ in range(2)] == [b"", b"fine"]
-        http.close()
-    assert server.connections == 2
-
-
-def test_a_form_goes_over_a_new_connection(client):
-    """On an idle one that the server is just closing, nobody could tell whether it arrived."""
-    with RawServer([OK, OK], OK) as server:
-        http = client()
-        http.send(get(server.url))
-        http.send(form(server.url))
-        http.close()
-    assert server.connections == 2
-
-
-def test_an_idle_connection_that_died_is_no_failure(client):
-    def close_at_the_second_request(connection):
-        connection.sendall(OK)
-        connection.recv(65536)
-
-    with RawServer(close_at_the_second_request, [OK]) as server:
+def test_every_request_has_a_connection_of_its_own(client):
+    with RawServer(OK + answer(200, b"smuggled"), OK) as server:
         http = client()
         assert [http.send(get(server.url)).body for _ in range(2)] == [b"fine"] * 2
-        http.close()
-    assert (server.connections, client.pauses) == (2, [])
+    assert server.connections == 2
 
 
-def test_bytes_that_nobody_asked_for_are_no_answer_to_the_next_request(client):
-    answered, smuggled = threading.Event(), threading.Event()
+def leading_to(*addresses):
+    """Return a look-up that knows these addresses of whatever name."""
 
-    def answer_twice(connection):
-        connection.sendall(OK)
-        answered.wait(SAFETY)
-        connection.sendall(answer(200, b"smuggled"))
-        smuggled.set()
-        connection.recv(65536)
+    def look_up(host, port, **_):
+        return [(socket.AF_INET, socket.SOCK_STREAM, 0, "", (address, port)) for address in addresses]
 
-    with RawServer(answer_twice, [OK]) as server:
-        http = client()
-        assert http.send(get(server.url)).body == b"fine"
-        answered.set()
-        smuggled.wait(SAFETY)
-        assert http.send(get(server.url)).body == b"fine"
-        http.close()
+    return look_up
+
+
+@contextmanager
+def black_hole(address, port):
+    """Listen on an address of loopback that drops whatever wants to connect."""
+    with socket.create_server((address, port), backlog=0) as silent, ExitStack() as waiting:
+        for _ in range(2):  # the queue is full from then on
+            connection = waiting.enter_context(socket.socket())
+            connection.setblocking(False)
+            connection.connect_ex(silent.getsockname())
+        yield
+
+
+def test_an_address_that_is_silent_does_not_use_up_the_time(client):
+    """Nor is it tried again while another one answers."""
+    with RawServer(OK, OK) as server, black_hole("127.0.0.2", server.port):
+        http = client(timeout=SAFETY, look_up=leading_to("127.0.0.2", "127.0.0.1"))
+        url, begun = f"http://localhost:{server.port}/", time.monotonic()
+        assert http.send(get(url)).body == b"fine"
+        first, begun = time.monotonic() - begun, time.monotonic()
+        assert http.send(get(url)).body == b"fine"
+        second = time.monotonic() - begun
+    assert second < 2 <= first < SAFETY / 2
+
+
+def test_with_little_time_every_address_gets_its_share(client):
+    with RawServer(OK) as server, black_hole("127.0.0.2", server.port):
+        http = client(timeout=1, look_up=leading_to("127.0.0.2", "127.0.0.1"))
+        assert http.send(get(f"http://localhost:{server.port}/")).body == b"fine"
+
+
+def test_an_address_that_refuses_is_not_the_last_word(client):
+    with RawServer(OK) as server:
+        http = client(look_up=leading_to("127.0.0.2", "127.0.0.1"))
+        assert http.send(get(f"http://localhost:{server.port}/")).body == b"fine"
+
+
+def test_a_name_look_up_that_hangs_ends_at_the_deadline(client):
+    over = threading.Event()
+    try:
+        with pytest.raises(Unreachable, match="no answer") as caught:
+            client(timeout=0.2, look_up=lambda *_, **__: over.wait(SAFETY)).send(form("https://auth.example.com/"))
+    finally:
+        over.set()
+    assert (caught.value.sent, caught.value.timed_out) == (False, True)
+
+
+def own_address():
+    """Return an address of this machine that is not loopback; packets to it do not leave the machine."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.connect(("192.0.2.1", 9))  # sends nothing
+        except OSError:
+            pytest.skip("this machine has loopback and nothing else")
+        return probe.getsockname()[0]
+
+
+@pytest.mark.parametrize("make", [get, form])
+def test_plain_http_is_not_sent_past_loopback_whatever_the_look_up_says(client, make):
+    address, requests = own_address(), []
+    with socket.create_server((address, 0)) as listening:
+
+        def serve():
+            connection, _ = listening.accept()
+            with connection:
+                requests.append(connection.recv(65536))
+
+        thread = threading.Thread(target=serve)
+        thread.start()
+        with pytest.raises(Unreachable, match=f"localhost is {address} here") as caught:
+            client(look_up=leading_to(address)).send(make(f"http://localhost:{listening.getsockname()[1]}/"))
+        thread.join(SAFETY)
+    assert requests == [b""]
+    assert "https" in caught.value.hint and "hosts file" in caught.value.hint
+    assert (caught.value.sent, client.pauses) == (False, [])
 
 
 # What is logged
@@ -381,6 +508,14 @@ def test_a_certificate_that_is_not_good_is_refused_at_once(client, make, file, m
     assert (caught.value.sent, server.requests, client.pauses) == (False, [], [])
 
 
+def test_a_certificate_that_names_its_host_as_common_name_alone_is_refused(client):
+    with RawServer(OK, tls=tls_server(certificates.COMMON_NAME_ONLY)) as server:
+        with pytest.raises(Unreachable, match="cannot be trusted: Hostname mismatch") as caught:
+            client(trusting(certificates.COMMON_NAME_ONLY)).send(get(f"https://localhost:{server.port}/"))
+    assert "subject alternative name" in caught.value.hint
+    assert server.requests == []
+
+
 def test_an_authority_that_was_not_named_is_not_trusted(client):
     with RawServer(OK, tls=tls_server(certificates.of("127.0.0.1"))) as server:
         with pytest.raises(Unreachable, match="cannot be trusted"):
@@ -426,9 +561,9 @@ def test_a_file_of_authorities_that_is_no_good_is_an_error(client, tmp_path, con
     path = tmp_path / "ca.pem"
     if content is not None:
         path.write_bytes(content)
-    with RawServer(OK, OK, OK) as server:
-        with pytest.raises(Unreachable, match=f"SSL_CERT_FILE or SSL_CERT_DIR cannot be used: .*{reason}"):
-            client({"SSL_CERT_FILE": str(path)}).send(get(server.url.replace("http:", "https:")))
+    with pytest.raises(Unreachable, match=f"SSL_CERT_FILE or SSL_CERT_DIR cannot be used: .*{reason}"):
+        client({"SSL_CERT_FILE": str(path)}).send(get("https://127.0.0.1:9/"))
+    assert client.pauses == []
 
 
 def test_a_directory_of_authorities_is_honoured(client, tmp_path):
@@ -454,16 +589,16 @@ def through(proxy, credentials="", **more):
 def test_a_proxy_is_asked_for_a_tunnel(client, target):
     with RawServer(tunnel_to(target.port)) as proxy:
         response = client(through(proxy)).send(get_as("https://auth.example.com/userinfo", "secret"))
-        client.close()
     assert response.body == b"fine"
-    assert proxy.requests == [b"CONNECT auth.example.com:443 HTTP/1.1\r\nHost: auth.example.com:443\r\n\r\n"]
-    assert b"Bearer secret" in target.requests[0]
+    [asked], [request] = proxy.requests, target.requests
+    assert asked.startswith(b"CONNECT auth.example.com:443 HTTP/1.")
+    assert b"secret" not in asked
+    assert b"\r\nHost: auth.example.com\r\n" in request and b"Bearer secret" in request
 
 
 def test_the_proxys_password_goes_to_the_proxy_alone(client, target):
     with RawServer(tunnel_to(target.port)) as proxy:
         client(through(proxy, "jane:p%40ss@")).send(get("https://auth.example.com:8443/"))
-        client.close()
     [asked], [request] = proxy.requests, target.requests
     assert asked.startswith(b"CONNECT auth.example.com:8443 ")
     assert b"\r\nProxy-Authorization: Basic amFuZTpwQHNz\r\n" in asked
@@ -476,19 +611,23 @@ def test_the_certificate_behind_a_proxy_is_checked_all_the_same(client, target):
 
 
 @pytest.mark.parametrize(
-    ("script", "message", "hint"),
+    ("script", "credentials", "message", "hint"),
     [
-        (answer(407), "refuses the connection .status 407.", "user and password"),
-        (answer(403, b"forbidden"), "refuses the connection .status 403.", "NO_PROXY"),
-        (b"SSH-2.0-OpenSSH_9.6\r\n", "does not speak HTTP", "HTTPS_PROXY"),
+        (answer(407), "", "refuses the connection .status 407.", "put user and password into HTTPS_PROXY"),
+        (answer(407), "jane:hunter2@", "refuses the user and password in HTTPS_PROXY .status 407.", "correct them"),
+        (answer(403, b"forbidden"), "jane:hunter2@", "refuses the connection .status 403.", "NO_PROXY"),
+        (b"SSH-2.0-OpenSSH_9.6\r\n", "jane:hunter2@", "does not speak HTTP", "HTTPS_PROXY"),
+        (b"HTTP/1.1 200 OK\r\n" + b"A: 1\r\n" * 30_000, "", "does not speak HTTP", "HTTPS_PROXY"),
+        (b"", "jane:hunter2@", "closed the connection", "HTTPS_PROXY"),
+        (reset, "jane:hunter2@", "cannot be reached", "HTTPS_PROXY"),
     ],
 )
-def test_a_proxy_that_gives_no_tunnel_is_an_error(client, script, message, hint):
+def test_a_proxy_that_gives_no_tunnel_is_an_error(client, script, credentials, message, hint):
     with RawServer(script, script, script) as proxy, pytest.raises(Unreachable, match=message) as caught:
-        client(through(proxy, "jane:hunter2@")).send(form("https://auth.example.com/"))
+        client(through(proxy, credentials)).send(form("https://auth.example.com/"))
     assert hint in caught.value.hint
     assert caught.value.sent is False
-    assert "hunter2" not in caught.value.message + "".join(client.log)
+    assert "hunter2" not in f"{caught.value.message} {caught.value.hint} {client.log}"
 
 
 def test_a_proxy_that_trickles_ends_at_the_deadline(client):
@@ -511,5 +650,4 @@ def test_loopback_is_never_proxied(client, host):
     with RawServer(OK) as proxy, RawServer(OK, tls=tls_server(certificates.of(host))) as server:
         http = client(through(proxy, HTTP_PROXY=proxy.url, http_proxy=proxy.url))
         assert http.send(get(f"https://{host}:{server.port}/")).body == b"fine"
-        http.close()
     assert proxy.requests == []

@@ -1,5 +1,6 @@
 """Calls that may hang, really hanging."""
 
+import os
 import threading
 
 import pytest
@@ -81,3 +82,34 @@ def test_where_no_thread_can_be_had_the_call_is_made_all_the_same():
         print(call_within(lambda: "result", 10))
     """
     assert run(code) == ["result"]
+
+
+@pytest.mark.skipif(os.name != "posix", reason="needs a timer that sends signals")
+def test_a_signal_while_a_thread_starts_raises_what_its_handler_raises():
+    """With threading.Thread, several of these would be a RuntimeError of its locks."""
+    code = """
+        import random, signal
+        from authgate_cli.system.threads import Background
+
+        class Stop(BaseException):
+            pass
+
+        def stop(signum, frame):
+            raise Stop
+
+        signal.signal(signal.SIGALRM, stop)
+        others = []
+        for _ in range(6000):
+            try:
+                try:
+                    signal.setitimer(signal.ITIMER_REAL, random.uniform(5e-6, 15e-5))
+                    Background(lambda: None).result()
+                finally:
+                    signal.setitimer(signal.ITIMER_REAL, 0)
+            except Stop:
+                pass
+            except BaseException as error:
+                others.append(repr(error))
+        print(others)
+    """
+    assert run(code) == ["[]"]
