@@ -12,7 +12,7 @@ from pathlib import Path
 from secrecy import Said, said
 
 ROOT = Path(__file__).resolve().parents[2]
-ROBOT = ROOT / "tests" / "support" / "robot.py"
+ROBOT = ROOT / "tests" / "support" / "browsers" / "robot.py"
 COMMAND_TIMEOUT = 60  # seconds
 APPROVAL_URL = re.compile(r"https?://\S+user_code=[\w-]+")
 

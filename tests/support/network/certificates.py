@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-FOLDER = Path(__file__).parents[1] / "data" / "tls"
+FOLDER = Path(__file__).parents[2] / "data" / "tls"
 AUTHORITY = FOLDER / "authority.pem"
 OTHER_AUTHORITY = FOLDER / "other-authority.pem"
 EXPIRED = FOLDER / "expired.pem"
