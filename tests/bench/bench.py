@@ -25,7 +25,7 @@ from typing import NamedTuple
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
-sys.path.insert(0, str(HERE.parent))
+sys.path.insert(0, str(HERE.parent / "support"))
 
 from authgate_server import AuthGateServer  # noqa: E402
 from client import browser_program  # noqa: E402
@@ -40,9 +40,11 @@ class Server(AuthGateServer):
 
     sent_back = 0.0
 
-    def _back(self, ask: dict, **result: str):
-        self.sent_back = time.monotonic()
-        return super()._back(ask, **result)
+    def note_response(self, request, response):
+        """Remember when an answer leads to the callback."""
+        if "/callback?" in response.headers.get("Location", ""):
+            self.sent_back = time.monotonic()
+        super().note_response(request, response)
 
 
 class Cost(NamedTuple):

@@ -12,12 +12,10 @@ from authgate_server import AuthGateServer
 from client import Client, build_archive
 from secrecy import insist
 
-NOWHERE = "/dev/null"  # nothing can be kept there, so every run asks for the discovery document
-
 
 @pytest.fixture(scope="session")
-def archive():
-    return build_archive()
+def archive(tmp_path_factory):
+    return build_archive(tmp_path_factory.mktemp("dist"))
 
 
 @pytest.fixture
@@ -32,16 +30,15 @@ def client(archive, server, tmp_path):
 
     When the test is over, no secret of the server's may have been shown where none belongs.
     """
-    client = Client(archive, tmp_path, AUTHGATE_URL=server.issuer, CLIENT_ID=server.client_id, XDG_CACHE_HOME=NOWHERE)
+    client = Client(archive, tmp_path, AUTHGATE_URL=server.issuer, CLIENT_ID=server.client_id)
     yield client
     insist(client.everything, server.secrets())
 
 
 @pytest.fixture
-def signed_in(client):
-    """The same, with a token stored."""
-    done = client.run("login", "--flow", "device")
-    assert done.returncode == 0, done.stderr
+def signed_in(client, server):
+    """The same, with a token stored, as a sign-in would leave it."""
+    client.store(server.issue(), left=3600)
     return client
 
 
@@ -84,7 +81,6 @@ def somebody(archive, server):
             python_for(SOMEBODY) if is_root else sys.executable,
             AUTHGATE_URL=server.issuer,
             CLIENT_ID=server.client_id,
-            XDG_CACHE_HOME=NOWHERE,
         )
         somebody.identity = {"user": SOMEBODY} if is_root else {}
         somebody.given = server.issue()

@@ -1,7 +1,5 @@
 """The whole program behind a proxy: the server has a name that nothing here leads to."""
 
-import ssl
-
 import certificates
 import pytest
 from authgate_server import AuthGateServer
@@ -19,9 +17,8 @@ class Elsewhere(AuthGateServer):
 
 @pytest.fixture
 def elsewhere():
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(certificates.of("auth.example.com"))
-    with Elsewhere(tls=context) as server:
+    tls = certificates.tls(certificates.of("auth.example.com"))
+    with Elsewhere(tls=tls) as server:
         yield server
 
 

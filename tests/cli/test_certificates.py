@@ -1,8 +1,6 @@
 """Whom the whole program trusts: certificates good and bad, and the CA file of a company."""
 
 import json
-import ssl
-import warnings
 
 import certificates
 import pytest
@@ -13,28 +11,13 @@ from secrecy import insist
 OURS = {"SSL_CERT_FILE": str(certificates.AUTHORITY)}
 
 
-def tls_1_1():
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", DeprecationWarning)
-        context.minimum_version = ssl.TLSVersion.TLSv1
-        context.maximum_version = ssl.TLSVersion.TLSv1_1
-    context.set_ciphers("ALL:@SECLEVEL=0")
-    return context
-
-
-def tls():
-    return ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-
-
 @pytest.fixture
 def start(archive, tmp_path):
     """Start a server with a certificate; return it, and the archive with a good token of its own stored."""
     started = []
 
-    def start(certificate, context, **environment):
-        context.load_cert_chain(certificate)
-        server = AuthGateServer(tls=context, device_interval=0)
+    def start(tls, **environment):
+        server = AuthGateServer(tls=tls, device_interval=0)
         client = Client(archive, tmp_path, CLIENT_ID=server.client_id, AUTHGATE_TIMEOUT="10", **environment)
         started.append((server.start(), client))
         client.environment["AUTHGATE_URL"] = server.issuer
@@ -48,7 +31,7 @@ def start(archive, tmp_path):
 
 
 def test_a_private_authority_is_trusted_from_sign_in_to_sign_out(start):
-    server, client = start(certificates.of("127.0.0.1"), tls(), **OURS)
+    server, client = start(certificates.tls(certificates.of("127.0.0.1")), **OURS)
 
     signed_in = client.run("login", "--flow", "device", "--force", "--scope", "openid", "--json")
 
@@ -57,22 +40,29 @@ def test_a_private_authority_is_trusted_from_sign_in_to_sign_out(start):
 
 
 BAD = {
-    "of another host": (certificates.of("auth.example.com"), tls, "IP address mismatch", "check the host"),
-    "expired": (certificates.EXPIRED, tls, "certificate has expired", "has to renew it; or is the clock here wrong?"),
-    "self-signed": (certificates.SELF_SIGNED, tls, "signed certificate", "name its certificate in SSL_CERT_FILE"),
+    "of another host": (certificates.tls(certificates.of("auth.example.com")), "IP address mismatch", "check the host"),
+    "expired": (
+        certificates.tls(certificates.EXPIRED),
+        "certificate has expired",
+        "has to renew it; or is the clock here wrong?",
+    ),
+    "self-signed": (
+        certificates.tls(certificates.SELF_SIGNED),
+        "signed certificate",
+        "name its certificate in SSL_CERT_FILE",
+    ),
     "TLS 1.1": (
-        certificates.of("127.0.0.1"),
-        tls_1_1,
+        certificates.tls_1_1(certificates.of("127.0.0.1")),
         "version",
         "does the server speak https, with TLS 1.2 or newer?",
     ),
 }
 
 
-@pytest.mark.parametrize(("certificate", "context", "cause", "hint"), BAD.values(), ids=BAD)
+@pytest.mark.parametrize(("tls", "cause", "hint"), BAD.values(), ids=BAD)
 @pytest.mark.parametrize("command", [("login", "--flow", "device"), ("status",)], ids=lambda words: words[0])
-def test_a_bad_certificate_is_exit_3_with_its_cause(start, command, certificate, context, cause, hint):
-    server, client = start(certificate, context(), **OURS)
+def test_a_bad_certificate_is_exit_3_with_its_cause(start, command, tls, cause, hint):
+    server, client = start(tls, **OURS)
     before = client.token_file.read_bytes()
 
     done = client.run(*command)
@@ -98,7 +88,7 @@ AUTHORITIES = {
 def test_a_ca_file_that_helps_nothing_is_exit_3_with_its_cause(start, tmp_path, file, cause):
     (tmp_path / "empty.pem").write_bytes(b"")
     (tmp_path / "words.pem").write_text("our CA is on the intranet\n")
-    server, client = start(certificates.of("127.0.0.1"), tls(), SSL_CERT_FILE=str(tmp_path / file))
+    server, client = start(certificates.tls(certificates.of("127.0.0.1")), SSL_CERT_FILE=str(tmp_path / file))
 
     done = client.run("login")
 
@@ -110,7 +100,7 @@ def test_a_ca_file_that_helps_nothing_is_exit_3_with_its_cause(start, tmp_path, 
 
 
 def test_where_the_persons_own_setting_names_none_the_package_would_not_help(start):
-    _, client = start(certificates.of("127.0.0.1"), tls(), SSL_CERT_DIR="/nonexistent")
+    _, client = start(certificates.tls(certificates.of("127.0.0.1")), SSL_CERT_DIR="/nonexistent")
 
     done = client.run("login")
 

@@ -1,7 +1,6 @@
 """Interrupted anywhere: a signal at a random moment, and one at the worst moment, lose nothing.
 
-The moments are drawn from the names of the cases, so that they are the same in every run;
-AUTHGATE_TEST_KILLS asks for more of them.
+The moments are drawn from the names of the cases, so that they are the same in every run.
 """
 
 import json
@@ -14,23 +13,16 @@ from pathlib import Path
 
 import pytest
 from client import browser_program
+from storms import few_or_many
 from waiting import eventually
 
 pytestmark = pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="needs Linux's /proc")
 
-KILLS = int(os.environ.get("AUTHGATE_TEST_KILLS", "63"))
+KILLS = few_or_many(3, 15)  # of every kind
 SIGNALS = ["SIGKILL", "SIGTERM", "SIGINT"]
 INTERRUPTED = 130
 TOKEN_ENDPOINT = "/oauth/token"
 SAVING = 0.02  # seconds, from a request for tokens to their being on disk, and a little more
-
-
-@pytest.fixture(autouse=True)
-def ctrl_c():
-    """Let Ctrl-C mean something to our children, even where the tests run in a shell's background."""
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    yield
-    signal.signal(signal.SIGINT, before)
 
 
 def has_begun(process):
@@ -126,7 +118,7 @@ def test_at_random_moments(client, server, phase, name):
     command = REFRESH if phase == "refresh" else SIGN_IN
     client.store(server.issue())
     length = SAVING if phase == "save" else duration(client, *command, *(["--force"] if phase == "sign-in" else []))
-    for number in range(KILLS // 9):
+    for number in range(KILLS):
         server.families.clear()
         server.requests.clear()
         client.token_file.unlink(missing_ok=True)

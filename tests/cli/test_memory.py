@@ -6,6 +6,7 @@ import sys
 
 import pytest
 from raw_server import RawServer, answer
+from storms import few_or_many
 
 MOST = 60  # MB, at the peak
 HUGE = 64  # MiB that the server has to send
@@ -128,8 +129,12 @@ def sabotaged(server, request):
     return sabotage
 
 
-@pytest.mark.parametrize("hostile", HOSTILE)
-@pytest.mark.parametrize("place", ["discovery", "token", "userinfo"])
+PLACES = ("discovery", "token", "userinfo")
+EVERY_PAIR = [(place, hostile) for hostile in HOSTILE for place in PLACES]
+EVERY_BODY = [(PLACES[number % len(PLACES)], hostile) for number, hostile in enumerate(HOSTILE)]
+
+
+@pytest.mark.parametrize(("place", "hostile"), few_or_many(EVERY_BODY, EVERY_PAIR))
 def test_memory_is_bounded_and_the_token_kept(client, server, sabotaged, place, hostile):
     tokens = server.issue()
     issuer = sabotaged(place, HOSTILE[hostile], tokens)

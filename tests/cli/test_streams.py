@@ -8,7 +8,6 @@ import socket
 import stat
 import subprocess
 import sys
-import time
 from pathlib import Path
 from urllib.request import ProxyHandler, build_opener
 
@@ -33,16 +32,6 @@ PRINTING = {
     "version": ("--version",),
 }
 each_printing_command = pytest.mark.parametrize("command", PRINTING.values(), ids=PRINTING)
-
-
-@pytest.fixture
-def signed_in(client, server):
-    """The archive with a token stored, as a sign-in would leave it."""
-    tokens = server.issue()
-    entry = {**tokens, "expires_at": int(time.time()) + tokens["expires_in"], "issuer": server.issuer}
-    client.token_file.write_text(json.dumps({"data": {server.client_id: json.dumps(entry)}}))
-    client.token_file.chmod(0o600)
-    return client
 
 
 def through_a_shell(client, redirection, *arguments, **how):

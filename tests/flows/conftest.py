@@ -53,9 +53,6 @@ class Watched(io.StringIO):
         return super().write(text)
 
 
-NOWHERE = "/dev/null"  # nothing can be kept there, so every run asks for the discovery document
-
-
 def forbidden_browser(url):
     raise AssertionError("no browser may be opened here")
 
@@ -85,7 +82,6 @@ def authgate(server, home):
             "AUTHGATE_URL": server.issuer,
             "CLIENT_ID": server.client_id,
             "AUTHGATE_STORE": "file",
-            "XDG_CACHE_HOME": NOWHERE,
             **(env or {}),
         }
         environ = {name: value for name, value in environ.items() if value is not None}

@@ -2,7 +2,6 @@
 
 import json
 import socket
-import ssl
 import time
 from email.utils import formatdate
 
@@ -164,9 +163,8 @@ def test_date_that_is_none_says_nothing_of_the_clock(doctor, server):
 
 @pytest.fixture
 def tls_server():
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(certificates.of("127.0.0.1"))
-    with AuthGateServer(tls=context, device_interval=0) as server:
+    tls = certificates.tls(certificates.of("127.0.0.1"))
+    with AuthGateServer(tls=tls, device_interval=0) as server:
         yield server
 
 

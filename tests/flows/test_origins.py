@@ -82,7 +82,7 @@ def test_an_authorization_header_goes_to_the_endpoints_of_the_document_alone(
     authgate, server, robot, callback, machine
 ):
     """The whole life of a token, of a person and of a machine that proves itself by Basic."""
-    server.signing = "RS256"
+    server.signing, server.form_secrets_only = "RS256", False
     server.misbehave(DISCOVERY, times=None, edit=lambda told: {**told, **BASIC})
     server.register(server.confidential_id, redirect_uris=[callback])
     server.clients[server.confidential_id].grants |= {"refresh_token"}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import tempfile
 import unicodedata
 from contextlib import nullcontext
@@ -18,7 +19,8 @@ from authgate_cli.oauth.messages import Response
 from authgate_cli.system.environment import Environment
 from authgate_cli.system.terminal import Terminal
 
-HOME = Path(tempfile.mkdtemp(prefix="authgate-fuzz-", dir="/dev/shm" if Path("/dev/shm").is_dir() else None))
+MEMORY = "/dev/shm"  # thousands of small files are written, and none is worth a disk
+HOME = Path(tempfile.mkdtemp(prefix="authgate-fuzz-", dir=MEMORY if os.access(MEMORY, os.W_OK) else None))
 TOKEN_FILE = HOME / "tokens.json"
 COMMANDS = (
     ["login"],

@@ -2,7 +2,7 @@
 
 import json
 
-from authgate_keys import SIGNERS, at_hash, encode_jwt
+from authgate.keys import SIGNERS, at_hash, encode_jwt
 
 NOW = 1_800_000_000.0
 ISSUER = "https://auth.example.com"

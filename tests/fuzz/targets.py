@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 
 import program
 import samples
-from authgate_keys import b64url
+from authgate.keys import b64url
 from program import answer, good, shows
 from samples import ANSWERS, CALLBACK, CLIENT, ISSUER, NOW, STATE
 

@@ -17,8 +17,8 @@ DJANGO = ROOT / ".venv-django" / "bin" / "python"
 
 
 @pytest.fixture(scope="session")
-def archive():
-    return build_archive()
+def archive(tmp_path_factory):
+    return build_archive(tmp_path_factory.mktemp("dist"))
 
 
 @pytest.fixture(scope="session")

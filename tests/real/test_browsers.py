@@ -1,7 +1,6 @@
 """Real browsers sign in, driven from page to page."""
 
 import json
-import ssl
 import subprocess
 import sys
 from pathlib import Path
@@ -53,12 +52,11 @@ def test_sign_in_inside_the_program_that_browser_names(client, counterpart, tmp_
 
 def test_public_server_may_send_the_browser_to_loopback(client):
     """Chromium lets no page of a public server fetch from loopback (Local Network Access), but go there."""
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(certificates.of("127.0.0.1"))
+    tls = certificates.tls(certificates.of("127.0.0.1"))
     redirect = client.environment["AUTHGATE_REDIRECT_URI"]
     client.environment.update(BROWSER="true", SSL_CERT_FILE=str(certificates.AUTHORITY))
 
-    with AuthGateServer(tls=context) as server, nothing_left(client.home):
+    with AuthGateServer(tls=tls) as server, nothing_left(client.home):
         client.environment["AUTHGATE_URL"] = admit(client, server)
         public = f"--ip-address-space-overrides=127.0.0.1:{server.port}=public"
         process = client.start("login", "--json")

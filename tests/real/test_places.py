@@ -5,7 +5,6 @@ import pwd
 import re
 import signal
 import socket
-import ssl
 import subprocess
 import sys
 import time
@@ -13,7 +12,7 @@ import time
 import certificates
 import pytest
 from authgate_server import AuthGateServer
-from client import APPROVAL_URL, ROOT, Client, run_robot
+from client import APPROVAL_URL, Client, run_robot
 from isolated import ROOTS_PATH, isolated
 from secrecy import insist
 from started import Started, signs_in
@@ -28,9 +27,8 @@ DEVICE_ENDPOINT = "/oauth/device/code"
 
 @pytest.fixture
 def https_server():
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(certificates.of("127.0.0.1"))
-    with AuthGateServer(device_interval=0, tls=context) as server:
+    tls = certificates.tls(certificates.of("127.0.0.1"))
+    with AuthGateServer(device_interval=0, tls=tls) as server:
         yield server
 
 
@@ -190,10 +188,10 @@ def test_a_token_that_is_given_needs_nothing_to_write(place, server, command, fi
     assert done.stdout.startswith(first.format(token=token))
 
 
-def test_nothing_can_be_written_there(place):
+def test_nothing_can_be_written_there(archive):
     script = "for place in /root /tmp /opt /var/tmp; do touch $place/x && exit 1; done; exit 0"
     done = subprocess.run(
-        isolated("sh", "-c", script, root=MINIMAL, shared={ROOT / "dist": "/opt"}, read_only=True),
+        isolated("sh", "-c", script, root=MINIMAL, shared={archive.parent: "/opt"}, read_only=True),
         capture_output=True,
         text=True,
         check=True,
@@ -346,14 +344,14 @@ def test_cron_that_is_not_signed_in_waits_for_nobody(client, server):
     assert server.count("POST", DEVICE_ENDPOINT) == 0
 
 
-def test_an_empty_environment(place, server):
+def test_an_empty_environment(archive, server):
     """The home is that of /etc/passwd. In the minimal root, for the machine's has a token file of its own."""
     program = f"env -i /usr/bin/python3 {ARCHIVE}"
     settings = f"--url {server.issuer} --client-id {server.client_id}"
     script = f"{program} login --flow device {settings} && {program} token {settings} && ls -A /root"
 
     done = subprocess.run(
-        isolated("sh", "-c", script, root=MINIMAL, shared={ROOT / "dist": "/opt"}),
+        isolated("sh", "-c", script, root=MINIMAL, shared={archive.parent: "/opt"}),
         env={},
         stdin=subprocess.DEVNULL,
         capture_output=True,

@@ -25,9 +25,8 @@ every_python = pytest.mark.parametrize("name", PYTHONS)
 
 # -- tests/cli, all of it, on each of them
 
-# Each shows in its own namespace that a network of loopback alone and an empty home are enough. Seven
-# times three interruptions of each kind are three times as many as `make test` has.
-ENVIRONMENT = {"PATH": os.environ["PATH"], "PYTHONPATH": str(PURE), "CI": "true", "AUTHGATE_TEST_KILLS": "27"}
+# Each shows in its own namespace that a network of loopback alone and an empty home are enough.
+ENVIRONMENT = {"PATH": os.environ["PATH"], "PYTHONPATH": str(PURE), "CI": "true"}
 FOLDER = ("-m", "pytest", "-p", "no:cacheprovider", "-rs")
 
 

@@ -167,7 +167,7 @@ def user_manager(reader):
     runtime.mkdir(mode=0o700)
     (reader.folder / "bin").mkdir()
     (reader.folder / "authgate.pyz").rename(reader.folder / "bin" / "authgate.pyz")
-    service = SERVICE.replace("Environment=", f"Environment=AUTHGATE_STORE=file XDG_CACHE_HOME={reader.folder}/caches ")
+    service = SERVICE.replace("Environment=", "Environment=AUTHGATE_STORE=file ")
     (units / "authgate.service").write_text(reader.real(service))
     (units / "authgate.timer").write_text(TIMER.replace("10min", "1s").replace("[Timer]", "[Timer]\nAccuracySec=100ms"))
     environment = {**reader.environment, "XDG_RUNTIME_DIR": str(runtime)}

@@ -12,15 +12,17 @@ from pathlib import Path
 from secrecy import Said, said
 
 ROOT = Path(__file__).resolve().parents[2]
-ROBOT = ROOT / "tests" / "support" / "robot.py"
+ROBOT = ROOT / "tests" / "support" / "browsers" / "robot.py"
 COMMAND_TIMEOUT = 60  # seconds
 APPROVAL_URL = re.compile(r"https?://\S+user_code=[\w-]+")
 
 
-def build_archive() -> Path:
-    """Build the archive anew: a stale one would be tested in vain."""
-    subprocess.run([sys.executable, "build.py"], cwd=ROOT, check=True, stdout=subprocess.DEVNULL)
-    return ROOT / "dist" / "authgate.pyz"
+def build_archive(folder: Path) -> Path:
+    """Build the archive in a folder of the tests: dist/ may be another process's, and out of date."""
+    archive = folder / "authgate.pyz"
+    subprocess.run([sys.executable, "build.py", archive], cwd=ROOT, check=True, stdout=subprocess.DEVNULL)
+    folder.chmod(0o755)  # for other users, where the folder is mounted elsewhere
+    return archive
 
 
 class Client:
@@ -69,38 +71,18 @@ class Client:
 
     def run(self, *arguments: str, env: "dict | None" = None, **how) -> subprocess.CompletedProcess:
         """Run a command to its end; without a BROWSER none can be opened."""
-        done = subprocess.run(
-            self.command(*arguments),
-            **{
-                "cwd": self.home,
-                "env": self.environ(**(env or {})),
-                "stdin": subprocess.DEVNULL,
-                "stdout": subprocess.PIPE,
-                "stderr": subprocess.PIPE,
-                "text": True,
-                "timeout": COMMAND_TIMEOUT,
-                "check": False,
-                **how,
-            },
-        )
+        how = {"timeout": COMMAND_TIMEOUT, "check": False, **self._options(env, how)}
+        done = subprocess.run(self.command(*arguments), **how)
         self.everything.append(said(arguments, done.stdout, done.stderr))
         return done
 
     def start(self, *arguments: str, env: "dict | None" = None, **how) -> subprocess.Popen:
         """Start a command and leave it running; the caller waits for it."""
-        return _Remembered(
-            self,
-            arguments,
-            **{
-                "cwd": self.home,
-                "env": self.environ(**(env or {})),
-                "stdin": subprocess.DEVNULL,
-                "stdout": subprocess.PIPE,
-                "stderr": subprocess.PIPE,
-                "text": True,
-                **how,
-            },
-        )
+        return _Remembered(self, arguments, **self._options(env, how))
+
+    def _options(self, env: "dict | None", how: dict) -> dict:
+        streams = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+        return {"cwd": self.home, "env": self.environ(**(env or {})), **streams, **how}
 
     def run_with_device(self, *arguments: str, deny: bool = False, after: str = "") -> subprocess.CompletedProcess:
         """Run a device sign-in, with the robot on the page whose address is shown, once stderr says `after`."""

@@ -1,23 +1,13 @@
 import os
-import time
 
 import pytest
-
-SAFETY = 20.0  # seconds; only a test that fails gets to feel it
+import waiting
 
 
 @pytest.fixture
 def eventually():
     """Wait until a condition holds, and return what it returned; fail when it never does."""
-
-    def wait(condition):
-        deadline = time.monotonic() + SAFETY
-        while not (result := condition()):
-            assert time.monotonic() < deadline, "it never came to be"
-            time.sleep(0.005)
-        return result
-
-    return wait
+    return waiting.eventually
 
 
 @pytest.fixture

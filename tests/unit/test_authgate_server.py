@@ -108,7 +108,7 @@ def authorize(server, decision="allow", **changes):
         status, headers, _ = browser.submit(server, page, decision=decision)
     assert status == 302
     address, _, query = headers["Location"].partition("?")
-    assert address == REDIRECT_URI
+    assert address == changes.get("redirect_uri", REDIRECT_URI)
     return {name: values[0] for name, values in parse_qs(query).items()}
 
 
@@ -177,17 +177,78 @@ def test_a_code_works_once_and_its_second_use_ends_the_grant(server):
 def test_denial_and_refused_parameters_reach_the_client(server):
     server.send_iss = True
     denied = authorize(server, decision="deny")
-    assert denied == {"error": "access_denied", "state": "a&b", "iss": server.issuer}
+    said = "User denied the authorization request"
+    assert denied == {"error": "access_denied", "error_description": said, "state": "a&b", "iss": server.issuer}
     assert authorize(server, code_challenge_method="plain")["error"] == "invalid_request"
-    assert "state" not in authorize(server, state="s" * 129)
+    assert "state" not in authorize(server, state="s" * 1025)
+    assert authorize(server, state="s" * 1024)["state"] == "s" * 1024
+    assert authorize(server, nonce="n" * 1025)["error"] == "invalid_request"
 
 
-@pytest.mark.parametrize("wrong", [{"redirect_uri": REDIRECT_URI + "/"}, {"client_id": "nobody"}])
-def test_an_unknown_client_or_address_is_never_redirected_to(server, wrong):
+@pytest.mark.parametrize(
+    ("wrong", "error", "description"),
+    [
+        ({"redirect_uri": REDIRECT_URI + "/"}, "invalid_request", "invalid redirect_uri"),
+        ({"client_id": "nobody"}, "unauthorized_client", "unauthorized_client"),
+        ({"scope": "openid everything"}, "invalid_scope", "invalid_scope"),
+        ({"response_type": "token"}, "unsupported_response_type", "unsupported_response_type"),
+    ],
+)
+def test_what_is_refused_is_told_at_the_address_that_was_asked_for(server, wrong, error, description):
+    server.register(scopes="openid profile")
+    assert authorize(server, **wrong) == {"error": error, "error_description": description, "state": "a&b"}
+
+
+def test_without_an_address_the_refusal_is_a_page(server):
     browser = Browser()
-    _, _, page = browser.open(authorization_url(server, **wrong))
+    page = browser.open(authorization_url(server, redirect_uri=""))[2]
     status, headers, _ = browser.sign_in(server, page)
     assert (status, headers["Location"]) == (400, None)
+
+
+def test_a_secret_is_checked_when_a_code_is_redeemed_and_costs_no_code(server):
+    client = {"client_id": server.confidential_id}
+    code = authorize(server, **client)["code"]
+    for secret in ("wrong", ""):
+        status, error = redeem(server, code, client_secret=secret, **client)
+        assert (status, error["error"]) == (400, "unauthorized_client")
+    assert redeem(server, code, client_secret=server.confidential_secret, **client)[0] == 200
+
+
+@pytest.mark.parametrize("form_only", [True, False])
+def test_basic_is_read_for_machines_alone_unless_the_server_is_another_one(server, form_only):
+    server.form_secrets_only = form_only
+    pair = f"{server.confidential_id}:{server.confidential_secret}".encode()
+    basic = {"Authorization": "Basic " + base64.b64encode(pair).decode()}
+    code = authorize(server, client_id=server.confidential_id)["code"]
+    fields = {"grant_type": "authorization_code", "code": code, "code_verifier": VERIFIER, "redirect_uri": REDIRECT_URI}
+    status, answer = call(server, "/oauth/token", basic, **fields)
+    assert (status, answer.get("error")) == ((400, "invalid_request") if form_only else (200, None))
+
+
+def test_a_refresh_asks_neither_for_the_secret_nor_whether_the_client_is_active(server):
+    token = server.issue(client_id=server.confidential_id)["refresh_token"]
+    server.clients[server.confidential_id].active = False
+    assert refresh(server, token, client_id=server.confidential_id)[0] == 200
+    error = call(server, "/oauth/device/code", client_id=server.confidential_id)
+    assert (error[0], error[1]["error"]) == (400, "invalid_client")
+
+
+def test_too_many_requests_spend_nothing(server):
+    server.rate_limits = True
+    code, token = authorize(server)["code"], server.issue()["refresh_token"]
+    assert [refresh(server, "unknown")[0] for _ in range(20)] == [400] * 20
+    assert (redeem(server, code)[0], refresh(server, token)[0]) == (429, 429)
+    server.clock = lambda: time.time() + 61
+    assert (redeem(server, code)[0], refresh(server, token)[0]) == (200, 200)
+
+
+def test_the_address_of_a_device_is_that_of_the_configuration(server):
+    server.base_url = server.issuer + "/"
+    device = call(server, "/oauth/device/code", client_id=server.client_id)[1]
+    assert device["verification_uri"] == server.issuer + "//device"
+    assert Browser().open(device["verification_uri"])[0] == 404
+    assert call(server, "/.well-known/openid-configuration")[1]["issuer"] == server.issuer
 
 
 def test_sign_in_wants_the_password_and_leads_nowhere_else(server):
@@ -269,6 +330,9 @@ def test_machines_get_no_user_and_no_refresh_token(server):
     fields = {"grant_type": "client_credentials", "client_id": server.confidential_id}
     fields["client_secret"] = server.confidential_secret
     assert call(server, "/oauth/token", scope="openid", **fields)[1]["error"] == "invalid_scope"
+    server.register(server.confidential_id, scopes="read write")
+    assert call(server, "/oauth/token", **fields)[1]["scope"] == "read write"
+    assert call(server, "/oauth/token", scope="read email", **fields)[1]["error"] == "invalid_scope"
     fields["client_secret"] = "wrong"
     assert call(server, "/oauth/token", **fields)[0] == 401
 
@@ -279,6 +343,7 @@ def test_revocation_always_says_yes_and_takes_one_token(server):
         assert call(server, "/oauth/revoke", token=token) == (200, b"")
     assert refresh(server, tokens["refresh_token"])[0] == 400
     assert call(server, "/oauth/tokeninfo", bearer(tokens["access_token"]))[0] == 200
+    assert call(server, "/oauth/revoke", token_type_hint="access_token")[0] == 400
     call(server, "/oauth/revoke", token=tokens["access_token"])
     assert call(server, "/oauth/tokeninfo", bearer(tokens["access_token"]))[0] == 401
 
@@ -288,7 +353,7 @@ def test_rate_limits_answer_in_the_language_asked_for(server):
     statuses = [refresh(server, "unknown")[0] for _ in range(21)]
     assert statuses == [400] * 20 + [429]
     html = {"Accept": "text/html"}
-    assert b"<h1>Too many" in call(server, "/oauth/token", html, grant_type="x")[1]
+    assert b"<h1>Rate Limit" in call(server, "/oauth/token", html, grant_type="x")[1]
     server.clock = lambda: time.time() + 61
     assert refresh(server, "unknown")[0] == 400
 

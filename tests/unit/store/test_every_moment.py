@@ -9,6 +9,7 @@ import time
 from pathlib import Path
 
 import pytest
+from storms import few_or_many
 
 from authgate_cli.errors import Terminated
 from authgate_cli.store import locks
@@ -22,12 +23,13 @@ pytestmark = pytest.mark.skipif(os.name != "posix", reason="Windows has no such 
 
 ISSUER = "https://auth.example.com"
 OLD, NEW = (TokenSet(name, refresh_token=name, issuer=ISSUER, client_id="client") for name in ("old", "new"))
+STRIDE = few_or_many(7, 1)  # bytecodes from one signal to the next
 TRACED = {Path(module.__file__).name for module in (files, locks)}
 
 
 def interrupted_at_every_step(action):
-    """Run an action again and again, each time with a signal one bytecode later, until it gets to its end."""
-    for step in itertools.count(1):
+    """Run an action again and again, each time with a signal some bytecodes later, until it gets to its end."""
+    for step in itertools.count(1, STRIDE):
         left = step
 
         def trace(frame, event, argument):

@@ -31,7 +31,6 @@ class Reader:
             "PATH": f"{programs}:{os.environ['PATH']}",
             "HOME": str(folder),
             "AUTHGATE_STORE": "file",
-            "XDG_CACHE_HOME": str(folder / "caches"),
         }
 
     def real(self, text: str) -> str:

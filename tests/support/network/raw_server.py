@@ -6,11 +6,12 @@ is given the connection. When the last script has begun, nothing listens any mor
 
 from __future__ import annotations
 
-import select
 import socket
 import struct
 import threading
 import time
+
+from tunnel import carry
 
 SAFETY = 20.0  # seconds; only a test that fails gets to feel it
 
@@ -128,12 +129,6 @@ def tunnel_to(port):
     def script(connection):
         with socket.create_connection(("127.0.0.1", port), SAFETY) as target:
             connection.sendall(b"HTTP/1.1 200 Connection established\r\n\r\n")
-            other = {connection: target, target: connection}
-            while True:
-                for ready in select.select([connection, target], [], [], SAFETY)[0]:
-                    data = ready.recv(65536)
-                    if not data:
-                        return
-                    other[ready].sendall(data)
+            carry(connection, target)
 
     return script

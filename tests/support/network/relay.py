@@ -1,12 +1,12 @@
 """Stand between a browser and a port of loopback, and remember who came and what was said."""
 
-import select
 import socket
 import threading
 import time
 
+from tunnel import SAFETY, carry
+
 REFUSAL = 0.5  # seconds in which somebody who meets nobody can say what it was about
-SAFETY = 30.0  # seconds; only a test that fails gets to feel it
 
 
 class Visit:
@@ -67,30 +67,20 @@ class Relay:
                     target = socket.create_connection(("127.0.0.1", self._target), SAFETY)
                 except OSError:  # nobody listens; what was wanted is of interest all the same
                     browser.settimeout(REFUSAL)
-                    self._note(visit, browser.recv(65536))
+                    self._note(visit, browser.recv(65536), asked=True)
                     return
                 with target:
                     self._silent.append(visit)
-                    self._lead(browser, target, visit)
+                    carry(browser, target, lambda speaker, data: self._note(visit, data, asked=speaker is browser))
         except OSError:
             return  # somebody went away
 
-    def _lead(self, browser: socket.socket, target: socket.socket, visit: Visit) -> None:
-        while ready := select.select([browser, target], [], [], SAFETY)[0]:
-            for speaker in ready:
-                data = speaker.recv(65536)
-                if not data:
-                    return
-                if speaker is browser:
-                    self._note(visit, data)
-                    target.sendall(data)
-                else:
-                    visit.answered += data
-                    browser.sendall(data)
-
-    def _note(self, visit: Visit, asked: bytes) -> None:
-        if asked and not visit.asked:
+    def _note(self, visit: Visit, data: bytes, asked: bool) -> None:
+        if not asked:
+            visit.answered += data
+            return
+        if data and not visit.asked:
             self.visits.append(visit)
             if visit in self._silent:
                 self._silent.remove(visit)
-        visit.asked += asked
+        visit.asked += data

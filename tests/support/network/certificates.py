@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import ssl
+import warnings
 from pathlib import Path
 
-FOLDER = Path(__file__).parents[1] / "data" / "tls"
+FOLDER = Path(__file__).parents[2] / "data" / "tls"
 AUTHORITY = FOLDER / "authority.pem"
 OTHER_AUTHORITY = FOLDER / "other-authority.pem"
 EXPIRED = FOLDER / "expired.pem"
@@ -16,6 +18,24 @@ _HASH = "aabdaf6b"  # of the authority's subject, by which OpenSSL looks a certi
 def of(host: str) -> Path:
     """Return the file with the certificate and key of a host."""
     return FOLDER / f"{host}.pem"
+
+
+def tls(file: Path) -> ssl.SSLContext:
+    """Return what a server needs that has this certificate."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(file)
+    return context
+
+
+def tls_1_1(file: Path) -> ssl.SSLContext:
+    """Return the same for a server that knows nothing newer than TLS 1.1."""
+    context = tls(file)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        context.minimum_version = ssl.TLSVersion.TLSv1
+        context.maximum_version = ssl.TLSVersion.TLSv1_1
+    context.set_ciphers("ALL:@SECLEVEL=0")
+    return context
 
 
 def fill_directory(path: Path) -> None:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import base64
-import select
 import socket
 import socketserver
 import threading
 
 from raw_server import SAFETY, read_request
+from tunnel import carry
 
 
 class ConnectProxy(socketserver.ThreadingTCPServer):
@@ -53,17 +53,10 @@ class _Tunnel(socketserver.BaseRequestHandler):
         else:
             self.request.sendall(b"HTTP/1.1 200 Connection established\r\n\r\n")
             with socket.create_connection(("127.0.0.1", self.server.target), SAFETY) as target:
-                self._carry(target)
-
-    def _carry(self, target):
-        other = {self.request: target, target: self.request}
-        while ready := select.select(list(other), [], [], SAFETY)[0]:
-            for end in ready:
                 try:
-                    data = end.recv(65536)
-                    self.server.carried += data
-                    other[end].sendall(data)
+                    carry(self.request, target, self._note)
                 except OSError:
-                    return
-                if not data:
-                    return
+                    pass  # somebody went away
+
+    def _note(self, _, data):
+        self.server.carried += data

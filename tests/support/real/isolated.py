@@ -6,7 +6,9 @@ What is mounted for a command is gone with it, and nobody else sees it. It takes
 from pathlib import Path
 from shlex import quote
 
-ROOTS = Path(__file__).resolve().parents[2] / ".roots"  # made by `install`, with python3 and nothing else for us
+from client import ROOT
+
+ROOTS = ROOT / ".roots"  # made by `install`, with python3 and nothing else for us
 ROOTS_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 # The root itself stays as it is: what a command writes goes to memory. /mnt is on every system, and empty.

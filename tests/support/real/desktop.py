@@ -7,10 +7,11 @@ Nothing is shared with the machine's own session, if it has one. Everything is r
 import os
 import signal
 import subprocess
-import time
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[2]
+from client import ROOT
+from waiting import eventually
+
 VENV = ROOT / ".venv-keyring"
 PYTHON = VENV / "bin" / "python"
 PASSWORD = "the keyring's password"
@@ -22,15 +23,6 @@ BUS_SETTINGS = """<busconfig>
 </busconfig>"""
 PROMPTER = "<servicedir>/usr/share/dbus-1/services</servicedir>"
 LOCK = "import secretstorage as s; collection = s.get_default_collection(s.dbus_init()); collection.lock()"
-
-
-def eventually(condition):
-    """Wait until a condition holds, and return what it returned; fail when it never does."""
-    deadline = time.monotonic() + SAFETY
-    while not (result := condition()):
-        assert time.monotonic() < deadline, "it never came to be"
-        time.sleep(0.02)
-    return result
 
 
 class Process:
