@@ -6,9 +6,9 @@ import pytest
 from client import ROOT
 from readme import BLOCKS, README, RUN_BY, block
 
-from authgate_cli import dotenv
 from authgate_cli.commands import COMMANDS
 from authgate_cli.settings import SETTINGS, SWITCHES, VARIABLES
+from authgate_cli.system import env_file
 
 OURS = {f"--{option.name}" for option in (*SETTINGS, *SWITCHES)} | {
     f"--{option.name}" for command in COMMANDS.values() for option in command.options
@@ -31,7 +31,7 @@ def test_every_command_is_in_the_readme():
 
 def test_env_example_has_every_variable_and_is_well_formed():
     text = (ROOT / ".env.example").read_text()
-    everything = dotenv.parse(re.sub(r"^# (?=[A-Z_]+=)", "", text, flags=re.MULTILINE).encode())
+    everything = env_file.parse(re.sub(r"^# (?=[A-Z_]+=)", "", text, flags=re.MULTILINE).encode())
 
     assert set(everything.values) == VARIABLES
     assert everything.malformed == ()
