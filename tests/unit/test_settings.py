@@ -1,6 +1,6 @@
 """A flag beats the environment, which beats `.env`, which beats the default; nothing unusable gets in.
 
-What a `.env` that was found may set, and what goes to a server that only it names, is in test_trust.py.
+What a `.env` that was found may set, and what goes to a server that only it names, is in test_sources.py.
 """
 
 from __future__ import annotations
