@@ -99,12 +99,11 @@ def proxy(context: Context) -> Iterator[Check]:
 
 def settings(context: Context) -> Iterator[Check]:
     sources = context.settings.sources
-    for option in SETTINGS:
-        if option.variable in sources:
-            yield ok("setting", f"{option.variable} from {_origin(sources[option.variable])}")
-    for variable in SECRET_VARIABLES:
+    for variable in (*(option.variable for option in SETTINGS), *SECRET_VARIABLES):
         if variable in sources:
-            yield ok("setting", f"{variable} from {_origin(sources[variable])} (not shown)")
+            source = "the environment" if sources[variable] == "environment" else sources[variable]
+            hidden = " (not shown)" if variable in SECRET_VARIABLES else ""
+            yield ok("setting", f"{variable} from {source}{hidden}")
     for told in context.settings.warnings:
         text, _, remedy = told.partition("; ")
         yield warning("settings file", text, remedy)
@@ -123,10 +122,6 @@ def _settle(context: Context) -> None:
             session.require_own_issuer(context, session.given_token(context))
     except UsageError as error:
         context.problem = error
-
-
-def _origin(source: str) -> str:
-    return f"the {source}" if source == "environment" else source
 
 
 def server(context: Context) -> Iterator[Check]:
