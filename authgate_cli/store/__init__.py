@@ -8,6 +8,7 @@ sign-in chooses the preferred place, and then removes this client's entry from t
 from __future__ import annotations
 
 import importlib.util
+import os
 import sys
 from functools import partial
 
@@ -170,7 +171,7 @@ def open_store(settings: Settings, system: System, terminal: Terminal, environ: 
 
 def stored_identities(settings: Settings, terminal: Terminal) -> list[tuple[str, str]]:
     """Return issuer and client of the entries of the token file that record both; a keyring cannot list its entries."""
-    if settings.store == "keyring":
+    if settings.store == "keyring" or not os.path.lexists(settings.token_file):
         return []
     try:
         stored = token_file.identities(read_document(settings.token_file, terminal.warn))

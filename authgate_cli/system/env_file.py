@@ -93,11 +93,9 @@ def _read_found(path: str) -> tuple[bytes, os.stat_result]:
     The entry and its directory are judged before it is opened: where they pass, nobody else can
     put another entry in its place. The file itself is judged by what has been opened.
     """
-    entry = os.lstat(path)
-    if not stat.S_ISLNK(entry.st_mode):
-        _require_regular(entry)  # opening a device may do something by itself
-    _require_trusted(path, entry, "it")
+    _require_trusted(path, os.lstat(path), "it")
     _require_trusted(path, os.stat(os.path.dirname(path) or "."), "its directory")
+    _require_regular(os.stat(path))  # opening a device may do something by itself
     descriptor = os.open(path, _FLAGS)
     try:
         status = os.fstat(descriptor)

@@ -382,6 +382,12 @@ def test_exported_secrets_do_not_go_to_a_remembered_server(authgate, server, sig
     assert "export AUTHGATE_URL as well" in result.err
 
 
+def test_without_a_token_file_there_is_nothing_to_warn_of(authgate):
+    result = authgate("token", env={**UNSET, "HOME": "/nonexistent"})
+
+    assert (result.status, "warning" in result.err) == (2, False)
+
+
 def test_a_corrupt_token_file_is_named_beside_what_is_not_set(authgate, token_file):
     token_file.write_text("{")
     token_file.chmod(0o600)
