@@ -15,7 +15,7 @@ from .commands import COMMANDS
 from .context import Context
 from .errors import AuthGateError, Terminated, UsageError
 from .options import Arguments, parse
-from .settings import SETTINGS, SWITCHES, Settings, resolve
+from .settings import FOUND, SETTINGS, SWITCHES, Settings, resolve
 from .system import real_system
 from .system.env_file import read_env_file
 from .system.signals import die_of, ending_cleanly
@@ -101,13 +101,19 @@ def _run(
         terminal.result(help.for_command(command) if explicit else help.for_program(COMMANDS))
         return 0
     terminal.quiet, terminal.verbose = "quiet" in flags, "verbose" in flags
+    warnings: list[str] = []
     try:
-        dotenv = read_env_file(str(flags.get("env-file", ".env")), "env-file" in flags, terminal.warn)
-        settings = resolve(flags, environ, dotenv) if problem is None else settings
+        named = str(flags.get("env-file", ""))
+        dotenv = read_env_file(named or FOUND, bool(named), warnings.append)
+        if arguments.command != "doctor":  # which reports them itself
+            for warning in warnings:
+                terminal.warn(warning)
+        if problem is None:
+            settings = resolve(flags, environ, dotenv, arguments.repeated.get("param", ()), warnings)
     except UsageError as error:
         if arguments.command not in REPORTS_PROBLEMS:
             raise
-        problem = error
+        problem, settings = error, settings._replace(warnings=tuple(warnings))
     system = edit(real_system(settings, terminal, environ, now))
     context = Context(arguments, settings, terminal, environ, system, problem)
     module = import_module(f"{__package__}.commands.{arguments.command}")

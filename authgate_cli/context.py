@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from functools import cached_property
 
-from .store import Store, open_store
+from .errors import UsageError
+from .settings import STORED, not_set
+from .store import Store, open_store, stored_identities
+from .text import clean, listing
+from .urls import same_issuer
 from .values import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
-    from .errors import UsageError
     from .options import Arguments
     from .server import Server
     from .settings import Settings
@@ -33,6 +36,19 @@ class Context:
         self.arguments, self.settings, self.terminal = arguments, settings, terminal
         self.environ, self.system, self.problem = environ, system, problem
 
+    def require(self, *names: str) -> None:
+        """Make sure that the settings of these variables are there, from the stored identity if need be.
+
+        Raise UsageError when they are not known.
+        """
+        if self.settings.missing(*names):
+            self.settings = recall(self.settings, stored_identities(self.settings, self.terminal))
+            recalled = [name for name, source in self.settings.sources.items() if source == STORED]
+            if recalled:
+                identity = f"client {self.settings.client_id} at {self.settings.issuer}"
+                self.terminal.explain(f"{listing(recalled)} from the stored identity: {identity}")
+        self.settings.require(*names)
+
     @cached_property
     def store(self) -> Store:
         """Return the places where tokens are stored."""
@@ -40,7 +56,33 @@ class Context:
 
     @cached_property
     def server(self) -> Server:
-        """Return the server of the settings; nothing is asked before it is used."""
+        """Return the server of the settings; nothing is asked before it is used. Raise UsageError."""
+        self.settings.require_trusted_issuer("CLIENT_SECRET")  # before anything is sent there
         from .server import Server  # a stored token is printed without the modules that this loads
 
         return Server(self.system, self.settings, self.terminal)
+
+
+def recall(settings: Settings, stored: Iterable[tuple[str, str]]) -> Settings:
+    """Return the settings with issuer and client of the one stored identity (a pair of both) that fits.
+
+    Raise UsageError when several do.
+    """
+    fitting = {
+        (issuer.removesuffix("/"), client_id): (issuer, client_id)
+        for issuer, client_id in stored
+        if (not settings.issuer or same_issuer(issuer, settings.issuer)) and settings.client_id in ("", client_id)
+    }
+    missing = settings.missing("AUTHGATE_URL", "CLIENT_ID")
+    if len(fitting) > 1:
+        told = clean(", ".join(f"{client_id} at {issuer}" for issuer, client_id in fitting.values()))
+        raise UsageError(
+            f"{not_set(missing)}, and several are stored: {told}",
+            "choose one with --url and --client-id, or export AUTHGATE_URL and CLIENT_ID",
+        )
+    for issuer, client_id in fitting.values():
+        sources = {**settings.sources, **dict.fromkeys(missing, STORED)}
+        return settings._replace(
+            issuer=settings.issuer or issuer, client_id=settings.client_id or client_id, sources=sources
+        )
+    return settings

@@ -21,6 +21,7 @@ class Option(Value):
     default: str = ""
     choices: tuple[str, ...] = ()
     short: str = ""
+    repeatable: bool = False
 
 
 class Command(Value):
@@ -35,11 +36,15 @@ class Command(Value):
 
 
 class Arguments(Value):
-    """A command line that has been read. `flags` maps an option's name to its value or True."""
+    """A command line that has been read. `flags` maps an option's name to its value or True.
+
+    `repeated` maps the name of a repeatable option to all of its values.
+    """
 
     command: str
     flags: dict[str, str | bool]
     operands: tuple[str, ...] = ()
+    repeated: dict[str, tuple[str, ...]] = {}
 
 
 def parse(argv: list[str], options: tuple[Option, ...], commands: dict[str, Command]) -> Arguments:
@@ -49,6 +54,7 @@ def parse(argv: list[str], options: tuple[Option, ...], commands: dict[str, Comm
         known.update((option.name, option) for option in command.options)
     shorts = {option.short: option for option in known.values() if option.short}
     flags: dict[str, str | bool] = {}
+    repeated: dict[str, tuple[str, ...]] = {}
     words: list[str] = []
     rest = list(argv)
     while rest:
@@ -72,7 +78,9 @@ def parse(argv: list[str], options: tuple[Option, ...], commands: dict[str, Comm
         if option is None:
             raise _unknown_option(name, known)
         flags[option.name] = _value(option, value if equals else None, rest)
-    return _arguments(words, flags, options, commands)
+        if option.repeatable:
+            repeated[option.name] = (*repeated.get(option.name, ()), str(flags[option.name]))
+    return _arguments(words, flags, options, commands)._replace(repeated=repeated)
 
 
 def _value(option: Option, attached: str | None, rest: list[str]) -> str | bool:

@@ -50,7 +50,9 @@ class Server:
 
     def token_request(self, fields: Mapping[str, str | None]) -> Request:
         """Return a request to the token endpoint in this client's name."""
-        return token_request(self.metadata, fields, self._settings.client_id, self._settings.client_secret)
+        settings = self._settings
+        extra = {name: settings.params.get(name) for name in ("resource", "audience")}
+        return token_request(self.metadata, {**extra, **fields}, settings.client_id, settings.client_secret)
 
     def grant(
         self,

@@ -96,8 +96,8 @@ def stored_token(context: Context) -> StoredToken | None:
 
 def check(context: Context, issued: IssuedToken) -> Checked:
     """Ask the server about a token. Raise TokenRefused, Unreachable or Refused."""
+    require_own_issuer(context, issued)
     server, token = context.server, issued.token.access_token
-    _require_own_issuer(context, issued)
     subject = claimed_subject(issued.token.id_token)
     server.metadata  # noqa: B018  once, before two threads want it
     asking = Background(lambda: _tokeninfo(context, token))  # both at once: a network may be slow
@@ -178,10 +178,14 @@ def _refused_at_once(context: Context, issued: IssuedToken) -> Refused:
     return Refused("the server does not accept the token that it has just issued", hint)
 
 
-def _require_own_issuer(context: Context, issued: IssuedToken) -> None:
+def require_own_issuer(context: Context, issued: IssuedToken) -> None:
     """Refuse to send AUTHGATE_TOKEN to a server that did not issue it; a stored token is looked up by issuer."""
-    owner = claimed_issuer(issued.token.access_token) if issued.source == "environment" else None
-    if owner is not None and not same_issuer(owner, context.settings.issuer):
+    if issued.source != "environment":
+        return
+    owner = claimed_issuer(issued.token.access_token)
+    if owner is None:
+        context.settings.require_trusted_issuer("AUTHGATE_TOKEN")
+    elif not same_issuer(owner, context.settings.issuer):
         raise UsageError(
             f"AUTHGATE_TOKEN is from {clean(owner, 100)}, and is not sent to {context.settings.issuer}",
             "check AUTHGATE_URL, in a .env of this directory too",

@@ -1,6 +1,11 @@
 """Settle the settings: a flag beats the environment, which beats `.env`, which beats the default.
 
-An empty variable counts as not set: CI systems hand on secrets that do not exist as "".
+An empty value counts as not set: CI systems hand on secrets that do not exist as "". White space
+around a value of the environment or a file is cut off.
+
+Flags, the environment and a file named with `--env-file` are the user's own word. A `.env` that is
+found in the current directory may be somebody else's: it may set FOUND_MAY_SET only, and no secret
+that the user exported is sent to a server that only this file, or only a stored identity, names.
 """
 
 from __future__ import annotations
@@ -15,7 +20,7 @@ from .urls import split
 from .values import TYPE_CHECKING, Value
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
     from typing import TypeVar
 
     T = TypeVar("T")
@@ -50,12 +55,27 @@ SWITCHES = (
     Option("debug", "show tracebacks"),
     Option("show-tokens", "do not mask tokens"),
     Option("no-qr", "no QR code with the device code"),
+    Option("param", "extra parameter of a sign-in; repeatable", "NAME=VALUE", repeatable=True),
     Option("version", "print the version", short="V"),
     Option("help", "print this help", short="h"),
 )
 # Settings that are never flags: every process on the machine can read a command line.
 SECRET_VARIABLES = ("CLIENT_SECRET", "AUTHGATE_TOKEN")
 VARIABLES = frozenset([option.variable for option in SETTINGS] + list(SECRET_VARIABLES))
+# What a `.env` that nobody named may set: where to sign in and as which client, and nothing that
+# reaches further. A new setting is not among them unless it is added here.
+FOUND_MAY_SET = frozenset(
+    ("AUTHGATE_URL", "CLIENT_ID", "CLIENT_SECRET", "AUTHGATE_SCOPE", "AUTHGATE_FLOW")
+    + ("AUTHGATE_REDIRECT_URI", "AUTHGATE_TIMEOUT", "AUTHGATE_NO_INPUT")
+)
+# The sources that the user has not named in so many words; the others are trusted.
+FOUND, STORED = ".env", "the stored identity"
+
+# What our requests set themselves, so that --param may not (`prompt` only with offline_access).
+OWN_PARAMETERS = frozenset(
+    ("response_type", "client_id", "redirect_uri", "scope", "state", "nonce", "code_challenge")
+    + ("code_challenge_method", "client_secret", "grant_type", "code", "code_verifier", "device_code", "refresh_token")
+)
 
 _YES, _NO = ("1", "true", "yes", "on", "y"), ("0", "false", "no", "off", "n")
 
@@ -74,7 +94,9 @@ class Settings(Value):
     timeout: float = 30.0
     no_input: bool = False
     access_token: str | None = None
+    params: dict[str, str] = {}
     sources: dict[str, str] = {}
+    warnings: tuple[str, ...] = ()  # what of the settings file is ignored, and why
 
     def __repr__(self) -> str:
         return f"Settings(issuer={self.issuer!r}, client_id={self.client_id!r}, flow={self.flow!r})"
@@ -84,40 +106,70 @@ class Settings(Value):
         """Tell whether a client signs itself in, and no person."""
         return self.flow == "client-credentials"
 
+    @property
+    def issuer_is_trusted(self) -> bool:
+        """Tell whether the user named the server: by a flag, the environment or `--env-file`."""
+        return self.sources.get("AUTHGATE_URL") not in (FOUND, STORED)
+
+    def require_trusted_issuer(self, variable: str) -> None:
+        """Raise UsageError when this secret, exported by the user, would go to a server that the user has not named."""
+        if self.issuer_is_trusted or self.sources.get(variable, FOUND) == FOUND:
+            return
+        fits_there = self.sources["AUTHGATE_URL"] == FOUND and variable in FOUND_MAY_SET
+        raise UsageError(
+            f"{variable} is not sent to {self.issuer}, which is known only from {self.sources['AUTHGATE_URL']}",
+            f"export AUTHGATE_URL as well{', or put it into .env' if fits_there else ''}",
+        )
+
     def require(self, *names: str) -> None:
         """Raise UsageError unless the settings of these variables are there."""
-        have = {"AUTHGATE_URL": self.issuer, "CLIENT_ID": self.client_id}
-        missing = [name for name in names if not have[name]]
+        missing = self.missing(*names)
         if missing:
-            verb = "is" if len(missing) == 1 else "are"
-            examples = {
-                "AUTHGATE_URL": "AUTHGATE_URL=https://auth.example.com",
-                "CLIENT_ID": "CLIENT_ID=your-client-id",
-            }
-            raise UsageError(
-                f"{listing(missing)} {verb} not set",
-                f"export {' '.join(examples[name] for name in missing)}, or put it into .env",
-            )
+            examples = {"AUTHGATE_URL": "https://auth.example.com", "CLIENT_ID": "your-client-id"}
+            words = " ".join(f"{name}={examples[name]}" for name in missing)
+            raise UsageError(not_set(missing), f"export {words}, or put it into .env")
+
+    def missing(self, *names: str) -> list[str]:
+        """Return which of these variables, AUTHGATE_URL or CLIENT_ID, are not set."""
+        have = {"AUTHGATE_URL": self.issuer, "CLIENT_ID": self.client_id}
+        return [name for name in names if not have[name]]
 
 
-def resolve(flags: Mapping[str, str | bool], environ: Mapping[str, str], dotenv: Mapping[str, str]) -> Settings:
-    """Merge and check all settings. Raise UsageError for the first value that cannot be used."""
+def resolve(
+    flags: Mapping[str, str | bool],
+    environ: Mapping[str, str],
+    dotenv: Mapping[str, str],
+    params: Iterable[str] = (),
+    warnings: Iterable[str] = (),
+) -> Settings:
+    """Merge and check all settings. Raise UsageError for the first value that cannot be used.
+
+    `dotenv` holds the settings of the file that the flag `env-file` names, or of the one that was
+    found; `warnings` are those that reading it gave. `params` are the values of `--param`.
+    """
     sources: dict[str, str] = {}
+    file = f"--env-file {flags['env-file']}" if flags.get("env-file") else FOUND
 
     def pick(name: str, variable: str, default: str = "") -> str:
-        if name in flags:
+        # An empty --scope asks for none; any other empty flag counts as not set.
+        if flags.get(name) or (name == "scope" and name in flags):
             sources[variable] = f"--{name}"
             return "1" if flags[name] is True else str(flags[name])
-        for place, origin in ((environ, "environment"), (dotenv, str(flags.get("env-file", ".env")))):
-            if place.get(variable):
+        for place, origin in ((environ, "environment"), (dotenv, file)):
+            value = place.get(variable, "").strip()
+            if value and (origin != FOUND or variable in FOUND_MAY_SET):
                 sources[variable] = origin
-                return place[variable]
+                return value
         return default
 
     value = {option.variable: pick(option.name, option.variable, option.default) for option in SETTINGS}
     value.update((variable, pick("", variable)) for variable in SECRET_VARIABLES)
-    # What the person wrote is named in errors: the flag, or the variable.
-    named = {variable: origin if origin[:2] == "--" else variable for variable, origin in sources.items()}
+    # What the person wrote is named in errors: the flag, or the variable and its file.
+    flag = {option.variable: f"--{option.name}" for option in SETTINGS}
+    named = {
+        variable: origin if origin == flag.get(variable) else variable + (f" in {origin}" if origin == file else "")
+        for variable, origin in sources.items()
+    }
     for option in SETTINGS:
         if option.choices and value[option.variable] not in option.choices:
             raise UsageError(f"{named[option.variable]} has to be one of {', '.join(option.choices)}")
@@ -137,8 +189,23 @@ def resolve(flags: Mapping[str, str | bool], environ: Mapping[str, str], dotenv:
         timeout=check(_timeout, "AUTHGATE_TIMEOUT"),
         no_input=check(_truth, "AUTHGATE_NO_INPUT"),
         access_token=check(_access_token, "AUTHGATE_TOKEN"),
+        params=_params(params, "offline_access" in value["AUTHGATE_SCOPE"].split()),
         sources=sources,
+        warnings=tuple(warnings),
     )
+
+
+def not_set(names: list[str]) -> str:
+    """Say that these variables are not set."""
+    return f"{listing(names)} {'is' if len(names) == 1 else 'are'} not set"
+
+
+def is_issuer(url: str) -> bool:
+    """Tell whether a URL could be the setting AUTHGATE_URL."""
+    try:
+        return bool(_issuer(url, ""))
+    except UsageError:
+        return False
 
 
 def _issuer(url: str, name: str) -> str:
@@ -206,6 +273,21 @@ def _truth(value: str, name: str) -> bool:
     if value and value.lower() not in _NO:
         raise UsageError(f"{name} has to be 1 or 0")
     return False
+
+
+def _params(words: Iterable[str], consents: bool) -> dict[str, str]:
+    """Read NAME=VALUE words. With `consents` the request asks for consent by `prompt` already."""
+    params: dict[str, str] = {}
+    for word in words:
+        name, equals, value = word.partition("=")
+        if not name or not equals:
+            raise UsageError("--param has to be NAME=VALUE", "for example --param login_hint=jane@example.com")
+        if name in OWN_PARAMETERS or (name == "prompt" and consents):
+            raise UsageError(f"--param {name} is set by authgate itself", "leave it out, or see authgate.pyz --help")
+        if name in params:
+            raise UsageError(f"--param {name} is given twice", "leave one of them out")
+        params[name] = value
+    return params
 
 
 def expand_home(value: str, environ: Mapping[str, str]) -> str:

@@ -382,8 +382,10 @@ RULES = [
             f"{BINDING}::test_a_token_of_another_issuer_is_left_alone",
         ),
         (
-            *("H", "an opaque token that names no issuer is used with a warning"),
+            *("H", "an opaque token that names no issuer is used with a warning, at a server that the user has named"),
             f"{LIFE}::test_a_token_that_names_no_issuer_is_used_with_a_warning",
+            "flows/test_trust.py::test_a_stored_token_that_names_no_issuer_is_left_alone",
+            "flows/test_trust.py::test_it_is_used_when_the_person_names_the_server",
         ),
     ),
     *_under(

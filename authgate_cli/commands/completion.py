@@ -115,7 +115,8 @@ def _zsh_option(option: Option) -> str:
     if option.metavar:
         values = f"({' '.join(option.choices)})" if option.choices else "_files" if option.metavar == "FILE" else ""
         action = f":{option.metavar}:{values}"
-    return f"'--{option.name}{'=' if option.metavar else ''}[{_quoted(option.help)}]{action}'"
+    often = "*" if option.repeatable else ""
+    return f"'{often}--{option.name}{'=' if option.metavar else ''}[{_quoted(option.help)}]{action}'"
 
 
 def _fish() -> str:

@@ -7,7 +7,7 @@ import platform
 import ssl
 import stat
 
-from .. import report
+from .. import report, session
 from ..errors import AuthGateError, FlowUnavailable, KeyringUnavailable, StoreFailed, Unreachable, UsageError
 from ..oauth import device
 from ..oauth.authorization import new_request
@@ -98,20 +98,30 @@ def proxy(context: Context) -> Iterator[Check]:
 
 
 def settings(context: Context) -> Iterator[Check]:
+    sources = context.settings.sources
+    for variable in (*(option.variable for option in SETTINGS), *SECRET_VARIABLES):
+        if variable in sources:
+            source = "the environment" if sources[variable] == "environment" else sources[variable]
+            hidden = " (not shown)" if variable in SECRET_VARIABLES else ""
+            yield ok("setting", f"{variable} from {source}{hidden}")
+    for told in context.settings.warnings:
+        text, _, remedy = told.partition("; ")
+        yield warning("settings file", text, remedy)
     if context.problem:
         raise context.problem
-    sources = context.settings.sources
-    for option in SETTINGS:
-        if option.variable in sources:
-            yield ok("setting", f"{option.variable} from {_origin(sources[option.variable])}")
-    for variable in SECRET_VARIABLES:
-        if variable in sources:
-            yield ok("setting", f"{variable} from {_origin(sources[variable])} (not shown)")
-    context.settings.require("AUTHGATE_URL", "CLIENT_ID")
 
 
-def _origin(source: str) -> str:
-    return f"the {source}" if source == "environment" else source
+def _settle(context: Context) -> None:
+    """Find out whether the settings are complete, and whether the secrets among them may be sent to their server."""
+    if context.problem:
+        return
+    try:
+        context.require("AUTHGATE_URL", "CLIENT_ID")
+        context.settings.require_trusted_issuer("CLIENT_SECRET")
+        if context.settings.access_token:
+            session.require_own_issuer(context, session.given_token(context))
+    except UsageError as error:
+        context.problem = error
 
 
 def server(context: Context) -> Iterator[Check]:
@@ -172,7 +182,7 @@ def callback(context: Context) -> Iterator[Check]:
 def client(context: Context) -> Iterator[Check]:
     """Ask the server, as far as that is possible without signing in, whether it knows the client."""
     settings = context.settings
-    if not (settings.issuer and settings.client_id):
+    if context.problem or not (settings.issuer and settings.client_id):
         return
     if settings.flow == "client-credentials":
         if not settings.client_secret:
@@ -185,9 +195,8 @@ def client(context: Context) -> Iterator[Check]:
 
 def _device_flow(context: Context) -> Check:
     settings = context.settings
-    request = device.authorization_request(
-        context.server.metadata, settings.client_id, settings.client_secret, settings.scope
-    )
+    client = settings.client_id, settings.client_secret
+    request = device.authorization_request(context.server.metadata, *client, settings.scope, settings.params)
     try:
         device.parse_authorization(context.system.send(request))
     except FlowUnavailable as error:
@@ -203,7 +212,7 @@ def _browser_flow(context: Context) -> Iterator[Check]:
         return
     for uri in settings.redirect_uris:
         attempt = new_request(settings.client_id, uri, settings.scope, context.system.random_bytes)
-        status = context.system.send(get(attempt.url(endpoint))).status
+        status = context.system.send(get(attempt.url(endpoint, settings.params))).status
         if status in (400, 401, 403, 404):
             remedy = f"register {uri}, byte for byte, for this client at the server, or see --redirect-uri"
             yield _bad("browser flow", f"the server refuses client or callback (status {status})", remedy, grave)
@@ -271,6 +280,7 @@ _NOT_ASKED = warning("client", "not checked, as the server has to be well for th
 
 def run(context: Context) -> int:
     """Print the checks; the exit status is that of the first one that failed."""
+    _settle(context)
     results: list[Check] = []
     for name, group in GROUPS.items():
         results += [_NOT_ASKED] if name == "client" and not _server_is_well(results) else _tried(context, name, group)

@@ -24,7 +24,7 @@ def for_program(commands: dict[str, Command]) -> str:
         ["usage: authgate.pyz [options] [command]", "", _ABOUT],
         ["commands:", *_columns([(command.name, command.summary) for command in commands.values()])],
         [
-            "settings (a flag, a variable, or a line in .env):",
+            "settings (a flag, a variable, or a line of a settings file):",
             *_columns([*(_setting(option) for option in SETTINGS), *_NO_FLAG]),
         ],
         ["options:", *_columns([_switch(option) for option in SWITCHES])],

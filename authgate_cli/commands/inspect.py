@@ -43,7 +43,7 @@ def run(context: Context) -> int:
 
 def _verified(context: Context, token: Jwt) -> list[str]:
     """Return what has been proven. Raise Refused for the first thing that is wrong."""
-    context.settings.require("AUTHGATE_URL")
+    context.require("AUTHGATE_URL")
     issuer, claims, now = context.settings.issuer, token.claims, context.system.now()
     if "iss" not in claims:
         raise Refused("nothing is proven: the token does not say which server it is from (iss)", _ASK_SERVER)
@@ -78,7 +78,7 @@ def _token(context: Context) -> str:
         return operands[0].strip()
     if context.settings.access_token:
         return context.settings.access_token
-    context.settings.require("AUTHGATE_URL", "CLIENT_ID")
+    context.require("AUTHGATE_URL", "CLIENT_ID")
     stored = session.stored_token(context)
     if stored is None:
         raise SignInNeeded("no token is stored to inspect", "sign in with authgate.pyz login, or name a TOKEN")

@@ -12,8 +12,8 @@ if TYPE_CHECKING:
 
 def run(context: Context) -> int:
     """Print the report; the exit status is 5 when the token could not be saved."""
+    context.require("AUTHGATE_URL", *(() if context.settings.access_token else ("CLIENT_ID",)))
     settings, flags, terminal = context.settings, context.arguments.flags, context.terminal
-    settings.require("AUTHGATE_URL", *(() if settings.access_token else ("CLIENT_ID",)))
     if settings.access_token and "force" in flags:
         raise UsageError("AUTHGATE_TOKEN is set, so that signing in would change nothing", "unset AUTHGATE_TOKEN first")
     checked = session.log_in(context, force="force" in flags)

@@ -14,13 +14,14 @@ if TYPE_CHECKING:
 
 def run(context: Context) -> int:
     """Sign out. What cannot be revoked is forgotten all the same, and the exit status says so."""
-    context.settings.require("AUTHGATE_URL", "CLIENT_ID")
+    context.require("AUTHGATE_URL", "CLIENT_ID")
     if context.settings.access_token:
         context.terminal.warn("AUTHGATE_TOKEN is set and stays in force; unset it as well")
     failure: AuthGateError | None = None
     tokens: list[TokenSet] = []
     offered = False
     if context.store.load_all():
+        context.server  # noqa: B018  raises before anything is forgotten
         with locked(context, context.store.all_places):  # nobody may refresh what is being revoked
             tokens = [stored.token for stored in context.store.load_all()]  # somebody may have refreshed
             try:

@@ -43,7 +43,7 @@ def _status(context: Context) -> Status:
     try:
         if context.problem:
             raise context.problem
-        context.settings.require("AUTHGATE_URL", *(() if context.settings.access_token else ("CLIENT_ID",)))
+        context.require("AUTHGATE_URL", *(() if context.settings.access_token else ("CLIENT_ID",)))
         issued = _held(context)
         if issued is None:
             raise SignInNeeded(f"nobody is signed in to {context.settings.issuer}", _SIGN_IN)

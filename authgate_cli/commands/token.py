@@ -33,7 +33,7 @@ def run(context: Context) -> int:
 def fresh_token(context: Context, min_ttl: float = EARLY) -> IssuedToken:
     """Return a token without asking anybody to sign in. Raise SignInNeeded when there is none."""
     if not context.settings.access_token:
-        context.settings.require("AUTHGATE_URL", "CLIENT_ID")
+        context.require("AUTHGATE_URL", "CLIENT_ID")
     issued = usable_token(context, min_ttl)
     if issued is None:
         raise SignInNeeded(

@@ -15,7 +15,7 @@ from .jwt import base64url_encode
 from .messages import parse_query, with_query
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from ..urls import Url
 
@@ -43,12 +43,13 @@ class AuthorizationRequest(Value):
     def __repr__(self) -> str:
         return f"AuthorizationRequest(client_id={self.client_id!r}, redirect_uri={self.redirect_uri!r})"
 
-    def url(self, endpoint: str) -> str:
+    def url(self, endpoint: str, extra: Mapping[str, str] = {}) -> str:
         """Return the address to open. A nonce goes with `openid`, consent with `offline_access`:
 
         some servers refuse the one without the other.
         """
         fields = {
+            **extra,
             "response_type": "code",
             "client_id": self.client_id,
             "redirect_uri": self.redirect_uri,
@@ -57,7 +58,7 @@ class AuthorizationRequest(Value):
             "nonce": self.nonce,
             "code_challenge": challenge(self.verifier),
             "code_challenge_method": "S256",
-            "prompt": "consent" if "offline_access" in self.scope.split() else None,
+            "prompt": "consent" if "offline_access" in self.scope.split() else extra.get("prompt"),
         }
         return with_query(endpoint, fields)
 

@@ -12,6 +12,8 @@ from .messages import check_data, read_error, refused, retry_after
 from .strict_json import parse_object
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from ..errors import AuthGateError
     from .messages import Request, Response
     from .metadata import Metadata
@@ -47,9 +49,11 @@ class DeviceAuthorization(Value):
         return {"grant_type": DEVICE_GRANT, "device_code": self.device_code}
 
 
-def authorization_request(metadata: Metadata, client_id: str, secret: str | None, scope: str) -> Request:
+def authorization_request(
+    metadata: Metadata, client_id: str, secret: str | None, scope: str, extra: Mapping[str, str] = {}
+) -> Request:
     """Return the request that begins a device sign-in (section 3.1)."""
-    endpoint, fields = metadata.device_authorization_endpoint, {"scope": scope or None}
+    endpoint, fields = metadata.device_authorization_endpoint, {**extra, "scope": scope or None}
     return authenticated(endpoint, fields, client_id, secret, metadata.auth_methods)
 
 

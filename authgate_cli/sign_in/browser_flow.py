@@ -42,7 +42,7 @@ def sign_in(context: Context, open_page: bool, browser_required: bool) -> Issued
         request = new_request(
             context.settings.client_id, redirect_uri, context.settings.scope, context.system.random_bytes
         )
-        address = request.url(context.server.metadata.authorization_endpoint)
+        address = request.url(context.server.metadata.authorization_endpoint, context.settings.params)
         opened = _invite(context, address, split(redirect_uri), open_page)
         if open_page and opened is None and not browser_required:
             raise CallbackUnavailable("no browser could be opened")

@@ -34,7 +34,8 @@ def sign_in(context: Context) -> IssuedToken:
 def _authorize(context: Context) -> DeviceAuthorization:
     settings = context.settings
     metadata = context.server.metadata
-    request = device.authorization_request(metadata, settings.client_id, settings.client_secret, settings.scope)
+    client = settings.client_id, settings.client_secret
+    request = device.authorization_request(metadata, *client, settings.scope, settings.params)
     return device.parse_authorization(context.system.send(request))
 
 

@@ -8,14 +8,16 @@ sign-in chooses the preferred place, and then removes this client's entry from t
 from __future__ import annotations
 
 import importlib.util
+import os
 import sys
 from functools import partial
 
 from ..errors import KeyringUnavailable, StoreFailed
-from ..settings import DEFAULT_TOKEN_FILE, expand_home
+from ..settings import DEFAULT_TOKEN_FILE, expand_home, is_issuer
 from ..tokens import IssuedToken
 from ..values import TYPE_CHECKING, Value
-from .file_store import FileStore
+from . import token_file
+from .file_store import FileStore, read_document
 from .locks import Waiting
 
 if TYPE_CHECKING:
@@ -156,7 +158,8 @@ class Store:
 def open_store(settings: Settings, system: System, terminal: Terminal, environ: Mapping[str, str]) -> Store:
     """Return the places that the settings allow; the keyring only where the package is installed or asked for."""
     client, waiting = (settings.client_id, settings.issuer), Waiting(system.now, system.monotonic, system.sleep)
-    file = FileStore(settings.token_file, *client, waiting, terminal.warn)
+    trusted = settings.issuer_is_trusted
+    file = FileStore(settings.token_file, *client, waiting, terminal.warn, trusted)
     if settings.store != "keyring" and not is_importable("keyring"):
         return Store((file,), terminal)
     from .keyring_store import KeyringStore
@@ -164,11 +167,24 @@ def open_store(settings: Settings, system: System, terminal: Terminal, environ: 
     here = system.environment()
     # Somebody may be typing the keyring's password: then waiting for it makes sense.
     attended = not settings.no_input and (here.terminal or (here.display and not here.ci))
-    keyring = KeyringStore(*client, system.now, attended, terminal.tell, expand_home(DEFAULT_TOKEN_FILE, environ))
+    lock_path = expand_home(DEFAULT_TOKEN_FILE, environ)
+    keyring = KeyringStore(*client, system.now, attended, terminal.tell, lock_path, trusted)
     if settings.store == "auto":
         return Store((keyring, file), terminal)
     chosen, other = (keyring, file) if settings.store == "keyring" else (file, keyring)
     return Store((chosen,), terminal, (other,))
+
+
+def stored_identities(settings: Settings, terminal: Terminal) -> list[tuple[str, str]]:
+    """Return issuer and client of the entries of the token file that record both; a keyring cannot list its entries."""
+    if settings.store == "keyring" or not os.path.lexists(settings.token_file):
+        return []
+    try:
+        stored = token_file.identities(read_document(settings.token_file, terminal.warn))
+    except StoreFailed as failure:
+        terminal.warn(failure.message)
+        return []
+    return [(issuer, client_id) for issuer, client_id in stored if is_issuer(issuer) and client_id.isprintable()]
 
 
 def is_importable(name: str) -> bool:

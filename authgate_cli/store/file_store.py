@@ -27,8 +27,16 @@ class FileStore:
 
     name, title = "file", "token file"
 
-    def __init__(self, path: str, client_id: str, issuer: str, waiting: Waiting, warn: Callable[[str], None]):
-        self.path, self.client_id, self.issuer = path, client_id, issuer
+    def __init__(
+        self,
+        path: str,
+        client_id: str,
+        issuer: str,
+        waiting: Waiting,
+        warn: Callable[[str], None],
+        trusted: bool = True,
+    ):
+        self.path, self.client_id, self.issuer, self._trusted = path, client_id, issuer, trusted
         self.label = self.lock_path = path
         self._waiting, self._warn = waiting, warn
 
@@ -79,7 +87,7 @@ class FileStore:
         return read_document(self.path, self._warn)
 
     def _find(self, document: token_file.Document) -> Found:
-        return find_in_document(document, self.client_id, self.issuer)
+        return find_for_issuer(lambda key: token_file.get(document, key), self.client_id, self.issuer, self._trusted)
 
 
 def read_document(path: str, warn: Callable[[str], None]) -> token_file.Document:
@@ -92,8 +100,3 @@ def read_document(path: str, warn: Callable[[str], None]) -> token_file.Document
             f"the token file {path} is corrupt ({error})",
             "mend it or move it away; `authgate.pyz login` moves it aside and signs in",
         ) from error
-
-
-def find_in_document(document: token_file.Document, client_id: str, issuer: str) -> Found:
-    """Return the token of this client at this issuer, if there is one."""
-    return find_for_issuer(lambda key: token_file.get(document, key), client_id, issuer)

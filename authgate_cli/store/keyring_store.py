@@ -50,9 +50,10 @@ class KeyringStore:
         attended: bool,
         tell: Callable[[str], None],
         lock_path: str,
+        trusted: bool = True,
     ):
         """Guard refreshes by the lock of `lock_path`, the same for everybody who uses this keyring."""
-        self.client_id, self.issuer = client_id, issuer
+        self.client_id, self.issuer, self._trusted = client_id, issuer, trusted
         self._now, self._tell, self.lock_path = now, tell, lock_path
         self._patience = _PATIENCE_ATTENDED if attended else _PATIENCE_ALONE
         self._unusable: StoreFailed | None = None
@@ -107,7 +108,10 @@ class KeyringStore:
     def _find(self) -> Found:
         backend = _backend()
         return find_for_issuer(
-            lambda key: token_file.read_entry(backend.get_password(SERVICE, key)), self.client_id, self.issuer
+            lambda key: token_file.read_entry(backend.get_password(SERVICE, key)),
+            self.client_id,
+            self.issuer,
+            self._trusted,
         )
 
     def _bounded(self, action: Callable[[], T]) -> T:

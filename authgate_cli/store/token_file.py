@@ -85,6 +85,12 @@ def remove(document: Document, key: str) -> Document:
     return {**document, **kept}
 
 
+def identities(document: Document) -> list[tuple[str, str]]:
+    """Return issuer and client of the entries that record both."""
+    tokens = [read_entry(entry) for name in _MAPS for entry in _entries(document, name).values()]
+    return [(token.issuer, token.client_id) for token in tokens if token and token.issuer and token.client_id]
+
+
 def read_entry(entry: object) -> TokenSet | None:
     """Read one entry, text or object; None when it holds no access token."""
     fields = _fields(entry)
@@ -183,8 +189,12 @@ class Found(Value):
     warning: str | None = None
 
 
-def find_for_issuer(get: Callable[[str], TokenSet | None], client_id: str, issuer: str) -> Found:
-    """Look a client's token up; `get` returns what stands under a key."""
+def find_for_issuer(get: Callable[[str], TokenSet | None], client_id: str, issuer: str, trusted: bool = True) -> Found:
+    """Look a client's token up; `get` returns what stands under a key.
+
+    A token that names no issuer is only used when the issuer is `trusted`: named by the user, and
+    not just by a `.env` that was found or by a stored identity.
+    """
     shared = get(client_id)
     owner = _owner(shared) if shared else None
     if owner is not None and same_issuer(owner, issuer):
@@ -195,9 +205,12 @@ def find_for_issuer(get: Callable[[str], TokenSet | None], client_id: str, issue
         return Found(own_key, own)
     if shared is None:
         return Found(client_id)
-    if owner is None:
+    if owner is None and trusted:
         warning = "the stored token does not say which server it is from; it is used all the same"
         return Found(client_id, shared, warning)
+    if owner is None:
+        warning = "ignoring a stored token that does not say which server it is from; export AUTHGATE_URL to use it"
+        return Found(own_key, None, warning)
     return Found(own_key, None, f"the stored token of this client is from {clean(owner, 100)}, and is left alone")
 
 

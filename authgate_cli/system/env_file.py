@@ -1,48 +1,185 @@
-"""Read the settings file."""
+"""Read a settings file: `KEY=VALUE` lines, optional `export`, quotes, comments, CRLF and a BOM.
+
+There is no expansion and no multi-line value. In double quotes a backslash keeps the quote or
+backslash after it; in single quotes nothing is special. An unquoted value ends at white space
+followed by `#`.
+
+A file named with `--env-file` is read as it is. One that is found in the current directory may
+have been written by anybody who could write there: it is ignored unless it belongs to the user or
+root and nobody else may write it or its directory, and it may set FOUND_MAY_SET only.
+"""
 
 from __future__ import annotations
 
 import os
 import stat
 
-from .. import dotenv
 from ..errors import UsageError
-from ..settings import VARIABLES
-from ..values import TYPE_CHECKING
+from ..settings import FOUND_MAY_SET, VARIABLES
+from ..text import listing
+from ..values import TYPE_CHECKING, Value
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 _LARGEST = 1024 * 1024
+# Without O_NONBLOCK a FIFO behind a symbolic link would hang us; O_NOCTTY is for terminals there.
+_FLAGS = os.O_RDONLY
+for _name in ("O_NONBLOCK", "O_NOCTTY", "O_CLOEXEC", "O_BINARY"):
+    _FLAGS |= getattr(os, _name, 0)
+
+
+class DotEnv(Value):
+    """The assignments of a settings file, and the numbers of its malformed lines."""
+
+    values: dict[str, str]
+    malformed: tuple[int, ...] = ()
+
+    def __repr__(self) -> str:
+        return f"DotEnv({sorted(self.values)}, malformed={self.malformed})"
+
+
+class _Ignored(Exception):
+    """Why a file that was found is not read."""
 
 
 def read_env_file(path: str, named: bool, warn: Callable[[str], None]) -> dict[str, str]:
-    """Return our variables from a `.env`; nothing else of it is looked at.
+    """Return the settings of a file; `named` tells one of `--env-file` from one that was found.
 
-    A file that was `named` has to be there; raise UsageError when it is not. One that just lies in
-    the current directory is passed over when it is no regular file, or with a warning when it
-    cannot be read.
+    A file that was found may be missing, and is ignored with a warning when it cannot be read or
+    trusted. Raise UsageError when one that was named cannot be read.
     """
     try:
-        status = os.stat(path)
-        if not named and not stat.S_ISREG(status.st_mode):
-            return {}
-        with open(path, "rb") as file:
-            content = dotenv.parse(file.read(_LARGEST))
-    except FileNotFoundError as error:
-        if named:
-            raise UsageError(f"the settings file {path} does not exist", "check --env-file") from error
+        data, status = _read_named(path) if named else _read_found(path)
+    except _Ignored as reason:
+        warn(f"{path} is ignored: {reason}")
         return {}
     except OSError as error:
+        missing = isinstance(error, FileNotFoundError)
         if named:
-            raise UsageError(
-                f"the settings file {path} cannot be read: {error.strerror}", "check --env-file"
-            ) from error
-        warn(f"{path} cannot be read and is passed over ({error.strerror})")
+            problem = "does not exist" if missing else f"cannot be read: {error.strerror}"
+            raise UsageError(f"the settings file {path} {problem}", "check --env-file") from error
+        if not missing or os.path.lexists(path):
+            warn(f"{path} is ignored: it cannot be read ({error.strerror})")
         return {}
+    content = parse(data)
     for number in content.malformed:
-        warn(f"line {number} of {path} is malformed and is passed over")
+        warn(f"line {number} of {path} is malformed and is skipped")
     values = {name: value for name, value in content.values.items() if name in VARIABLES}
+    if not named:
+        refused = sorted(name for name in values if values[name].strip() and name not in FOUND_MAY_SET)
+        if refused:
+            verb, pronoun = ("is", "it") if len(refused) == 1 else ("are", "them")
+            way_out = f"export {pronoun}, or name the file with --env-file {path}"
+            warn(f"{listing(refused)} in {path} {verb} ignored; {way_out}")
+        values = {name: value for name, value in values.items() if name in FOUND_MAY_SET}
     if values.get("CLIENT_SECRET") and status.st_mode & 0o077 and os.name == "posix":
-        warn(f"{path} holds CLIENT_SECRET and can be read by others; chmod 600 {path} mends that")
+        warn(f"{path} holds CLIENT_SECRET and can be read by others; to fix it: chmod 600 {path}")
     return values
+
+
+def _read_named(path: str) -> tuple[bytes, os.stat_result]:
+    with open(path, "rb") as file:  # it may be a pipe: `--env-file <(…)`
+        data = file.read(_LARGEST + 1)
+        status = os.fstat(file.fileno())
+    if len(data) > _LARGEST:
+        raise UsageError(f"the settings file {path} is larger than {_LARGEST >> 20} MiB", "check --env-file")
+    return data, status
+
+
+def _read_found(path: str) -> tuple[bytes, os.stat_result]:
+    """Read a file that nobody named. Raise _Ignored or OSError.
+
+    The entry and its directory are judged before it is opened: where they pass, nobody else can
+    put another entry in its place. The file itself is judged by what has been opened.
+    """
+    _require_trusted(path, os.lstat(path), "it")
+    _require_trusted(path, os.stat(os.path.dirname(path) or "."), "its directory")
+    _require_regular(os.stat(path))  # opening a device may do something by itself
+    descriptor = os.open(path, _FLAGS)
+    try:
+        status = os.fstat(descriptor)
+        _require_regular(status)
+        _require_trusted(path, status, "it")
+        with open(descriptor, "rb", closefd=False) as file:
+            data = file.read(_LARGEST + 1) or b""  # None: some files of /proc have nothing to say now
+    finally:
+        os.close(descriptor)
+    if len(data) > _LARGEST:
+        raise _Ignored(f"it is larger than {_LARGEST >> 20} MiB")
+    return data, status
+
+
+def _require_regular(status: os.stat_result) -> None:
+    if not stat.S_ISREG(status.st_mode):
+        raise _Ignored("it is not a regular file")
+
+
+def _require_trusted(path: str, status: os.stat_result, what: str) -> None:
+    """Raise _Ignored when somebody else owns a file or directory, or may write it.
+
+    Root and the user's primary group are trusted. In a sticky directory nobody can replace the
+    files of others. The mode of a symbolic link means nothing.
+    """
+    if os.name != "posix":
+        return
+    mode, reason = status.st_mode, ""
+    others = mode & stat.S_IWOTH or (mode & stat.S_IWGRP and status.st_gid != os.getegid())
+    if status.st_uid not in (0, os.geteuid()):
+        reason = "belongs to another user"
+    elif others and not stat.S_ISLNK(mode) and not (stat.S_ISDIR(mode) and mode & stat.S_ISVTX):
+        reason = "can be written by others"
+    if reason:
+        raise _Ignored(f"{what} {reason}; if you trust it, use --env-file {path}")
+
+
+def parse(data: bytes) -> DotEnv:
+    """Read the bytes of a settings file; the last of several lines for one key counts."""
+    if data[:2] in (b"\xff\xfe", b"\xfe\xff"):  # what `>` writes in Windows PowerShell
+        data = data.decode("utf-16", "replace").encode()
+    values: dict[str, str] = {}
+    malformed = []
+    lines = data.removeprefix(b"\xef\xbb\xbf").replace(b"\r\n", b"\n").replace(b"\r", b"\n").split(b"\n")
+    for number, line in enumerate(lines, 1):
+        stripped = line.strip(b" \t")
+        if not stripped or stripped.startswith(b"#"):
+            continue
+        try:
+            key, value = _assignment(stripped.decode())
+            values[key] = value
+        except ValueError:
+            malformed.append(number)
+    return DotEnv(values, tuple(malformed))
+
+
+def _assignment(line: str) -> tuple[str, str]:
+    key, equals, value = line.partition("=")
+    key = key.rstrip(" \t")
+    if key.startswith(("export ", "export\t")):
+        key = key[len("export ") :].lstrip(" \t")
+    if not equals or not key.isascii() or not key.isidentifier() or "\0" in line:
+        raise ValueError("no assignment")
+    quoted = value.lstrip(" \t")
+    return key, _quoted(quoted) if quoted[:1] in ("'", '"') else _unquoted(value)
+
+
+def _unquoted(value: str) -> str:
+    for comment in (" #", "\t#"):
+        value = value.partition(comment)[0]
+    return value.strip(" \t")
+
+
+def _quoted(value: str) -> str:
+    quote, inside, marks = value[0], "", iter(value[1:])
+    for mark in marks:
+        if mark == quote:
+            rest = "".join(marks)
+            comment = rest.lstrip(" \t")
+            if comment and (comment == rest or comment[0] != "#"):
+                break
+            return inside
+        if mark == "\\" and quote == '"':
+            following = next(marks, "")
+            mark = following if following in ('"', "\\") else mark + following
+        inside += mark
+    raise ValueError("the quote is not closed, or text follows it")

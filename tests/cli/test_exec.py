@@ -137,7 +137,8 @@ def test_nothing_of_dotenv_reaches_the_command(client, server, tmp_path):
     (tmp_path / ".env").chmod(0o600)
     unset = {"AUTHGATE_URL": None, "CLIENT_ID": None}
 
-    told = json.loads(client.run(*python("import json, os; print(json.dumps(dict(os.environ)))"), env=unset).stdout)
+    dump = python("import json, os; print(json.dumps(dict(os.environ)))")
+    told = json.loads(client.run("--env-file", ".env", *dump, env=unset).stdout)
 
     assert told.pop("AUTHGATE_TOKEN") == "from-dotenv"  # the token that was asked for
     assert {name: told.get(name) for name in client.environ(**unset)} == client.environ(**unset)

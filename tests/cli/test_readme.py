@@ -6,9 +6,9 @@ import pytest
 from client import ROOT
 from readme import BLOCKS, README, RUN_BY, block
 
-from authgate_cli import dotenv
 from authgate_cli.commands import COMMANDS
-from authgate_cli.settings import SETTINGS, SWITCHES, VARIABLES
+from authgate_cli.settings import FOUND_MAY_SET, SETTINGS, SWITCHES, VARIABLES
+from authgate_cli.system import env_file
 
 OURS = {f"--{option.name}" for option in (*SETTINGS, *SWITCHES)} | {
     f"--{option.name}" for command in COMMANDS.values() for option in command.options
@@ -29,12 +29,14 @@ def test_every_command_is_in_the_readme():
     assert {name for name in COMMANDS if not re.search(rf"^\| `{name}[` ]", README, re.MULTILINE)} == set()
 
 
-def test_env_example_has_every_variable_and_is_well_formed():
+def test_env_example_offers_what_a_found_env_may_set_and_names_the_rest_as_exports():
     text = (ROOT / ".env.example").read_text()
-    everything = dotenv.parse(re.sub(r"^# (?=[A-Z_]+=)", "", text, flags=re.MULTILINE).encode())
+    offered = env_file.parse(re.sub(r"^# (?=[A-Z_]+=)", "", text, flags=re.MULTILINE).encode())
+    exported = env_file.parse("\n".join(re.findall(r"^# (export .*)", text, re.MULTILINE)).encode())
 
-    assert set(everything.values) == VARIABLES
-    assert everything.malformed == ()
+    assert set(offered.values) == FOUND_MAY_SET
+    assert set(exported.values) == VARIABLES - FOUND_MAY_SET
+    assert offered.malformed == exported.malformed == ()
 
 
 @pytest.mark.parametrize("command", [None, *COMMANDS])

@@ -34,7 +34,9 @@ def test_elsewhere_nothing_is_revoked(authgate, server, token_file):
     """Many servers would end the new tokens together with the old ones."""
     authgate("--flow", "device")
     path = "/.well-known/openid-configuration"
-    server.misbehave(path, times=None, edit=lambda told: {**told, "token_endpoint": told["token_endpoint"] + "?at=elsewhere"})
+    server.misbehave(
+        path, times=None, edit=lambda told: {**told, "token_endpoint": told["token_endpoint"] + "?at=elsewhere"}
+    )
 
     authgate("login", "--force", "--flow", "device")
 

@@ -20,7 +20,7 @@ from authgate.keys import b64url
 from program import answer, good, shows
 from samples import ANSWERS, CALLBACK, CLIENT, ISSUER, NOW, STATE
 
-from authgate_cli import cli, dotenv, report, urls
+from authgate_cli import cli, report, urls
 from authgate_cli.commands import COMMANDS
 from authgate_cli.errors import AuthGateError
 from authgate_cli.keys import KeySet
@@ -35,6 +35,7 @@ from authgate_cli.settings import SETTINGS, SWITCHES, Settings, resolve
 from authgate_cli.sign_in import qr
 from authgate_cli.sign_in.callback_server import CallbackServer
 from authgate_cli.store import token_file
+from authgate_cli.system import env_file
 from authgate_cli.system.environment import detect
 from authgate_cli.system.http import Http
 from authgate_cli.system.proxy import proxy_for
@@ -196,7 +197,7 @@ def check_environment(environ):
 
 
 def check_dotenv(data):
-    values = dotenv.parse(data).values
+    values = env_file.parse(data).values
     refusal(resolve, {}, {}, values)
 
 

@@ -23,7 +23,7 @@ FLOORS = {
     3: ["server", "keys", "store"],
     2: ["system"],
     1: ["oauth"],
-    0: ["", "errors", "tokens", "settings", "options", "dotenv", "text", "urls", "values"],
+    0: ["", "errors", "tokens", "settings", "options", "text", "urls", "values"],
 }
 FLOOR_OF = {name: floor for floor, names in FLOORS.items() for name in names}
 # Each would cost more start-up time than all of a cached `token`.

@@ -1,4 +1,7 @@
-"""A flag beats the environment, which beats `.env`, which beats the default; nothing unusable gets in."""
+"""A flag beats the environment, which beats `.env`, which beats the default; nothing unusable gets in.
+
+What a `.env` that was found may set, and what goes to a server that only it names, is in test_sources.py.
+"""
 
 from __future__ import annotations
 
@@ -60,49 +63,81 @@ PLACES = {
     "CLIENT_ID": ("client-id", "client_id", ["flag", "environ", "dotenv"]),
     "AUTHGATE_SCOPE": ("scope", "scope", ["flag", "environ", "dotenv"]),
     "AUTHGATE_FLOW": ("flow", "flow", ["browser", "device", "client-credentials"]),
-    "AUTHGATE_STORE": ("store", "store", ["file", "keyring", "auto"]),
-    "AUTHGATE_TOKEN_FILE": ("token-file", "token_file", ["flag", "environ", "dotenv"]),
+    "AUTHGATE_TIMEOUT": ("timeout", "timeout", [1, 2, 3]),
 }
 
 
 @pytest.mark.parametrize("variable", PLACES)
 def test_a_flag_beats_the_environment(variable):
     flag, name, (of_flag, of_environ, of_dotenv) = PLACES[variable]
-    settled = settings({flag: of_flag}, {variable: of_environ}, {variable: of_dotenv})
+    settled = settings({flag: str(of_flag)}, {variable: str(of_environ)}, {variable: str(of_dotenv)})
     assert (getattr(settled, name), settled.sources) == (of_flag, {variable: f"--{flag}"})
 
 
 @pytest.mark.parametrize("variable", PLACES)
 def test_the_environment_beats_the_file(variable):
     _, name, (_, of_environ, of_dotenv) = PLACES[variable]
-    settled = settings({}, {variable: of_environ}, {variable: of_dotenv})
+    settled = settings({}, {variable: str(of_environ)}, {variable: str(of_dotenv)})
     assert (getattr(settled, name), settled.sources) == (of_environ, {variable: "environment"})
 
 
 @pytest.mark.parametrize("variable", PLACES)
 def test_the_file_beats_the_default(variable):
     _, name, (_, _, of_dotenv) = PLACES[variable]
-    settled = settings({}, {}, {variable: of_dotenv})
+    settled = settings({}, {}, {variable: str(of_dotenv)})
     assert (getattr(settled, name), settled.sources) == (of_dotenv, {variable: ".env"})
 
 
 def test_a_settings_file_is_named_as_the_source_of_what_it_says():
     settled = resolve({"env-file": "other.env"}, {}, {"CLIENT_ID": "c"})
-    assert settled.sources == {"CLIENT_ID": "other.env"}
+    assert settled.sources == {"CLIENT_ID": "--env-file other.env"}
 
 
 def test_an_empty_variable_counts_as_not_set():
     assert settings({}, {"CLIENT_ID": ""}, {"CLIENT_ID": "dotenv"}).client_id == "dotenv"
 
 
-def test_an_empty_flag_counts():
+@pytest.mark.parametrize("flag", [option.name for option in SETTINGS if option.metavar and option.name != "scope"])
+def test_an_empty_flag_counts_as_not_set(flag):
+    assert settings({flag: ""}) == settings()
+
+
+def test_an_empty_settings_file_counts_as_not_named():
+    assert resolve({"env-file": ""}, {}, {"CLIENT_ID": "c"}).sources == {"CLIENT_ID": ".env"}
+
+
+def test_an_empty_scope_asks_for_none():
     assert settings({"scope": ""}, {"AUTHGATE_SCOPE": "environ"}).scope == ""
+
+
+PADDED = {
+    "AUTHGATE_URL": ("issuer", " https://auth.example.com\n", "https://auth.example.com"),
+    "CLIENT_ID": ("client_id", "\tclient-1 ", "client-1"),
+    "CLIENT_SECRET": ("client_secret", "hush hush\r\n", "hush hush"),
+    "AUTHGATE_TOKEN": ("access_token", "\ufeff token\n".lstrip("\ufeff"), "token"),
+    "AUTHGATE_FLOW": ("flow", " device ", "device"),
+    "AUTHGATE_TIMEOUT": ("timeout", " 5 ", 5),
+    "AUTHGATE_NO_INPUT": ("no_input", " yes ", True),
+    "AUTHGATE_TOKEN_FILE": ("token_file", " /tmp/my tokens ", "/tmp/my tokens"),
+}
+
+
+@pytest.mark.parametrize("variable", PADDED)
+def test_white_space_around_a_value_of_the_environment_or_a_file_is_cut_off(variable):
+    name, padded, value = PADDED[variable]
+    assert getattr(settings({}, {variable: padded}), name) == value
+    assert getattr(settings({"env-file": "named.env"}, {}, {variable: padded}), name) == value
+
+
+@pytest.mark.parametrize("variable", PADDED)
+def test_white_space_alone_counts_as_not_set(variable):
+    assert settings({}, {variable: " \r\n"}) == settings()
 
 
 @pytest.mark.parametrize(("variable", "name"), [("CLIENT_SECRET", "client_secret"), ("AUTHGATE_TOKEN", "access_token")])
 def test_a_secret_comes_from_the_environment_or_the_file(variable, name):
     assert getattr(settings({}, {variable: "a"}, {variable: "b"}), name) == "a"
-    assert getattr(settings({}, {}, {variable: "b"}), name) == "b"
+    assert getattr(settings({"env-file": "named.env"}, {}, {variable: "b"}), name) == "b"
 
 
 ISSUERS = [
@@ -126,8 +161,8 @@ BAD_URLS = {
     "credentials": ("https://jane:hunter2@auth.example.com", "user name or password"),
     "plain http": ("http://auth.example.com", "plain http"),
     "plain http to a deceiving name": ("http://localhost.example.com", "plain http"),
-    "line feed": ("https://auth.example.com\n", "characters"),
-    "space": (" https://auth.example.com", "characters"),
+    "line feed": ("https://auth.example.com\n/one", "characters"),
+    "space": ("https://auth.example.com /one", "characters"),
     "port beyond all": ("https://auth.example.com:70000", "port"),
     "port of letters": ("https://auth.example.com:https", "port"),
     "no host": ("https://", "no host"),
@@ -172,15 +207,13 @@ BAD_VALUES = {
     "scope with a backslash": ("AUTHGATE_SCOPE", "profile\\email"),
     "scope with a line feed": ("AUTHGATE_SCOPE", "profile\nemail"),
     "scope that is not ASCII": ("AUTHGATE_SCOPE", "profïle"),
-    "client with a line feed": ("CLIENT_ID", "client-1\n"),
-    "client with a space before it": ("CLIENT_ID", " client-1"),
+    "client with a line feed": ("CLIENT_ID", "client\n1"),
     "client with an escape": ("CLIENT_ID", "client\x1b[2J"),
-    "secret with a carriage return": ("CLIENT_SECRET", "hush\r"),
-    "secret with a space after it": ("CLIENT_SECRET", "hush "),
+    "secret with a carriage return": ("CLIENT_SECRET", "hush\rhush"),
     "token with a space": ("AUTHGATE_TOKEN", "hush hush"),
-    "token with a line feed": ("AUTHGATE_TOKEN", "hush\n"),
+    "token with a line feed": ("AUTHGATE_TOKEN", "hush\nhush"),
     "token that is not ASCII": ("AUTHGATE_TOKEN", "hüsh"),
-    "token file with a line feed": ("AUTHGATE_TOKEN_FILE", "/tmp/a\n"),
+    "token file with a line feed": ("AUTHGATE_TOKEN_FILE", "/tmp/a\nb"),
     "callback without a scheme": ("AUTHGATE_REDIRECT_URI", "localhost:8088/callback"),
     "callback over https": ("AUTHGATE_REDIRECT_URI", "https://127.0.0.1:8088/callback"),
     "callback elsewhere": ("AUTHGATE_REDIRECT_URI", "http://auth.example.com/callback"),
@@ -197,6 +230,13 @@ def test_a_bad_value_is_refused_and_its_variable_named(variable, value):
         settings({}, {variable: value})
 
 
+def test_a_bad_value_of_a_file_is_told_with_the_file():
+    with pytest.raises(UsageError, match=r"^AUTHGATE_TIMEOUT in \.env "):
+        settings({}, {}, {"AUTHGATE_TIMEOUT": "soon"})
+    with pytest.raises(UsageError, match=r"^AUTHGATE_TIMEOUT in --env-file prod\.env "):
+        settings({"env-file": "prod.env"}, {}, {"AUTHGATE_TIMEOUT": "soon"})
+
+
 @pytest.mark.parametrize(
     "flag", [option.name for option in SETTINGS if option.metavar and option.name not in ("scope", "token-file")]
 )
@@ -208,7 +248,7 @@ def test_a_bad_value_of_a_flag_is_told_of_the_flag(flag):
 @pytest.mark.parametrize("variable", ["CLIENT_SECRET", "AUTHGATE_TOKEN"])
 def test_a_bad_secret_is_not_shown(variable):
     with pytest.raises(UsageError) as caught:
-        settings({}, {variable: "hunter2 \n"})
+        settings({}, {variable: "hunter2 \n hunter2"})
     assert "hunter2" not in f"{caught.value.message} {caught.value.hint}"
 
 
@@ -271,6 +311,39 @@ def test_what_is_required_is_asked_for_with_an_example(settled, message):
     with pytest.raises(UsageError, match=f"^{message}$") as caught:
         settled.require("AUTHGATE_URL", "CLIENT_ID")
     assert caught.value.hint.startswith("export ")
+
+
+PARAMS = {
+    "no equals sign": ("audience", "NAME=VALUE"),
+    "no name": ("=x", "NAME=VALUE"),
+    "nothing": ("", "NAME=VALUE"),
+    "state": ("state=x", "--param state is set by authgate itself"),
+    "redirect_uri": ("redirect_uri=https://a.example", "--param redirect_uri is set by authgate itself"),
+    "client_secret": ("client_secret=hush", "--param client_secret is set by authgate itself"),
+    "scope": ("scope=x", "--param scope is set by authgate itself"),
+}
+
+
+@pytest.mark.parametrize(("word", "message"), PARAMS.values(), ids=PARAMS)
+def test_a_parameter_that_cannot_be_added_is_refused(word, message):
+    with pytest.raises(UsageError, match=message) as caught:
+        resolve({}, HOME, {}, [word])
+    assert "hush" not in caught.value.message
+
+
+def test_parameters_are_added():
+    assert resolve({}, HOME, {}, ["audience=a=b", "login_hint="]).params == {"audience": "a=b", "login_hint": ""}
+
+
+def test_a_parameter_given_twice_is_refused():
+    with pytest.raises(UsageError, match="given twice"):
+        resolve({}, HOME, {}, ["a=1", "a=2"])
+
+
+def test_prompt_is_ours_only_where_we_ask_for_consent():
+    assert resolve({}, HOME, {}, ["prompt=login"]).params == {"prompt": "login"}
+    with pytest.raises(UsageError, match="--param prompt"):
+        resolve({"scope": "openid offline_access"}, HOME, {}, ["prompt=login"])
 
 
 def test_what_is_not_required_may_be_missing():

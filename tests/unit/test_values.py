@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from authgate_cli.dotenv import DotEnv
 from authgate_cli.oauth.authorization import AuthorizationRequest, Callback
 from authgate_cli.oauth.device import DeviceAuthorization
 from authgate_cli.oauth.id_token import Expected
 from authgate_cli.oauth.jwt import Jwt
 from authgate_cli.oauth.messages import Request, Response
 from authgate_cli.settings import Settings
+from authgate_cli.system.env_file import DotEnv
 from authgate_cli.tokens import IssuedToken, TokenSet
 from authgate_cli.values import Value
 

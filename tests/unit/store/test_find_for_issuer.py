@@ -61,6 +61,17 @@ def test_an_opaque_token_that_names_no_issuer_is_used_with_a_warning():
     assert "does not say which server" in found.warning
 
 
+def test_an_opaque_token_is_left_alone_where_the_user_has_not_named_the_issuer():
+    found = find_for_issuer({CLIENT: token()}.get, CLIENT, ISSUER, trusted=False)
+    assert (found.key, found.token) == (OWN_KEY, None)
+    assert "ignoring a stored token that does not say which server" in found.warning
+
+
+@pytest.mark.parametrize("ours", OURS.values(), ids=OURS)
+def test_a_token_that_names_the_issuer_is_used_whoever_named_the_issuer(ours):
+    assert find_for_issuer({CLIENT: ours}.get, CLIENT, ISSUER, trusted=False) == (CLIENT, ours, None)
+
+
 def test_where_nothing_is_stored_the_shared_place_is_free():
     assert look_up({}) == (CLIENT, None, None)
 

@@ -101,6 +101,28 @@ def play(tmp_path):
     return play
 
 
+@pytest.mark.parametrize(
+    ("source", "found"), [("environment", "opaque"), (".env", None), ("the stored identity", None)]
+)
+def test_a_token_that_names_no_issuer_is_left_alone_unless_the_user_named_the_issuer(play, source, found):
+    code = f"""
+        import io, os
+        from authgate_cli.settings import Settings
+        from authgate_cli.store import open_store
+        from authgate_cli.system import real_system
+        from authgate_cli.system.terminal import Terminal
+
+        store.save(TokenSet("opaque"))
+        for where in ("auto", "keyring"):
+            sources = {{"AUTHGATE_URL": {source!r}}}
+            settings = Settings(ISSUER, "client", store=where, token_file="none", sources=sources)
+            terminal = Terminal(None, None, io.StringIO(), {{}})
+            found = open_store(settings, real_system(settings, terminal, {{}}), terminal, {{}}).load()
+            print(found and found.token.access_token)
+    """
+    assert play(code) == [str(found)] * 2
+
+
 ROUND = """
     attempt(store.save, TOKEN)
     print(store.find().token == TOKEN)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from authgate_cli.dotenv import parse
+from authgate_cli.system.env_file import parse
 
 READ = {
     "plain": (b"A=1", {"A": "1"}),
@@ -20,6 +20,10 @@ READ = {
     "comment": (b"# A=1\nB=2", {"B": "2"}),
     "comment after a value": (b"A=1 # one", {"A": "1"}),
     "comment instead of a value": (b"A= # one", {"A": ""}),
+    "hash right after the equals sign": (b"A=#one", {"A": "#one"}),
+    "hash alone": (b"A=#", {"A": "#"}),
+    "hash after a tab": (b"A=one\t#two", {"A": "one"}),
+    "hash after a hash": (b"A=## #", {"A": "##"}),
     "hash in a value": (b"A=one#two", {"A": "one#two"}),
     "blank lines": (b"\n \n\t\nA=1\n\n", {"A": "1"}),
     "CRLF": (b"A=1\r\nB=2\r\n", {"A": "1", "B": "2"}),
@@ -55,6 +59,7 @@ MALFORMED = {
     "open double quote": b'A="one',
     "open single quote": b"A='one",
     "text after a quote": b'A="one" two',
+    "hash right after a quote": b'A="one"#two',
     "export alone": b"export",
     "null": b"A=1\x00",
     "not UTF-8": b"A=\xff",
