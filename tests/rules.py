@@ -18,7 +18,7 @@ HEADINGS = {
     "ID token (OpenID Connect Core)": 11,
     "Revocation (RFC 7009)": 4,
     "Token binding": 5,
-    "HTTP": 13,
+    "HTTP": 14,
     "Files": 6,
 }
 

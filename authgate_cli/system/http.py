@@ -111,21 +111,20 @@ class Http:
 
     def _exchange(self, request: Request, url: Url, limits: Limits) -> Response:
         """Send the request once, on a connection of its own."""
-        body = None if request.body is None else request.body.encode()
-        outgoing = urllib.request.Request(request.url, body, {**_HEADERS, **request.headers}, method=request.method)
         context = self._tls_context() if url.scheme == "https" else None
-        connection = _Connection(
-            url, proxies.proxy_for(url, self._environ), context, limits, partial(self._connect, limits)
-        )
+        try:
+            url.host.encode("idna" if context else "ascii")  # as http.client and ssl do
+        except UnicodeError:
+            raise _not_found(url) from None
+        proxy = proxies.proxy_for(url, self._environ)
+        connection = _Connection(url, proxy, context, limits, partial(self._connect, limits))
         opener = urllib.request.OpenerDirector()  # bare: it follows no redirect, and 404 is an answer
         opener.add_handler(_Handler(connection))
+        body = None if request.body is None else request.body.encode()
+        outgoing = urllib.request.Request(request.url, body, {**_HEADERS, **request.headers}, method=request.method)
         try:
-            if context:
-                url.host.encode("idna")  # as http.client and ssl do
             with opener.open(outgoing) as response:
                 return _read(response, url, limits)
-        except UnicodeError as error:
-            raise _not_found(url) from error
         except (OSError, http.client.HTTPException, TooMuchData) as error:
             cause = error.reason if isinstance(error, urllib.error.URLError) else error
             raise self._failure(cause, url, limits, connection.is_open) from error  # type: ignore[arg-type]
@@ -147,7 +146,7 @@ class Http:
             raise TimeoutError("the name look-up takes too long") from None
         addresses = [found[4][0] for found in addresses]
         addresses.sort(key=lambda one: one != self._answered.get(host))
-        problem = OSError("the name has no address")
+        problem: OSError = socket.gaierror(socket.EAI_NONAME, "the name has no address")
         for left, one in zip(range(len(addresses), 0, -1), addresses):
             patience = limits.seconds() / left
             try:
@@ -169,8 +168,7 @@ class Http:
         if url.scheme == "http":
             later += "; if the server speaks TLS on this port, use https://"
         if isinstance(error, ssl.SSLError) and self._tls:
-            has_own_ca = bool(self._environ.get("SSL_CERT_FILE") or self._environ.get("SSL_CERT_DIR"))
-            return tls.failure(error, where, sent, self._tls, has_own_ca)
+            return tls.failure(error, where, sent, self._tls, self._environ)
         if isinstance(error, TIMEOUTS):
             hint = "try again later, or give it more time with --timeout"
             return Unreachable(f"no answer from {where} within {self._timeout:g} s", hint, sent=sent, timed_out=True)
@@ -187,7 +185,7 @@ class Http:
         if isinstance(error, ConnectionRefusedError):
             return Unreachable(f"{where} refuses connections", "is the server running, and the port right?", sent=sent)
         reason = error.strerror or type(error).__name__
-        return Unreachable(f"{where} cannot be reached: {reason}", later, sent=sent)
+        return Unreachable(f"{where} cannot be reached: {reason}", f"check the network, or {later}", sent=sent)
 
 
 class _Handler(urllib.request.AbstractHTTPHandler):
@@ -215,7 +213,7 @@ class _Response(http.client.HTTPResponse):
             self.headers = None  # type: ignore[assignment]  # or it would not read another head
             super().begin()
         if self.status == 101 or self.status > 599:
-            raise http.client.HTTPException("a status of no use")
+            raise http.client.HTTPException("an unknown status")
 
 
 class _Connection(http.client.HTTPConnection):
@@ -235,7 +233,7 @@ class _Connection(http.client.HTTPConnection):
         super().__init__(host.host, host.port)
         self._url, self._proxy, self._context, self._limits = url, proxy, context, limits
         self._create_connection = connect  # http.client has no public way to set it
-        self.is_open = False  # from then on the server may have got something
+        self.is_open = False  # once it is, the request may have reached the server
         if proxy:
             authorization = {"Proxy-Authorization": proxy.authorization} if proxy.authorization else {}
             self.set_tunnel(f"[{url.host}]" if ":" in url.host else url.host, url.port, authorization)
@@ -269,14 +267,14 @@ class _Connection(http.client.HTTPConnection):
 
 
 def _read(response: http.client.HTTPResponse, url: Url, limits: Limits) -> Response:
-    """Read the body. Raise IncompleteRead, Refused, or HTTPException where head and body do not fit together."""
+    """Read the body. Raise IncompleteRead, Refused, or HTTPException for a head that can be read in two ways."""
     where, fields = url.netloc, response.headers
     if limits.ended:  # http.client takes the end of the connection for the end of the head
         raise http.client.IncompleteRead(b"")
     lengths, coding = fields.get_all("Content-Length", []), fields.get_all("Transfer-Encoding", [])
     sound = len(set(lengths)) < 2 and all(length.isascii() and length.isdecimal() for length in lengths)
     if fields.defects or not sound or [name.lower() for name in coding] not in ([], ["chunked"]):
-        raise http.client.HTTPException("the head is not sound")
+        raise http.client.HTTPException("a malformed head")
     if fields.get("Content-Encoding", "").strip().lower() not in ("", "identity"):
         raise Refused(f"{where} sent a compressed answer, which was not asked for")
     limits.allowance = _MAX_FRAMED
@@ -286,7 +284,7 @@ def _read(response: http.client.HTTPResponse, url: Url, limits: Limits) -> Respo
         raise Refused(f"{where} sent an answer of more than 1 MiB", "is AUTHGATE_URL right?")
     if response.length:
         raise http.client.IncompleteRead(body, response.length)
-    if url.scheme == "http" and response.status == 400 and _WANTS_HTTPS.search(body):
+    if url.scheme == "http" and response.status == 400 and body[:1] != b"{" and _WANTS_HTTPS.search(body):
         raise _wants_https(where)
     headers = {name.lower(): ", ".join(" ".join(text.split()) for text in fields.get_all(name, [])) for name in fields}
     return Response(response.status, headers, body)

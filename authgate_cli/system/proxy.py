@@ -100,5 +100,6 @@ def failure(error: Exception, proxy: Proxy) -> Unreachable:
     elif isinstance(error, (http.client.HTTPException, TooMuchData)):
         what = "does not speak HTTP"
     else:
-        what = f"cannot be reached: {'no answer in time' if late else getattr(error, 'strerror', None)}"
+        reason = "no answer in time" if late else getattr(error, "strerror", None) or type(error).__name__
+        what = f"cannot be reached: {reason}"
     return Unreachable(f"the proxy {proxy.host} {what}", hint, sent=False, timed_out=late)

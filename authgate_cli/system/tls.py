@@ -30,8 +30,8 @@ def tls_context(environ: Mapping[str, str]) -> ssl.SSLContext:
     context.sslsocket_class = TlsSocket
     if ssl.HAS_NEVER_CHECK_COMMON_NAME:  # LibreSSL, which Apple's Python has, cannot be told
         context.hostname_checks_common_name = False  # RFC 9525 section 2: a host is named in the SAN
-    cafile, capath = environ.get("SSL_CERT_FILE") or None, environ.get("SSL_CERT_DIR") or None
-    if cafile is None and capath is None:
+    cafile, capath = _named(environ)
+    if not cafile and not capath:
         context.load_default_certs()
         return context
     try:
@@ -48,8 +48,15 @@ def tls_context(environ: Mapping[str, str]) -> ssl.SSLContext:
     return context
 
 
-def failure(error: ssl.SSLError, where: str, sent: bool, context: ssl.SSLContext, has_own_ca: bool) -> Untrusted:
-    """Return the error for a TLS failure; `has_own_ca` tells whether the settings name certificates."""
+def _named(environ: Mapping[str, str]) -> tuple[str | None, str | None]:
+    """Return the file and the folder of certificates that the environment names."""
+    return environ.get("SSL_CERT_FILE") or None, environ.get("SSL_CERT_DIR") or None
+
+
+def failure(
+    error: ssl.SSLError, where: str, sent: bool, context: ssl.SSLContext, environ: Mapping[str, str]
+) -> Untrusted:
+    """Return the error for a TLS failure."""
     if not isinstance(error, ssl.SSLCertVerificationError):
         reason = (error.reason or "failure").replace("_", " ").lower()
         return Untrusted(
@@ -61,7 +68,7 @@ def failure(error: ssl.SSLError, where: str, sent: bool, context: ssl.SSLContext
     elif error.verify_code in (_WRONG_HOST, _WRONG_ADDRESS) or "match" in cause:
         hint = "check the host in AUTHGATE_URL; the certificate has to name it as a subject alternative name (SAN)"
     # The certificates of a directory are loaded, and counted, only when one is needed.
-    elif has_own_ca or context.cert_store_stats()["x509_ca"] or ssl.get_default_verify_paths().capath:
+    elif any(_named(environ)) or context.cert_store_stats()["x509_ca"] or ssl.get_default_verify_paths().capath:
         hint = "if it is your own CA, name its certificate in SSL_CERT_FILE"
     else:
         hint = "install the package ca-certificates, or name a PEM file in SSL_CERT_FILE"
