@@ -3,6 +3,10 @@ PYTHON ?= python3
 VENV := .venv
 T ?=
 SECONDS ?= 600
+# Tests that repeat something many times: a little in `test`, in full in `test-real`.
+STORMS := cli/test_interrupted cli/test_memory cli/test_one_refresh unit/store/test_every_moment fuzz/test_fuzz
+CAN_MAKE_VENV = $(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { echo "$(PYTHON) cannot set up\
+ pip in a virtual environment: install python3-venv (apt-get install python3-venv)" >&2; exit 1; }
 
 .PHONY: help demo test fuzz test-real bench lint format build check clean
 
@@ -13,16 +17,17 @@ demo: build  ## sign in to an embedded server, print the report, run again from 
 	@$(PYTHON) tests/demo.py
 
 test: $(VENV)/test  ## run the tests (one: make test T=name)
-	@$(VENV)/bin/python -m pytest $(if $(T),-k '$(T)')
+	@$(VENV)/bin/python -m pytest $(if $(T),-k '$(T)',-p tests.two_processes)
 
 fuzz:  ## mutate all that comes from outside, for a long time (make fuzz SECONDS=60)
 	@$(PYTHON) tests/fuzz/fuzz.py --seconds $(SECONDS)
 
-test-real: $(VENV)/test build  ## run the archive against real counterparts (installs what is missing)
+test-real: $(VENV)/test build  ## the same against real counterparts (installs what is missing), and every storm
 	@PYTHON=$(PYTHON) tests/real/install
-	@$(VENV)/bin/python -m pytest tests/real $(if $(T),-k '$(T)')
+	@STORMS=full $(VENV)/bin/python -m pytest tests/real $(STORMS:%=tests/%.py) $(if $(T),-k '$(T)')
 
 bench: build  ## what a run costs, in ratios: to a bare interpreter and to AuthGate's SDK example
+	@$(CAN_MAKE_VENV)
 	@$(PYTHON) -m venv .venv-bench
 	@.venv-bench/bin/python -m pip install --quiet --disable-pip-version-check -r tests/bench/requirements.txt \
 	    || echo "The SDK example cannot be installed; there is nothing to compare the report with."
@@ -49,6 +54,7 @@ clean:  ## remove what the targets made
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(VENV)/python:
+	@$(CAN_MAKE_VENV)
 	@$(PYTHON) -m venv $(VENV) && touch $@
 
 $(VENV)/test: $(VENV)/python tests/requirements.txt

@@ -12,6 +12,7 @@ from __future__ import annotations
 import json
 import os
 import queue
+import secrets
 import subprocess
 import sys
 import threading
@@ -21,6 +22,7 @@ import pytest
 
 PROCESSES = 2
 NUMBER = 2  # bytes that hold the number of a test file
+EACH = 10_000  # ports for each process, see support/ports.py
 
 
 def pytest_addoption(parser):
@@ -53,7 +55,8 @@ class Coordinator:
         waiting, fill = os.pipe()
         os.write(fill, b"".join(number.to_bytes(NUMBER, "big") for number in range(len(by_file(session.items)))))
         os.close(fill)
-        workers = [self._start(waiting) for _ in range(PROCESSES)]
+        first_port = EACH + secrets.randbelow(EACH)
+        workers = [self._start(waiting, first_port + number * EACH) for number in range(PROCESSES)]
         os.close(waiting)
         try:
             self._report(session)
@@ -63,13 +66,17 @@ class Coordinator:
                 worker.wait()
         return True
 
-    def _start(self, waiting):
+    def _start(self, waiting, first_port):
         """Start a worker, and a thread that reads what it reports."""
         reports, told = os.pipe()
         command = [sys.executable, "-m", "pytest", *self._config.invocation_params.args]
         command += ["-p", "no:cacheprovider", "--worker", str(waiting), str(told)]
         worker = subprocess.Popen(
-            command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, pass_fds=(waiting, told)
+            command,
+            env={**os.environ, "AUTHGATE_TEST_PORTS": str(first_port)},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            pass_fds=(waiting, told),
         )
         os.close(told)
         threading.Thread(target=self._read, args=(worker, reports), daemon=True).start()
@@ -83,7 +90,8 @@ class Coordinator:
 
     def _report(self, session):
         """Pass on every report, as if the test had run here, until both workers have ended."""
-        hook, done, running = self._config.hook, 0, PROCESSES
+        hook, running = self._config.hook, PROCESSES
+        missing = {item.nodeid: item for item in session.items}
         while running:
             told = self._told.get()
             if "ended" in told:
@@ -91,11 +99,15 @@ class Coordinator:
                 continue
             report = hook.pytest_report_from_serializable(config=self._config, data=told)
             hook.pytest_runtest_logreport(report=report)
-            done += report.when == "teardown"
+            if report.when == "teardown":
+                del missing[report.nodeid]
             if session.shouldfail:
                 raise session.Failed(session.shouldfail)
-        if done < session.testscollected:
-            raise session.Failed(f"only {done} of {session.testscollected} tests were run: a process broke off")
+        for item in missing.values():
+            why = "its process ended before this test was over"
+            hook.pytest_runtest_logreport(
+                report=pytest.TestReport(item.nodeid, item.location, {}, "failed", why, "call")
+            )
 
 
 class Worker:

@@ -2,10 +2,12 @@
 
 import re
 import socket
+from urllib.parse import urlsplit
 
 import pytest
 from callback_address import callback_address
 from client import run_robot
+from ports import free_callback
 from screen import Screen
 
 
@@ -69,10 +71,8 @@ def test_ctrl_c_is_one_line_and_130(screen, server):
 
 
 def test_ctrl_c_ends_the_wait_for_the_browser_whoever_else_has_come(screen, server):
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        port = probe.getsockname()[1]
-    uri = f"http://127.0.0.1:{port}/callback"
-    server.register(redirect_uris=[uri])
+    uri = free_callback(server)
+    port = urlsplit(uri).port
     terminal = screen("login", "--flow", "browser", "--redirect-uri", uri, env={"BROWSER": "true"})
     terminal.wait_for("paste its address here")
     crowd = [socket.create_connection(("127.0.0.1", port)) for _ in range(20)]

@@ -7,12 +7,12 @@ import json
 import os
 import random
 import signal
-import socket
 import time
 from pathlib import Path
 
 import pytest
 from client import browser_program
+from ports import free_callback
 from storms import few_or_many
 from waiting import eventually
 
@@ -39,14 +39,6 @@ def newest(server):
     """Return the refresh token that stands for the last grant, or None when there has been none."""
     families = list(server.families.values())
     return families[-1].refresh_token if families else None
-
-
-def free_callback(server):
-    """Register a callback on a free port."""
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        uri = f"http://127.0.0.1:{probe.getsockname()[1]}/callback"
-    server.register(redirect_uris=[uri])
-    return uri
 
 
 def leftovers(client):

@@ -1,11 +1,11 @@
 """What others on this machine may look at, and what gets into a bug report, holds no secret."""
 
-import socket
 import sys
 from pathlib import Path
 
 import pytest
 from client import ROBOT
+from ports import free_callback
 
 needs_proc = pytest.mark.skipif(not Path("/proc/self/cmdline").exists(), reason="needs Linux's /proc")
 
@@ -13,9 +13,7 @@ needs_proc = pytest.mark.skipif(not Path("/proc/self/cmdline").exists(), reason=
 @pytest.fixture
 def confidential(client, server):
     """The archive of a client with a secret, and a callback on a free port."""
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        uri = f"http://127.0.0.1:{probe.getsockname()[1]}/callback"
-    server.register(server.confidential_id, redirect_uris=[uri])
+    uri = free_callback(server, server.confidential_id)
     client.environment.update(
         CLIENT_ID=server.confidential_id, CLIENT_SECRET=server.confidential_secret, AUTHGATE_REDIRECT_URI=uri
     )

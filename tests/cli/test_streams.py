@@ -4,7 +4,6 @@ import json
 import os
 import select
 import shutil
-import socket
 import stat
 import subprocess
 import sys
@@ -13,6 +12,7 @@ from urllib.request import ProxyHandler, build_opener
 
 import pytest
 from callback_address import callback_address
+from ports import free_callback
 from waiting import eventually
 
 PATIENCE = 30  # seconds; a safety net
@@ -271,10 +271,7 @@ def test_browser_that_never_ends_is_not_waited_for(client, browser, callback_por
 
 @pytest.fixture
 def callback_port(server):
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        uri = f"http://127.0.0.1:{probe.getsockname()[1]}/callback"
-    server.register(redirect_uris=[uri])
-    return {"AUTHGATE_REDIRECT_URI": uri}
+    return {"AUTHGATE_REDIRECT_URI": free_callback(server)}
 
 
 # -- how Python runs it, and from where

@@ -1,7 +1,6 @@
 """Run whole command lines in process, against an AuthGate server on a real loopback socket."""
 
 import io
-import socket
 import threading
 import time
 from pathlib import Path
@@ -9,6 +8,7 @@ from typing import NamedTuple
 
 import pytest
 from authgate_server import AuthGateServer
+from ports import free_callback
 from robot import Robot
 from secrecy import insist, said
 
@@ -145,7 +145,4 @@ def robot():
 @pytest.fixture
 def callback(server) -> str:
     """A registered callback on a free port."""
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        uri = f"http://127.0.0.1:{probe.getsockname()[1]}/callback"
-    server.register(redirect_uris=[uri])
-    return uri
+    return free_callback(server)

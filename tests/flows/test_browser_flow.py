@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 from callback_address import callback_address
+from ports import free_port
 from robot import Robot
 
 from authgate_cli import system
@@ -380,8 +381,7 @@ def test_first_callback_whose_port_is_free_is_taken(authgate, server, robot, cal
 
 
 def test_localhost_callback_works_as_given(authgate, server, robot):
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        uri = f"http://localhost:{probe.getsockname()[1]}/callback"
+    uri = f"http://localhost:{free_port()}/callback"
     server.register(redirect_uris=[uri])
 
     result = authgate("login", "--redirect-uri", uri, "--json", browser=robot())

@@ -6,6 +6,7 @@ import pytest
 from found import FOUND
 from fuzz import run
 from mutate import Mutator
+from storms import few_or_many
 from targets import TARGETS
 
 RUNS = {
@@ -21,7 +22,7 @@ RUNS = {
 
 @pytest.mark.parametrize("target", TARGETS)
 def test_nothing_comes_of_it_but_success_and_our_own_errors(target):
-    for seed in range(RUNS.get(target, 1000)):
+    for seed in range(RUNS.get(target, 1000) * few_or_many(1, 10)):
         try:
             run(target, seed)
         except Exception as error:

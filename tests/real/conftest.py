@@ -1,7 +1,6 @@
 """Real counterparts for the built archive. What is missing fails the test; nothing is skipped."""
 
 import json
-import socket
 import subprocess
 from contextlib import contextmanager
 from pathlib import Path
@@ -9,6 +8,8 @@ from pathlib import Path
 import pytest
 from authgate_server import AuthGateServer
 from client import ROOT, Client, browser_program, build_archive
+from life import admit
+from ports import free_port
 
 HERE = Path(__file__).parent
 PROVIDER = HERE / "oidc_provider"
@@ -86,13 +87,6 @@ def counterpart(request, client):
     return request.param
 
 
-def admit(client, authgate: AuthGateServer) -> str:
-    """Make the client known to the stand-in, where devices wait for a person; return the issuer."""
-    authgate.auto_approve = False
-    authgate.register(client.environment["CLIENT_ID"], [client.environment["AUTHGATE_REDIRECT_URI"]])
-    return authgate.issuer
-
-
 @pytest.fixture
 def client(archive, tmp_path):
     """The archive in an empty home, as a client of oidc-provider; `false` is a browser that cannot be opened."""
@@ -110,8 +104,3 @@ def client(archive, tmp_path):
 def browser(tmp_path):
     """A $BROWSER program; called with deny=True, one that says no."""
     return lambda deny=False: browser_program(tmp_path, deny)
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return listener.getsockname()[1]

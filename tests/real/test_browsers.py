@@ -9,8 +9,8 @@ import certificates
 import pytest
 import visitor
 from authgate_server import AuthGateServer
-from conftest import admit
 from leftovers import nothing_left
+from life import admit
 from waiting import eventually
 from webdriver import Chromium
 

@@ -10,9 +10,9 @@ import subprocess
 from urllib.parse import urlsplit
 
 import pytest
-from conftest import admit
 from desktop import Display
 from leftovers import nothing_left
+from life import admit
 from relay import Relay
 from waiting import eventually
 from webdriver import NOBODY_ELSE, QUIET

@@ -4,16 +4,17 @@ import os
 import pwd
 import re
 import signal
-import socket
 import subprocess
 import sys
 import time
+from urllib.parse import urlsplit
 
 import certificates
 import pytest
 from authgate_server import AuthGateServer
 from client import APPROVAL_URL, Client, run_robot
 from isolated import ROOTS_PATH, isolated
+from ports import free_callback
 from secrecy import insist
 from started import Started, signs_in
 from waiting import eventually
@@ -378,10 +379,8 @@ def test_over_ssh_the_device_code_is_chosen(client):
 
 @pytest.mark.parametrize(("port", "login"), [("22", "jane@192.0.2.1"), ("2222", "-p 2222 jane@192.0.2.1")])
 def test_over_ssh_the_browser_flow_shows_how_to_bring_the_port(client, server, tmp_path, port, login):
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        callback = probe.getsockname()[1]
-    uri = f"http://127.0.0.1:{callback}/callback"
-    server.register(redirect_uris=[uri])
+    uri = free_callback(server)
+    callback = urlsplit(uri).port
     client.environment |= {**SSH, "SSH_CONNECTION": f"192.0.2.7 50022 192.0.2.1 {port}", "AUTHGATE_REDIRECT_URI": uri}
     log = tmp_path / "stderr.log"
 

@@ -7,7 +7,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from conftest import free_port
+from ports import free_port
 from reader import Reader
 from readme import block
 from waiting import eventually

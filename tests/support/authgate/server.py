@@ -6,6 +6,8 @@ import threading
 from collections import defaultdict
 from typing import Any
 
+from ports import free_port
+
 from . import routes
 from .connection import Listener
 from .faults import Fault
@@ -40,8 +42,8 @@ class AuthGateServer(Provider):
         return self
 
     def _listen(self, address: str) -> None:
+        self.port = self.port or free_port()
         listener = Listener(self, address)
-        self.port = listener.server_address[1]
         self._listeners.append(listener)
         threading.Thread(target=listener.serve_forever, args=(POLL,), daemon=True).start()
 

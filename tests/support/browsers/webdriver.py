@@ -13,6 +13,8 @@ import time
 import urllib.request
 from pathlib import Path
 
+from ports import free_port
+
 OPENER = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 ELEMENT = "element-6066-11e4-a52e-4f735466cecf"  # the key that the standard prescribes
 PATIENCE = 30  # seconds
@@ -98,7 +100,7 @@ class Chromium(Browser):
         self._arguments = [*ARGUMENTS, *arguments]
 
     def __enter__(self) -> "Chromium":
-        port = _free_port()
+        port = free_port()
         self._profile = tempfile.TemporaryDirectory()
         self._driver = subprocess.Popen(
             ["chromedriver", f"--port={port}"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
@@ -137,7 +139,7 @@ class Firefox(Browser):
     """The same, of the other make."""
 
     def __enter__(self) -> "Firefox":
-        port = _free_port()
+        port = free_port()
         self._profile = tempfile.TemporaryDirectory()
         (Path(self._profile.name) / "user.js").write_text(PREFERENCES.format(port))
         command = ["firefox-esr", "--headless", "--marionette", "--no-remote", "--profile", self._profile.name]
@@ -170,8 +172,3 @@ class Firefox(Browser):
         while not length.endswith(b":"):
             length += self._answers.read(1)
         return json.loads(self._answers.read(int(length[:-1])))
-
-
-def _free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        return probe.getsockname()[1]

@@ -14,6 +14,13 @@ from client import Client
 LONGER = "7200"  # seconds; than a provider here lets an access token live: with --min-ttl it is refreshed
 
 
+def admit(client, authgate) -> str:
+    """Make the client known to the stand-in, where devices wait for a person; return the issuer."""
+    authgate.auto_approve = False
+    authgate.register(client.environment["CLIENT_ID"], [client.environment["AUTHGATE_REDIRECT_URI"]])
+    return authgate.issuer
+
+
 def sign_in_with_browser(client, browser, *arguments, deny=False):
     return client.run("--flow", "browser", *arguments, env={"BROWSER": browser(deny=deny)})
 
