@@ -23,11 +23,14 @@ if TYPE_CHECKING:
 _SIGN_IN = "sign in again with authgate.pyz login"
 
 
-def lock(context: Context, path: str) -> AbstractContextManager[None]:
-    """Return the lock of all who share a store, waiting as long as metadata, keys and a grant may take somebody."""
+def lock(context: Context, path: str, required: bool = False) -> AbstractContextManager[None]:
+    """Return the lock of all who share a store, waiting as long as metadata, keys and a grant may take somebody.
+
+    It is `required` where a refresh token is to be spent; anything else goes on without one.
+    """
     system = context.system
     waiting = Waiting(system.now, system.monotonic, system.sleep)
-    return refresh_lock(path, waiting, 3 * context.settings.timeout + 5, context.terminal.explain)
+    return refresh_lock(path, waiting, 3 * context.settings.timeout + 5, context.terminal.explain, required)
 
 
 def renew(context: Context, stored: StoredToken | None, min_ttl: float, refused: TokenSet | None = None) -> IssuedToken:
@@ -39,7 +42,7 @@ def renew(context: Context, stored: StoredToken | None, min_ttl: float, refused:
     done now; the stored token is then left as it was.
     """
     place = stored.place if stored else context.store.places[0]
-    with lock(context, place.lock_path):
+    with lock(context, place.lock_path, required=not context.settings.is_machine):
         current = place.find().token
         known = {token.access_token for token in (stored and stored.token, refused) if token}
         if current and current.access_token not in known and _may_use(context, current, min_ttl):

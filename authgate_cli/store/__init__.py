@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from ..system.terminal import Terminal
     from ..tokens import TokenSet
     from .keyring_store import KeyringStore
+    from .token_file import Entry
 
     Place = FileStore | KeyringStore
     T = TypeVar("T")
@@ -52,7 +53,6 @@ class Store:
 
     def __init__(self, places: tuple[Place, ...], terminal: Terminal, elsewhere: tuple[Place, ...] = ()):
         self.places, self._elsewhere, self._terminal = places, elsewhere, terminal
-        self._warned: set[str] = set()
 
     def load(self) -> StoredToken | None:
         """Return the first token found. Raise StoreFailed when the last place cannot be read."""
@@ -61,7 +61,7 @@ class Store:
             if found is None:
                 continue
             if found.warning:
-                self._warn_once(found.warning)
+                self._terminal.warn(found.warning)
             if found.token is not None:
                 return StoredToken(found.token, place)
         return None
@@ -71,8 +71,22 @@ class Store:
         founds = [(self._tolerant(place, place.find), place) for place in (*self._elsewhere, *self.places)]
         for found, _ in founds:
             if found and found.warning:
-                self._warn_once(found.warning)
+                self._terminal.warn(found.warning)
         return [StoredToken(found.token, place) for found, place in founds if found and found.token]
+
+    def entries(self) -> list[tuple[Entry, Place]]:
+        """Return the tokens of all clients in all places."""
+        places = (*self._elsewhere, *self.places)
+        return [(entry, place) for place in places for entry in self._tolerant(place, place.entries) or []]
+
+    def leftovers(self) -> list[str]:
+        """Return the files that may hold tokens of before."""
+        return [path for place in self._files() for path in place.leftovers()]
+
+    def remove_leftovers(self) -> None:
+        """Remove the files that may hold tokens of before. Raise StoreFailed when that cannot be done."""
+        for place in self._files():
+            self._tolerant(place, place.remove_leftovers)
 
     def lock_paths(self) -> list[str]:
         """Return whose locks guard these places; two places may share one."""
@@ -116,6 +130,9 @@ class Store:
         forgotten = [self._tolerant(place, place.forget) for place in (*self._elsewhere, *self.places)]
         return any(forgotten)
 
+    def _files(self) -> list[FileStore]:
+        return [place for place in (*self._elsewhere, *self.places) if isinstance(place, FileStore)]
+
     def _save(self, token: TokenSet, places: tuple[Place, ...]) -> str:
         for place in places:
             if label := self._tolerant(place, partial(place.save, token)):
@@ -132,7 +149,7 @@ class Store:
             if isinstance(failure, KeyringUnavailable):
                 self._terminal.explain(f"{failure.message}; the {self.places[-1].title} is used")
             else:
-                self._warn_once(f"{failure.message}; the {self.places[-1].title} is used")
+                self._terminal.warn(f"{failure.message}; the {self.places[-1].title} is used")
         return None
 
     def _forget_quietly(self, place: Place) -> None:
@@ -141,15 +158,13 @@ class Store:
         except StoreFailed as failure:
             self._terminal.explain(failure.message)
 
-    def _warn_once(self, text: str) -> None:
-        if text not in self._warned:
-            self._warned.add(text)
-            self._terminal.warn(text)
-
 
 def open_store(settings: Settings, system: System, terminal: Terminal, environ: Mapping[str, str]) -> Store:
     """Return the places that the settings allow; the keyring only where the package is installed or asked for."""
-    client, waiting = (settings.client_id, settings.issuer), Waiting(system.now, system.monotonic, system.sleep)
+    client, waiting = (
+        (settings.client_id, settings.issuer),
+        Waiting(system.now, system.monotonic, system.sleep, terminal.tell),
+    )
     file = FileStore(settings.token_file, *client, waiting, terminal.warn)
     if settings.store != "keyring" and not is_importable("keyring"):
         return Store((file,), terminal)

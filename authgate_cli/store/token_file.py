@@ -22,11 +22,6 @@ from ..values import TYPE_CHECKING, Value
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-    from ..tokens import TokenSet
-
-
-if TYPE_CHECKING:
     from typing import Any
 
     Document = dict[str, Any]
@@ -66,6 +61,12 @@ def get(document: Document, key: str) -> TokenSet | None:
         if token is not None:
             return token
     return None
+
+
+def entries(document: Document) -> list[Entry]:
+    """Return all entries that hold a token; one key may stand in both maps."""
+    found = [(key, read_entry(entry)) for name in _MAPS for key, entry in _entries(document, name).items()]
+    return [Entry(key, token.client_id or key, _owner(token), token) for key, token in found if token]
 
 
 def put(document: Document, key: str, token: TokenSet, now: float) -> Document:
@@ -175,6 +176,15 @@ def _written_time(expires_at: float | None, before: object) -> str | float:
     return rfc3339(expires_at) if expires_at is not None else _NO_TIME
 
 
+class Entry(Value):
+    """A token of any client, and whose it is; `issuer` is None where neither entry nor token says so."""
+
+    key: str
+    client_id: str
+    issuer: str | None
+    token: TokenSet
+
+
 class Found(Value):
     """What a store holds for a client at an issuer, under which key, and what to warn of."""
 
@@ -204,5 +214,4 @@ def find_for_issuer(get: Callable[[str], TokenSet | None], client_id: str, issue
 def _owner(token: TokenSet) -> str | None:
     if token.issuer:
         return token.issuer
-
     return claimed_issuer(token.access_token)
