@@ -57,14 +57,14 @@ def run(context: Context) -> int:
 def _become(command: tuple[str, ...], environment: dict[str, str]) -> NoReturn:
     for one in _IGNORED_BY_PYTHON:
         signal.signal(one, signal.SIG_DFL)
+    program = shutil.which(command[0], path=environment.get("PATH")) or command[0]
     allow_core_files()
     try:
-        os.execvpe(command[0], command, environment)
+        os.execvpe(program, command, environment)
     except OSError as error:
-        script = shutil.which(command[0], path=environment.get("PATH")) if error.errno == errno.ENOEXEC else None
-        if script is None or _is_binary(script):
+        if error.errno != errno.ENOEXEC or _is_binary(program):
             raise
-        os.execve("/bin/sh", ("sh", script, *command[1:]), environment)  # as execvp(3), and so `env`, does
+        os.execve("/bin/sh", ("sh", program, *command[1:]), environment)  # as execvp(3), and so `env`, does
     finally:
         prevent_core_files()
         for one in _IGNORED_BY_PYTHON:

@@ -64,9 +64,8 @@ def _all_tokens(context: Context) -> dict[Identity, list[TokenSet]]:
     found: dict[Identity, list[TokenSet]] = {}
     for entry, _ in context.store.entries():
         if entry.issuer is None:
-            context.terminal.warn(
-                f"the token of {clean(entry.key, 100)} does not say which server it is from; it stays"
-            )
+            whose = clean(entry.key, 80)
+            context.terminal.warn(f"the stored token of {whose} does not say which server it is from; it is left alone")
         else:
             found.setdefault(Identity(entry.issuer, entry.client_id), []).append(entry.token)
     return found
