@@ -19,7 +19,7 @@ HEADINGS = {
     "Revocation (RFC 7009)": 4,
     "Token binding": 5,
     "HTTP": 13,
-    "Files": 14,
+    "Files": 13,
     "Signals and core files": 2,
 }
 
