@@ -118,13 +118,6 @@ class Store:
         """Save a refreshed token where it came from, or in the next place when that fails."""
         return self._save(token, self.places[self.places.index(place) :])
 
-    def discard(self, token: TokenSet) -> None:
-        """Remove a token that is no good, unless another one has taken its place meanwhile."""
-        for place in self.places:
-            found = self._tolerant(place, place.find)
-            if found and found.token and found.token.access_token == token.access_token:
-                self._tolerant(place, place.forget)
-
     def forget(self) -> bool:
         """Remove the token from every place; tell whether there was one."""
         forgotten = [self._tolerant(place, place.forget) for place in (*self._elsewhere, *self.places)]

@@ -56,10 +56,9 @@ class FileStore:
         """Make ready for a new sign-in: a corrupt file, never overwritten, is moved out of its way."""
 
         def make_ready(require_lock: Callable[[], None]) -> None:
-            data = read_private(self.path, self._warn)
             try:
-                token_file.parse(data)
-            except ValueError:
+                self._read()
+            except StoreCorrupt:
                 require_lock()
                 aside = move_aside(self.path)
                 self._warn(f"the token file was corrupt; it is kept as {aside}, and a new one is begun")
@@ -118,24 +117,15 @@ class FileStore:
         raise StoreFailed(f"the lock of the token file {self.path} is lost again and again", "try again in a moment")
 
     def _read(self) -> Document:
-        return read_document(self.path, self._warn)
+        """Return all that the file holds. Raise StoreFailed when it cannot be read."""
+        data = read_private(self.path, self._warn)
+        try:
+            return token_file.parse(data)
+        except ValueError as error:
+            raise StoreCorrupt(
+                f"the token file {self.path} is corrupt ({error})",
+                "fix it or move it away; `authgate.pyz login` moves it aside and signs in",
+            ) from error
 
     def _find(self, document: Document) -> Found:
-        return find_in_document(document, self.client_id, self.issuer)
-
-
-def read_document(path: str, warn: Callable[[str], None]) -> Document:
-    """Return all that the token file holds. Raise StoreFailed when it cannot be read."""
-    data = read_private(path, warn)
-    try:
-        return token_file.parse(data)
-    except ValueError as error:
-        raise StoreCorrupt(
-            f"the token file {path} is corrupt ({error})",
-            "fix it or move it away; `authgate.pyz login` moves it aside and signs in",
-        ) from error
-
-
-def find_in_document(document: Document, client_id: str, issuer: str) -> Found:
-    """Return the token of this client at this issuer, if there is one."""
-    return find_for_issuer(lambda key: token_file.get(document, key), client_id, issuer)
+        return find_for_issuer(lambda key: token_file.get(document, key), self.client_id, self.issuer)

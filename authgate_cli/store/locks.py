@@ -20,7 +20,7 @@ from contextlib import contextmanager
 from ..errors import StoreFailed, Unreachable
 from ..system.signals import uninterrupted
 from ..values import TYPE_CHECKING
-from .private_file import create_private, what_is_wrong
+from .private_file import create_private, remove_quietly, what_is_wrong
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -103,7 +103,7 @@ def file_lock(path: str, waiting: Waiting) -> Iterator[Callable[[], None]]:
             ours = _is_same(descriptor, lock)
             os.close(descriptor)  # first: Windows removes no file that is open
             if ours:
-                _unlink(lock)
+                remove_quietly(lock)
 
 
 def _make(lock: str, now: Callable[[], float]) -> int:
@@ -149,7 +149,7 @@ def _take_over(lock: str, now: Callable[[], float]) -> None:
     except OSError:
         pass  # there is a new one already
     finally:
-        _unlink(aside)
+        remove_quietly(aside)
 
 
 def _whose(lock: str) -> str:
@@ -167,13 +167,6 @@ def _is_same(descriptor: int, path: str) -> bool:
         return os.path.samestat(os.fstat(descriptor), os.lstat(path))
     except OSError:
         return False
-
-
-def _unlink(path: str) -> None:
-    try:
-        os.unlink(path)
-    except OSError:
-        pass
 
 
 @contextmanager
@@ -229,7 +222,7 @@ def _open(lock: str) -> int:
         return descriptor
     if descriptor >= 0:
         os.close(descriptor)
-    hint = "remove it, or name a --token-file in a directory of your own"
+    hint = "remove it or have it removed, or name a --token-file in a directory of your own"
     raise StoreFailed(f"the lock {lock} {problem}, and cannot be relied on", hint)
 
 

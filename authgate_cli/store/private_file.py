@@ -53,7 +53,7 @@ def replace_private(path: str, data: bytes, before_rename: Callable[[], None] = 
     except OSError as error:
         raise _failed("cannot be written", path, error) from error
     finally:
-        _remove(temporary)
+        remove_quietly(temporary)
     _sync_directory(os.path.dirname(path) or ".")
 
 
@@ -71,7 +71,7 @@ def check_replaceable(path: str, room: int) -> None:
     except OSError as error:
         raise _failed("could not be written", path, error) from error
     finally:
-        _remove(temporary)
+        remove_quietly(temporary)
 
 
 def create_private(path: str) -> int:
@@ -232,11 +232,12 @@ def _is_ours(path: str) -> bool:
         return False
 
 
-def _remove(path: str) -> None:
+def remove_quietly(path: str) -> None:
+    """Remove a file if it is there and that is permitted."""
     try:
         os.unlink(path)
     except OSError:
-        pass  # it was renamed, or never came to be
+        pass
 
 
 def _sync_directory(directory: str) -> None:

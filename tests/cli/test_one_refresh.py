@@ -123,7 +123,7 @@ def test_a_lock_that_cannot_be_relied_on_is_an_error_before_anything_is_spent(ex
 
     assert (done.returncode, done.stdout, refreshes(server)) == (5, "", 0)
     assert done.stderr.startswith(f"authgate: error: the lock {lock} ")
-    assert done.stderr.splitlines()[1].startswith("authgate: hint: remove it")
+    assert done.stderr.splitlines()[1].startswith("authgate: hint: remove it or ")
     assert server.family_alive(expired.given["refresh_token"])
 
 
