@@ -18,7 +18,7 @@ from .options import Arguments, parse
 from .settings import FOUND, SETTINGS, SWITCHES, Settings, resolve
 from .system import real_system
 from .system.env_file import read_env_file
-from .system.signals import die_of, ending_cleanly
+from .system.signals import die_of, ending_cleanly, prevent_core_files
 from .system.terminal import OutputClosed, Terminal, reserve_standard_descriptors
 from .text import escape
 from .values import TYPE_CHECKING
@@ -34,6 +34,7 @@ REPORTS_PROBLEMS = ("status", "doctor")  # their result is there in every case
 
 def main() -> int:
     """Run the program in the real world and return its exit status."""
+    prevent_core_files()
     reserve_standard_descriptors()
     terminal = Terminal(sys.stdin, sys.stdout, sys.stderr, os.environ)
     try:

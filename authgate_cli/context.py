@@ -6,7 +6,7 @@ from functools import cached_property
 
 from .errors import UsageError
 from .settings import STORED, not_set
-from .store import Store, open_store, stored_identities
+from .store import Store, open_store
 from .text import clean, listing
 from .urls import same_issuer
 from .values import TYPE_CHECKING
@@ -42,7 +42,8 @@ class Context:
         Raise UsageError when they are not known.
         """
         if self.settings.missing(*names):
-            self.settings = recall(self.settings, stored_identities(self.settings, self.terminal))
+            store = open_store(self.settings, self.system, self.terminal, self.environ)
+            self.settings = recall(self.settings, store.identities())
             recalled = [name for name, source in self.settings.sources.items() if source == STORED]
             if recalled:
                 identity = f"client {self.settings.client_id} at {self.settings.issuer}"

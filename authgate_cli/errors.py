@@ -118,6 +118,10 @@ class StoreFailed(AuthGateError):
     exit_status = 5
 
 
+class StoreCorrupt(StoreFailed):
+    """The token file is one, but cannot be read; a new sign-in moves it aside."""
+
+
 class KeyringUnavailable(StoreFailed):
     """There is no keyring here that counts; under `auto` nobody needs to hear of it."""
 

@@ -28,17 +28,18 @@ _DEAD_TOKEN = ("invalid_grant", "invalid_request", "invalid_token")
 
 
 @contextmanager
-def locked(context: Context, places: Iterable[Place]) -> Iterator[None]:
+def locked(context: Context, places: Iterable[Place], required: bool = False) -> Iterator[None]:
     """Keep everybody who shares these places from refreshing.
 
-    Wait as long as metadata, keys and a grant may take another process. Raise Unreachable when that is not enough.
+    Wait as long as metadata, keys and a grant may take another process. The lock is `required` where a
+    refresh token is to be spent; anything else goes on without one. Raise Unreachable or StoreFailed.
     """
     system = context.system
     waiting = Waiting(system.now, system.monotonic, system.sleep)
     with ExitStack() as locks:
         for path in sorted({place.lock_path for place in places}):
             seconds = 3 * context.settings.timeout + 5
-            locks.enter_context(refresh_lock(path, waiting, seconds, context.terminal.explain))
+            locks.enter_context(refresh_lock(path, waiting, seconds, context.terminal.explain, required))
         yield
 
 
@@ -50,7 +51,7 @@ def renew(context: Context, stored: StoredToken | None, min_ttl: float, refused:
     when there is nothing to refresh with, Unreachable, Refused or StoreFailed when it cannot be
     done now; the stored token is then left as it was.
     """
-    with locked(context, [stored.place] if stored else context.store.places):
+    with locked(context, [stored.place] if stored else context.store.places, required=not context.settings.is_machine):
         current = context.store.load_from(stored.place) if stored else context.store.load()
         known = {token.access_token for token in (stored and stored.token, refused) if token}
         if current and current.token.access_token not in known and _may_use(context, current.token, min_ttl):

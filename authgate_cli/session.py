@@ -6,7 +6,7 @@ script gets has either been accepted by the server, or the report says that it h
 
 from __future__ import annotations
 
-from .errors import AuthGateError, Refused, SignInNeeded, StoreFailed, TokenRefused, UsageError
+from .errors import AuthGateError, Refused, SignInNeeded, StoreCorrupt, StoreFailed, TokenRefused, UsageError
 from .oauth.endpoints import Claims, token_refused
 from .oauth.jwt import claimed_expiry, claimed_issuer, claimed_subject
 from .system.threads import Background
@@ -124,10 +124,10 @@ def _token_at_hand(context: Context) -> IssuedToken | None:
         return usable_token(context)
     except SignInNeeded as error:
         context.terminal.tell(f"{error.sentence}.")
-    except StoreFailed:
-        if context.settings.no_input:
+    except StoreFailed as error:
+        # A new sign-in moves a corrupt file aside, and a machine needs no place for its token.
+        if context.settings.no_input or not (isinstance(error, StoreCorrupt) or context.settings.is_machine):
             raise
-        # A new sign-in moves a corrupt file aside, and fails in turn for any other reason.
     return None
 
 
@@ -150,7 +150,10 @@ def _sign_in(context: Context) -> IssuedToken:
     """Sign in anew. At an AuthGate, revoke a person's tokens that the new ones have replaced."""
     from .sign_in import sign_in  # a stored token does without the flows
 
-    before = [] if context.settings.is_machine else context.store.load_all()
+    try:
+        before = [] if context.settings.is_machine else context.store.load_all()
+    except StoreCorrupt:
+        before = []  # nothing can be read there
     issued = sign_in(context)
     if issued.save_error or not context.server.metadata.is_authgate:
         return issued

@@ -19,7 +19,8 @@ HEADINGS = {
     "Revocation (RFC 7009)": 4,
     "Token binding": 5,
     "HTTP": 14,
-    "Files": 6,
+    "Files": 13,
+    "Signals and core files": 2,
 }
 
 
@@ -478,13 +479,65 @@ RULES = [
             f"{FILES}::test_what_is_not_a_file_of_our_own_is_refused_and_left_alone",
         ),
         (
-            *("H", "a looser mode is tightened with a warning"),
+            *("H", "a looser mode is tightened with a warning that is true"),
             f"{FILES}::test_a_mode_too_loose_is_tightened_with_a_warning",
+            f"{FILES}::test_where_chmod_has_no_effect_nothing_else_is_claimed",
+            "cli/test_disk.py::test_where_chmod_has_no_effect_that_is_said_once_in_a_run",
+        ),
+        (
+            *("H", "so is a hard link"),
+            f"{FILES}::test_what_is_not_a_file_of_our_own_is_refused_and_left_alone",
+            "cli/test_disk.py::test_a_strange_file_is_left_alone",
+        ),
+        (
+            *("H", "so is a directory that others may write without the sticky bit"),
+            f"{FILES}::test_what_is_not_a_file_of_our_own_is_refused_and_left_alone",
+            f"{FILES}::test_a_sticky_directory_may_be_written_by_everybody",
+            "cli/test_disk.py::test_a_strange_file_is_left_alone",
+        ),
+        (
+            *("H", "what does not look like a token file is left alone, and no lock is put beside it"),
+            "unit/store/test_file_store.py::"
+            "test_what_does_not_look_like_a_token_file_is_left_alone_and_no_lock_is_put_beside_it",
+            "cli/test_disk.py::test_a_strange_file_is_left_alone",
+        ),
+        (
+            *("H", "what is put there between the look and the opening is refused all the same"),
+            f"{FILES}::test_what_is_put_there_between_the_look_and_the_opening_is_refused_all_the_same",
+            f"{FILES}::test_names_that_others_have_put_there_are_not_followed",
+        ),
+        (
+            *("H", "a lock file of somebody else is refused or not relied on"),
+            "unit/store/test_locks.py::test_what_is_not_our_own_in_place_of_the_refresh_lock_is_not_relied_on",
+            "unit/store/test_locks.py::test_somebody_elses_lock_that_cannot_be_removed_is_an_error_that_says_whose",
+            "cli/test_one_refresh.py::test_a_lock_that_cannot_be_relied_on_is_an_error_before_anything_is_spent",
+        ),
+        (
+            *("H", "before the rename the lock is checked to be still ours"),
+            "unit/store/test_locks.py::test_what_others_save_while_a_process_is_suspended_for_long_is_kept",
+        ),
+        (
+            *("H", "tokens that were left over are named by logout and removed by logout --all"),
+            f"{LOGOUT}::test_files_left_over_are_named_and_stay",
+            f"{LOGOUT}::test_all_removes_the_files_left_over_and_nothing_else",
         ),
         (
             *("H", "a corrupt file is never overwritten"),
             "unit/store/test_file_store.py::test_a_corrupt_file_is_never_overwritten",
             "cli/test_disk.py::test_a_corrupt_file_is_named_by_whoever_reads_it_and_left_alone",
+        ),
+    ),
+    *_under(
+        "Signals and core files",
+        (
+            *("H", "signals that can end the process wait while a code or a refresh token is out"),
+            "unit/system/test_signals.py::test_signals_wait_and_the_first_is_delivered_afterwards",
+            "cli/test_interrupted.py::test_while_the_answer_is_under_way_a_signal_waits_until_the_tokens_are_on_disk",
+        ),
+        (
+            *("H", "no core file holds a token"),
+            "unit/system/test_signals.py::test_core_files_are_limited_to_nothing_and_to_what_was_before",
+            "cli/test_interrupted.py::test_a_crash_leaves_no_core_file_in_which_a_token_could_be_found",
         ),
     ),
 ]

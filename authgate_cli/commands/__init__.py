@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from ..options import Command, Option
 
+_MIN_TTL = Option("min-ttl", "refresh a token with less than this left", "SECONDS", "", "60")
+
 COMMANDS = {
     command.name: command
     for command in (
@@ -18,7 +20,7 @@ COMMANDS = {
             "print the access token and nothing else, refreshed if need be",
             options=(
                 Option("format", "how to print it", "FORM", "", "raw", ("raw", "header", "json", "exec-credential")),
-                Option("min-ttl", "refresh a token with less than this left", "SECONDS", "", "60"),
+                _MIN_TTL,
             ),
             examples=(
                 'curl -H "$(authgate.pyz token --format header)" https://api.example.com/',
@@ -36,11 +38,14 @@ COMMANDS = {
         Command(
             "logout",
             "revoke the tokens at the server, and forget them",
-            examples=("authgate.pyz logout",),
+            options=(Option("all", "every stored token, each at the server that it is from"),),
+            examples=("authgate.pyz logout", "authgate.pyz logout --all"),
+            details="With --all, files that were left over beside the token file are removed as well.",
         ),
         Command(
             "exec",
             "run a command with AUTHGATE_TOKEN set to a fresh token",
+            options=(_MIN_TTL,),
             operands="-- CMD [ARG ...]",
             examples=("authgate.pyz exec -- ./deploy.sh --all",),
             details="The exit status is the command's; 127 when there is no such program, 126 when it cannot be run.",

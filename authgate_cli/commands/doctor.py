@@ -255,7 +255,9 @@ def token_file(context: Context) -> Iterator[Check]:
             place.find()
             if mode is not None and mode & 0o077 and os.name == "posix":
                 remedy = "if somebody may have read it: authgate.pyz logout, and sign in again"
-                yield warning("token file", f"{clean(path)} had mode {mode:04o}, and has 0600 now", remedy)
+                closed = os.lstat(path).st_mode & 0o077 == 0
+                now = "and has 0600 now" if closed else "which chmod does not change here"
+                yield warning("token file", f"{clean(path)} had mode {mode:04o}, {now}", remedy)
             else:
                 yield ok("token file", f"{clean(path)}, " + ("not there yet" if mode is None else f"mode {mode:04o}"))
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import shutil
 import signal
 import subprocess
 
 from ..errors import AuthGateError, UsageError
+from ..system.signals import allow_core_files, prevent_core_files
 from ..text import clean
 from ..values import TYPE_CHECKING
 from .token import fresh_token
@@ -41,6 +44,7 @@ def run(context: Context) -> int:
     if issued.save_error:
         context.terminal.warn(f"{issued.save_error.message}; the command gets the refreshed token all the same")
     environment = {**context.environ, "AUTHGATE_TOKEN": issued.token.access_token}
+    environment.pop("CLIENT_SECRET", None)
     try:
         if os.name != "posix":
             code = subprocess.run(command, env=environment, check=False).returncode
@@ -53,16 +57,27 @@ def run(context: Context) -> int:
 def _become(command: tuple[str, ...], environment: dict[str, str]) -> NoReturn:
     for one in _IGNORED_BY_PYTHON:
         signal.signal(one, signal.SIG_DFL)
+    program = shutil.which(command[0], path=environment.get("PATH")) or command[0]
+    allow_core_files()
     try:
-        os.execvpe(command[0], command, environment)
+        os.execvpe(program, command, environment)
+    except OSError as error:
+        if error.errno != errno.ENOEXEC or _is_binary(program):
+            raise
+        os.execve("/bin/sh", ("sh", program, *command[1:]), environment)  # as execvp(3), and so `env`, does
     finally:
+        prevent_core_files()
         for one in _IGNORED_BY_PYTHON:
             signal.signal(one, signal.SIG_IGN)
 
 
-def _failure(program: str, error: OSError | ValueError, environment: dict[str, str]) -> AuthGateError:
-    import shutil
+def _is_binary(path: str) -> bool:
+    """Tell a program for another machine from a script without a `#!` line."""
+    with open(path, "rb") as file:
+        return b"\0" in file.read(256)
 
+
+def _failure(program: str, error: OSError | ValueError, environment: dict[str, str]) -> AuthGateError:
     shown = clean(program) or "of an empty name"
     missing = isinstance(error, (FileNotFoundError, NotADirectoryError))
     if missing and shutil.which(program, path=environment.get("PATH")):

@@ -5,50 +5,105 @@ from __future__ import annotations
 from .. import report
 from ..errors import AuthGateError, Refused, Unreachable
 from ..refresh import locked
-from ..values import TYPE_CHECKING
+from ..server import Server
+from ..text import clean, listing
+from ..urls import same_issuer, split
+from ..values import TYPE_CHECKING, Value
 
 if TYPE_CHECKING:
     from ..context import Context
     from ..tokens import TokenSet
 
+_MAY_LIVE = "the tokens are forgotten here, but may live at the server until they expire"
+
+
+class Identity(Value):
+    """A client at an issuer."""
+
+    issuer: str
+    client_id: str
+
+
+class Outcome(Value):
+    """What became of the tokens of one identity at its server."""
+
+    identity: Identity
+    offered: bool = True
+    failure: AuthGateError | None = None
+
 
 def run(context: Context) -> int:
     """Sign out. What cannot be revoked is forgotten all the same, and the exit status says so."""
-    context.require("AUTHGATE_URL", "CLIENT_ID")
+    everything = "all" in context.arguments.flags
+    find = _all_tokens if everything else _own_tokens
+    if not everything:
+        context.require("AUTHGATE_URL", "CLIENT_ID")
     if context.settings.access_token:
         context.terminal.warn("AUTHGATE_TOKEN is set and stays in force; unset it as well")
-    failure: AuthGateError | None = None
-    tokens: list[TokenSet] = []
-    offered = False
-    if context.store.load_all():
-        context.server  # noqa: B018  raises before anything is forgotten
+    outcomes: list[Outcome] = []
+    if find(context):
+        if not everything:
+            context.server  # noqa: B018  raises before anything is forgotten
         with locked(context, context.store.all_places):  # nobody may refresh what is being revoked
-            tokens = [stored.token for stored in context.store.load_all()]  # somebody may have refreshed
-            try:
-                offered = context.server.metadata.revocation_endpoint is not None
-                failure = _revoke(context, tokens) if offered else None
-            except AuthGateError as error:
-                failure = error
-            context.store.forget()
-    if failure:
-        hint = "the tokens are forgotten here, but may live at the server until they expire"
-        raise type(failure)(failure.message, hint)
-    if "json" in context.arguments.flags:
-        context.terminal.result(report.document({"signed_out": bool(tokens), "revoked": bool(tokens) and offered}))
-    else:
-        context.terminal.result(_sentence(context, bool(tokens), offered))
-    return 0
+            found = find(context)  # somebody may have refreshed
+            outcomes = [_revoke(context, identity, tokens) for identity, tokens in found.items()]
+            _forget(context, everything)
+    _look_after_leftovers(context, everything)
+    return _report(context, everything, outcomes)
 
 
-def _sentence(context: Context, signed_in: bool, offered: bool) -> str:
-    if not signed_in:
-        return f"Nobody was signed in to {context.settings.issuer}.\n"
-    if not offered:
-        return f"Signed out here; {context.settings.issuer} does not offer revocation.\n"
-    return f"Signed out of {context.settings.issuer}.\n"
+def _own_tokens(context: Context) -> dict[Identity, list[TokenSet]]:
+    tokens = [stored.token for stored in context.store.load_all()]
+    return {Identity(context.settings.issuer, context.settings.client_id): tokens} if tokens else {}
 
 
-def _revoke(context: Context, tokens: list[TokenSet]) -> AuthGateError | None:
+def _all_tokens(context: Context) -> dict[Identity, list[TokenSet]]:
+    """Return the stored tokens by whose they are; those of an unknown issuer are left alone."""
+    found: dict[Identity, list[TokenSet]] = {}
+    for entry, _ in context.store.entries():
+        if entry.issuer is None:
+            whose = clean(entry.key, 80)
+            context.terminal.warn(f"the stored token of {whose} does not say which server it is from; it is left alone")
+        else:
+            found.setdefault(Identity(entry.issuer, entry.client_id), []).append(entry.token)
+    return found
+
+
+def _forget(context: Context, everything: bool) -> None:
+    if not everything:
+        context.store.forget()
+        return
+    for entry, place in context.store.entries():
+        if entry.issuer is not None:
+            place.forget_entry(entry.key)
+
+
+def _revoke(context: Context, identity: Identity, tokens: list[TokenSet]) -> Outcome:
+    try:
+        server = _server(context, identity)
+        if server.metadata.revocation_endpoint is None:
+            return Outcome(identity, offered=False)
+        return Outcome(identity, failure=_revoke_at(server, tokens))
+    except AuthGateError as error:
+        return Outcome(identity, failure=error)
+
+
+def _server(context: Context, identity: Identity) -> Server:
+    """Return the server of an identity. The secret that is set belongs to the client that is set, at its issuer."""
+    settings = context.settings
+    if identity.client_id == settings.client_id and same_issuer(identity.issuer, settings.issuer):
+        return context.server
+    try:
+        safe = split(identity.issuer).is_safe
+    except ValueError:
+        safe = False
+    if not safe:
+        raise Refused(f"{clean(identity.issuer, 100)} is not a server that tokens may be sent to")
+    other = settings._replace(issuer=identity.issuer, client_id=identity.client_id, client_secret=None)
+    return Server(context.system, other, context.terminal)
+
+
+def _revoke_at(server: Server, tokens: list[TokenSet]) -> AuthGateError | None:
     """Revoke the refresh tokens, then the access tokens; return the first failure.
 
     A refusal of one says nothing about the next; that the server is away does.
@@ -58,9 +113,42 @@ def _revoke(context: Context, tokens: list[TokenSet]) -> AuthGateError | None:
         for secret in dict.fromkeys(getattr(token, kind) for token in tokens):
             try:
                 if secret:
-                    context.server.revoke(secret, kind)
+                    server.revoke(secret, kind)
             except Refused as error:
                 failure = failure or error
             except Unreachable as error:
                 return failure or error
     return failure
+
+
+def _look_after_leftovers(context: Context, remove: bool) -> None:
+    if remove:
+        context.store.remove_leftovers()
+    elif left := context.store.leftovers():
+        context.terminal.warn(f"{listing(left)} may hold tokens of before; authgate.pyz logout --all removes them")
+
+
+def _report(context: Context, everything: bool, outcomes: list[Outcome]) -> int:
+    failures = [(outcome, outcome.failure) for outcome in outcomes if outcome.failure]
+    failures.sort(key=lambda failed: failed[1].exit_status)  # the last is told: that a server was away counts most
+    for number, (outcome, failure) in enumerate(failures, 1):
+        message = f"{clean(outcome.identity.issuer, 200)}: {failure.message}" if everything else failure.message
+        if number == len(failures):
+            raise type(failure)(message, _MAY_LIVE)
+        context.terminal.warn(message)
+    if "json" in context.arguments.flags:
+        revoked = bool(outcomes) and all(outcome.offered for outcome in outcomes)
+        context.terminal.result(report.document({"signed_out": bool(outcomes), "revoked": revoked}))
+        return 0
+    lines = [_sentence(outcome, everything) for outcome in outcomes]
+    where = "" if everything else f" to {context.settings.issuer}"
+    context.terminal.result("".join(lines) or f"Not signed in{where}.\n")
+    return 0
+
+
+def _sentence(outcome: Outcome, everything: bool) -> str:
+    issuer = clean(outcome.identity.issuer, 200)
+    client = f" as client {clean(outcome.identity.client_id, 100)}" if everything else ""
+    if not outcome.offered:
+        return f"Signed out here{client}; {issuer} does not offer revocation.\n"
+    return f"Signed out of {issuer}{client}.\n"

@@ -21,8 +21,7 @@ def run(context: Context) -> int:
         raise UsageError(f"--format has to be one of {', '.join(FORMATS)}")
     if "json" in flags and form in ("raw", "header"):
         raise UsageError(f"--json and --format {form} contradict each other", "leave one of them out")
-    min_ttl = _min_ttl(str(flags.get("min-ttl", EARLY)))
-    issued = fresh_token(context, min_ttl)
+    issued = fresh_token(context)
     failure = issued.save_error
     context.terminal.result(_formatted(issued, form, context.system.now()), failure.exit_status if failure else 0)
     if failure:
@@ -30,8 +29,9 @@ def run(context: Context) -> int:
     return 0
 
 
-def fresh_token(context: Context, min_ttl: float = EARLY) -> IssuedToken:
-    """Return a token without asking anybody to sign in. Raise SignInNeeded when there is none."""
+def fresh_token(context: Context) -> IssuedToken:
+    """Return a token with --min-ttl left, without asking anybody to sign in. Raise SignInNeeded when there is none."""
+    min_ttl = _min_ttl(str(context.arguments.flags.get("min-ttl", EARLY)))
     if not context.settings.access_token:
         context.require("AUTHGATE_URL", "CLIENT_ID")
     issued = usable_token(context, min_ttl)
@@ -39,6 +39,8 @@ def fresh_token(context: Context, min_ttl: float = EARLY) -> IssuedToken:
         raise SignInNeeded(
             f"no token is stored for this client at {context.settings.issuer}", "sign in with authgate.pyz login"
         )
+    if issued.source == "environment" and issued.token.seconds_left(context.system.now()) <= 0:
+        raise SignInNeeded("the token in AUTHGATE_TOKEN has expired", "set AUTHGATE_TOKEN to a new one, or unset it")
     return issued
 
 

@@ -8,7 +8,6 @@ sign-in chooses the preferred place, and then removes this client's entry from t
 from __future__ import annotations
 
 import importlib.util
-import os
 import sys
 from functools import partial
 
@@ -16,8 +15,7 @@ from ..errors import KeyringUnavailable, StoreFailed
 from ..settings import DEFAULT_TOKEN_FILE, expand_home, is_issuer
 from ..tokens import IssuedToken
 from ..values import TYPE_CHECKING, Value
-from . import token_file
-from .file_store import FileStore, read_document
+from .file_store import FileStore
 from .locks import Waiting
 
 if TYPE_CHECKING:
@@ -29,6 +27,7 @@ if TYPE_CHECKING:
     from ..system.terminal import Terminal
     from ..tokens import TokenSet
     from .keyring_store import KeyringStore
+    from .token_file import Entry
 
     Place = FileStore | KeyringStore
     T = TypeVar("T")
@@ -54,7 +53,6 @@ class Store:
 
     def __init__(self, places: tuple[Place, ...], terminal: Terminal, elsewhere: tuple[Place, ...] = ()):
         self.places, self._elsewhere, self._terminal = places, elsewhere, terminal
-        self._warned: set[str] = set()
 
     def load(self) -> StoredToken | None:
         """Return the first token found. Raise StoreFailed when the last place cannot be read."""
@@ -63,7 +61,7 @@ class Store:
             if found is None:
                 continue
             if found.warning:
-                self._warn_once(found.warning)
+                self._terminal.warn(found.warning)
             if found.token is not None:
                 return StoredToken(found.token, place)
         return None
@@ -78,13 +76,36 @@ class Store:
         founds = [(self._tolerant(place, place.find), place) for place in (*self._elsewhere, *self.places)]
         for found, _ in founds:
             if found and found.warning:
-                self._warn_once(found.warning)
+                self._terminal.warn(found.warning)
         return [StoredToken(found.token, place) for found, place in founds if found and found.token]
 
     @property
     def all_places(self) -> tuple[Place, ...]:
         """Return every place that may hold a token of this client."""
         return (*self._elsewhere, *self.places)
+
+    def entries(self) -> list[tuple[Entry, Place]]:
+        """Return the tokens of all clients in all places."""
+        return [(entry, place) for place in self.all_places for entry in self._tolerant(place, place.entries) or []]
+
+    def identities(self) -> list[tuple[str, str]]:
+        """Return issuer and client of the entries that record both."""
+        try:
+            tokens = [entry.token for entry, _ in self.entries()]
+        except StoreFailed as failure:
+            self._terminal.warn(failure.message)
+            return []
+        stored = [(token.issuer, token.client_id) for token in tokens if token.issuer and token.client_id]
+        return [(issuer, client_id) for issuer, client_id in stored if is_issuer(issuer) and client_id.isprintable()]
+
+    def leftovers(self) -> list[str]:
+        """Return the files that may hold tokens of before."""
+        return [path for place in self._files() for path in place.leftovers()]
+
+    def remove_leftovers(self) -> None:
+        """Remove the files that may hold tokens of before. Raise StoreFailed when that cannot be done."""
+        for place in self._files():
+            self._tolerant(place, place.remove_leftovers)
 
     def prepare(self) -> None:
         """Make sure that a new token can be saved, before anybody is asked for one."""
@@ -112,17 +133,13 @@ class Store:
         """Save a refreshed token where it came from, or in the next place when that fails."""
         return self._save(token, self.places[self.places.index(place) :])
 
-    def discard(self, token: TokenSet) -> None:
-        """Remove a token that is no good, unless another one has taken its place meanwhile."""
-        for place in self.places:
-            found = self._tolerant(place, place.find)
-            if found and found.token and found.token.access_token == token.access_token:
-                self._tolerant(place, place.forget)
-
     def forget(self) -> bool:
         """Remove the token from every place; tell whether there was one."""
         forgotten = [self._tolerant(place, place.forget) for place in (*self._elsewhere, *self.places)]
         return any(forgotten)
+
+    def _files(self) -> list[FileStore]:
+        return [place for place in (*self._elsewhere, *self.places) if isinstance(place, FileStore)]
 
     def _save(self, token: TokenSet, places: tuple[Place, ...]) -> str:
         for place in places:
@@ -140,7 +157,7 @@ class Store:
             if isinstance(failure, KeyringUnavailable):
                 self._terminal.explain(f"{failure.message}; the {self.places[-1].title} is used")
             else:
-                self._warn_once(f"{failure.message}; the {self.places[-1].title} is used")
+                self._terminal.warn(f"{failure.message}; the {self.places[-1].title} is used")
         return None
 
     def _forget_quietly(self, place: Place) -> None:
@@ -149,16 +166,11 @@ class Store:
         except StoreFailed as failure:
             self._terminal.explain(failure.message)
 
-    def _warn_once(self, text: str) -> None:
-        if text not in self._warned:
-            self._warned.add(text)
-            self._terminal.warn(text)
-
 
 def open_store(settings: Settings, system: System, terminal: Terminal, environ: Mapping[str, str]) -> Store:
     """Return the places that the settings allow; the keyring only where the package is installed or asked for."""
-    client, waiting = (settings.client_id, settings.issuer), Waiting(system.now, system.monotonic, system.sleep)
-    trusted = settings.issuer_is_trusted
+    client, trusted = (settings.client_id, settings.issuer), settings.issuer_is_trusted
+    waiting = Waiting(system.now, system.monotonic, system.sleep, terminal.tell)
     file = FileStore(settings.token_file, *client, waiting, terminal.warn, trusted)
     if settings.store != "keyring" and not is_importable("keyring"):
         return Store((file,), terminal)
@@ -173,18 +185,6 @@ def open_store(settings: Settings, system: System, terminal: Terminal, environ: 
         return Store((keyring, file), terminal)
     chosen, other = (keyring, file) if settings.store == "keyring" else (file, keyring)
     return Store((chosen,), terminal, (other,))
-
-
-def stored_identities(settings: Settings, terminal: Terminal) -> list[tuple[str, str]]:
-    """Return issuer and client of the entries of the token file that record both; a keyring cannot list its entries."""
-    if settings.store == "keyring" or not os.path.lexists(settings.token_file):
-        return []
-    try:
-        stored = token_file.identities(read_document(settings.token_file, terminal.warn))
-    except StoreFailed as failure:
-        terminal.warn(failure.message)
-        return []
-    return [(issuer, client_id) for issuer, client_id in stored if is_issuer(issuer) and client_id.isprintable()]
 
 
 def is_importable(name: str) -> bool:

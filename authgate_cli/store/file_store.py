@@ -2,24 +2,34 @@
 
 from __future__ import annotations
 
-from ..errors import StoreFailed
+import os
+
+from ..errors import StoreCorrupt, StoreFailed
 from ..values import TYPE_CHECKING
 from . import token_file
-from .locks import file_lock
-from .private_file import check_replaceable, move_aside, read_private, replace_private, require_private
+from .locks import LockLost, file_lock
+from .private_file import (
+    check_replaceable,
+    leftovers,
+    move_aside,
+    read_private,
+    remove_leftovers,
+    replace_private,
+    require_private,
+)
 from .token_file import find_for_issuer
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from contextlib import AbstractContextManager
 
     from ..tokens import TokenSet
     from .locks import Waiting
-    from .token_file import Found
+    from .token_file import Document, Entry, Found
 
 
 # Room beyond the present file for a new token; real ones are below 8 KiB, with an ID token too.
 _RESERVE = 64 * 1024
+_ATTEMPTS = 5  # at keeping the lock for a few milliseconds; more are lost only where clocks disagree
 
 
 class FileStore:
@@ -44,59 +54,88 @@ class FileStore:
         """Return the token of this client at this issuer, if there is one."""
         return self._find(self._read())
 
+    def entries(self) -> list[Entry]:
+        """Return the tokens of all clients."""
+        return token_file.entries(self._read()) if os.path.lexists(self.path) else []
+
     def check_writable(self) -> None:
         """Make sure that a token could be saved now: the lock is free and the disk takes it."""
-        with self._locked():
-            check_replaceable(self.path, _RESERVE)
+        self._locked(lambda require_lock: check_replaceable(self.path, _RESERVE))
 
     def prepare(self) -> str:
         """Make ready for a new sign-in: a corrupt file, never overwritten, is moved out of its way."""
-        with self._locked():
-            data = read_private(self.path, self._warn)
+
+        def make_ready(require_lock: Callable[[], None]) -> None:
             try:
-                token_file.parse(data)
-            except ValueError:
+                self._read()
+            except StoreCorrupt:
+                require_lock()
                 aside = move_aside(self.path)
                 self._warn(f"the token file was corrupt; it is kept as {aside}, and a new one is begun")
-        self.check_writable()
+            check_replaceable(self.path, _RESERVE)
+
+        self._locked(make_ready)
         return self.label
 
     def save(self, token: TokenSet) -> str:
         """Write the token to its place, leaving everything else in the file as it is; return the label."""
-        with self._locked():
-            document = self._read()
-            key = self._find(document).key
-            replace_private(self.path, token_file.serialise(token_file.put(document, key, token, self._waiting.now())))
+        self._change(lambda document: token_file.put(document, self._find(document).key, token, self._waiting.now()))
         return self.label
 
     def forget(self) -> bool:
         """Remove the token; tell whether there was one."""
-        if self.find().token is None:
-            return False
-        with self._locked():
-            document = self._read()
+        found = self.find()
+
+        def remove(document: Document) -> Document:
+            nonlocal found
             found = self._find(document)
-            replace_private(self.path, token_file.serialise(token_file.remove(document, found.key)))
+            return token_file.remove(document, found.key)
+
+        if found.token is not None:
+            self._change(remove)
         return found.token is not None
 
-    def _locked(self) -> AbstractContextManager[None]:
-        require_private(self.path)  # before a lock is put where no file of ours can be
-        return file_lock(self.path, self._waiting)
+    def forget_entry(self, key: str) -> None:
+        """Remove what stands under a key."""
+        self._change(lambda document: token_file.remove(document, key))
 
-    def _read(self) -> token_file.Document:
-        return read_document(self.path, self._warn)
+    def leftovers(self) -> list[str]:
+        """Return the files beside this one that may hold tokens of before."""
+        return leftovers(self.path)
 
-    def _find(self, document: token_file.Document) -> Found:
+    def remove_leftovers(self) -> None:
+        """Remove them; under the lock, or the file that another process is just writing would be among them."""
+        if leftovers(self.path):
+            self._locked(lambda require_lock: remove_leftovers(self.path))
+
+    def _change(self, change: Callable[[Document], Document]) -> None:
+        self._locked(
+            lambda require_lock: replace_private(
+                self.path, token_file.serialise(change(self._read())), before_rename=require_lock
+            )
+        )
+
+    def _locked(self, work: Callable[[Callable[[], None]], None]) -> None:
+        """Do some work under the lock, and all of it again if the lock was lost before anything was replaced."""
+        for _ in range(_ATTEMPTS):
+            require_private(self.path)  # before a lock is put where no file of ours can be
+            try:
+                with file_lock(self.path, self._waiting) as require_lock:
+                    return work(require_lock)
+            except LockLost:
+                pass
+        raise StoreFailed(f"the lock of the token file {self.path} is lost again and again", "try again in a moment")
+
+    def _read(self) -> Document:
+        """Return all that the file holds. Raise StoreFailed when it cannot be read."""
+        data = read_private(self.path, self._warn)
+        try:
+            return token_file.parse(data)
+        except ValueError as error:
+            raise StoreCorrupt(
+                f"the token file {self.path} is corrupt ({error})",
+                "fix it or move it away; `authgate.pyz login` moves it aside and signs in",
+            ) from error
+
+    def _find(self, document: Document) -> Found:
         return find_for_issuer(lambda key: token_file.get(document, key), self.client_id, self.issuer, self._trusted)
-
-
-def read_document(path: str, warn: Callable[[str], None]) -> token_file.Document:
-    """Return all that the token file holds. Raise StoreFailed when it cannot be read."""
-    data = read_private(path, warn)
-    try:
-        return token_file.parse(data)
-    except ValueError as error:
-        raise StoreFailed(
-            f"the token file {path} is corrupt ({error})",
-            "mend it or move it away; `authgate.pyz login` moves it aside and signs in",
-        ) from error

@@ -101,6 +101,15 @@ class KeyringStore:
 
         return self._bounded(forget)
 
+    def entries(self) -> list[token_file.Entry]:
+        """Return this client's token; a keyring cannot be listed."""
+        found = self.find() if self.client_id else token_file.Found("")
+        return [token_file.Entry(found.key, self.client_id, self.issuer, found.token)] if found.token else []
+
+    def forget_entry(self, key: str) -> None:
+        """Remove what stands under a key."""
+        self._bounded(lambda: _delete(_backend(), key))
+
     def describe(self) -> str:
         """Return the backend's name, for `doctor`. Raise KeyringUnavailable with the reason when none counts."""
         return self._bounded(lambda: _TRUSTED[_module(_backend())])

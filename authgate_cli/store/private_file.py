@@ -1,8 +1,11 @@
 """Read and replace a private file so that nobody else sees it and nobody ever sees half of it.
 
-A symlink, another owner's file, a directory or a device in its place is refused untouched. A
-file is created 0600 in one step, written beside its target, synced, renamed; then its directory
-is synced, or a power cut could still undo the rename.
+Only what looks like a token file is touched: nothing at all, or a regular file of our own with one
+name, empty or beginning with `{`, in a directory that not everybody may write (a sticky one may be
+written by everybody). Anything else in its place is refused and left as it is.
+
+What we make has mode 0600 from the start, whatever the umask. It is written beside its target,
+synced, renamed; then its directory is synced, or a power cut could still undo the rename.
 """
 
 from __future__ import annotations
@@ -11,47 +14,46 @@ import os
 import stat
 
 from ..errors import StoreFailed
+from ..tokens import is_number
 from ..values import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 LARGEST = 16 * 1024 * 1024
+_ANOTHER = "name another file with --token-file"
 _ELSEWHERE = "see that there is room and that you may write there, or name another --token-file"
 _FLAGS = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
 
 
 def read_private(path: str, warn: Callable[[str], None]) -> bytes:
     """Return a private file's bytes, b"" when there is none. A mode too loose is tightened."""
-    require_private(path)
-    try:
-        # Without O_NONBLOCK a FIFO that appears here between two calls would hang us.
-        descriptor = os.open(path, os.O_RDONLY | _FLAGS | getattr(os, "O_NONBLOCK", 0))
-    except FileNotFoundError:
+    descriptor = _open(path)
+    if descriptor is None:
         return b""
-    except OSError as error:
-        raise _failed("cannot be read", path, error) from error
     try:
-        status = os.fstat(descriptor)
-        _refuse(path, status)
-        if status.st_mode & 0o077 and os.name == "posix":
+        if os.name == "posix" and os.fstat(descriptor).st_mode & 0o077:
             _tighten(path, descriptor, warn)
         return _read_all(path, descriptor)
     finally:
         os.close(descriptor)
 
 
-def replace_private(path: str, data: bytes) -> None:
-    """Replace a private file's content at once and for good, or leave it as it was."""
+def replace_private(path: str, data: bytes, before_rename: Callable[[], None] = lambda: None) -> None:
+    """Replace a private file's content at once and for good, or leave it as it was.
+
+    `before_rename` is called when everything is written; what it raises stops the replacement.
+    """
     require_private(path)
-    temporary = f"{path}.{os.getpid()}-{os.urandom(4).hex()}.tmp"
+    temporary = _temporary_name(path)
     try:
         _write_new(temporary, data)
+        before_rename()
         os.replace(temporary, path)
     except OSError as error:
         raise _failed("cannot be written", path, error) from error
     finally:
-        _remove(temporary)
+        remove_quietly(temporary)
     _sync_directory(os.path.dirname(path) or ".")
 
 
@@ -62,14 +64,22 @@ def check_replaceable(path: str, room: int) -> None:
     tell the truth only when asked this way.
     """
     require_private(path)
-    temporary = f"{path}.{os.getpid()}-{os.urandom(4).hex()}.tmp"
+    temporary = _temporary_name(path)
     try:
         present = os.stat(path).st_size if os.path.exists(path) else 0
         _write_new(temporary, b" " * (present + room))
     except OSError as error:
         raise _failed("could not be written", path, error) from error
     finally:
-        _remove(temporary)
+        remove_quietly(temporary)
+
+
+def create_private(path: str) -> int:
+    """Create a file that nobody else can open; return its descriptor. Raise OSError when the name is taken."""
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | _FLAGS, 0o600)
+    if os.name == "posix" and os.fstat(descriptor).st_mode & 0o600 != 0o600:
+        os.fchmod(descriptor, 0o600)  # a umask can take away our own rights, and never gives any to others
+    return descriptor
 
 
 def move_aside(path: str) -> str:
@@ -85,41 +95,97 @@ def move_aside(path: str) -> str:
     return aside
 
 
+def leftovers(path: str) -> list[str]:
+    """Return the files beside a token file that may hold tokens: corrupt ones, and those of a run that was killed."""
+    directory, name = os.path.split(path)
+    try:
+        others = sorted(os.listdir(directory or ".")) if path else []
+    except OSError:
+        return []
+    found = [os.path.join(directory, other) for other in others if _is_leftover(other, name + ".")]
+    return [each for each in found if _is_ours(each)]
+
+
+def remove_leftovers(path: str) -> None:
+    """Remove what `leftovers` finds. Raise StoreFailed when that cannot be done."""
+    for each in leftovers(path):
+        try:
+            os.unlink(each)
+        except OSError as error:
+            raise StoreFailed(f"{each} cannot be removed: {error.strerror}", "it may hold tokens; remove it") from error
+
+
 def require_private(path: str) -> None:
     """Raise StoreFailed unless a private file of ours is there, or could be."""
+    descriptor = _open(path)
+    if descriptor is not None:
+        os.close(descriptor)
+
+
+def what_is_wrong(status: os.stat_result) -> str | None:
+    """Tell why a file is not one that only we can have made; None when it is."""
+    if stat.S_ISLNK(status.st_mode):
+        return "is a symbolic link"
+    if not stat.S_ISREG(status.st_mode):
+        return "is not a regular file"
+    if hasattr(os, "geteuid") and status.st_uid != os.geteuid():
+        return f"belongs to another user ({status.st_uid})"
+    return "has a second name (a hard link)" if status.st_nlink > 1 else None
+
+
+def _open(path: str) -> int | None:
+    """Open a token file for reading; return None when there is none. Raise StoreFailed for anything else there."""
     if not path:
         raise StoreFailed("there is no home directory to keep the token in", "set HOME, or name a --token-file")
+    _require_directory(os.path.dirname(path) or ".")
+    descriptor = None
     try:
-        _refuse(path, os.lstat(path))
+        _require_ours(path, os.lstat(path))
+        # Without O_NONBLOCK a FIFO that appears here between two calls would hang us.
+        descriptor = os.open(path, os.O_RDONLY | _FLAGS | getattr(os, "O_NONBLOCK", 0))
+        _require_ours(path, os.fstat(descriptor))
+        if os.read(descriptor, 1) not in (b"", b"{"):
+            raise StoreFailed(f"{path} does not look like a token file, and is left alone", _ANOTHER)
+        os.lseek(descriptor, 0, os.SEEK_SET)
+        opened, descriptor = descriptor, None
+        return opened
     except FileNotFoundError:
-        directory = os.path.dirname(path) or "."
-        if not os.path.isdir(directory):
-            raise StoreFailed(
-                f"the token file's directory {directory} does not exist", "create it, or name another --token-file"
-            ) from None
+        return None
     except OSError as error:
-        raise _failed("cannot be reached", path, error) from error
+        raise _failed("cannot be read", path, error) from error
+    finally:
+        if descriptor is not None:
+            os.close(descriptor)
 
 
-def _refuse(path: str, status: os.stat_result) -> None:
-    reason = None
-    if stat.S_ISLNK(status.st_mode):
-        reason = "is a symbolic link"
-    elif not stat.S_ISREG(status.st_mode):
-        reason = "is not a regular file"
-    elif hasattr(os, "geteuid") and status.st_uid != os.geteuid():
-        reason = "belongs to another user"
-    if reason:
-        raise StoreFailed(f"the token file {path} {reason}, and is left alone", "name another with --token-file")
+def _require_directory(directory: str) -> None:
+    try:
+        mode = os.stat(directory).st_mode
+    except FileNotFoundError:
+        hint = "create it, or name another --token-file"
+        raise StoreFailed(f"the token file's directory {directory} does not exist", hint) from None
+    except OSError:
+        return  # the attempt to use it tells why
+    if os.name == "posix" and mode & (stat.S_IWOTH | stat.S_ISVTX) == stat.S_IWOTH:
+        hint = f"chmod o-w {directory}, or name another --token-file"
+        raise StoreFailed(f"everybody may write the token file's directory {directory}", hint)
+
+
+def _require_ours(path: str, status: os.stat_result) -> None:
+    problem = what_is_wrong(status)
+    if problem:
+        raise StoreFailed(f"the token file {path} {problem}, and is left alone", _ANOTHER)
 
 
 def _tighten(path: str, descriptor: int, warn: Callable[[str], None]) -> None:
     try:
         os.fchmod(descriptor, 0o600)
-    except OSError as error:
-        warn(f"the token file {path} can be read by others, and that cannot be changed ({error.strerror})")
+    except OSError:
+        pass  # whether the mode has changed is looked at
+    if os.fstat(descriptor).st_mode & 0o077:
+        warn(f"the token file {path} is open to others, and chmod does not change that here; see --token-file")
     else:
-        warn(f"the token file {path} could be read by others; its mode is now 0600")
+        warn(f"the token file {path} was open to others; its mode is now 0600")
 
 
 def _read_all(path: str, descriptor: int) -> bytes:
@@ -136,7 +202,7 @@ def _read_all(path: str, descriptor: int) -> bytes:
 
 
 def _write_new(path: str, data: bytes) -> None:
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | _FLAGS, 0o600)
+    descriptor = create_private(path)
     try:
         view = memoryview(data)
         while view:
@@ -146,11 +212,32 @@ def _write_new(path: str, data: bytes) -> None:
         os.close(descriptor)
 
 
-def _remove(path: str) -> None:
+def _temporary_name(path: str) -> str:
+    return f"{path}.{os.getpid()}-{os.urandom(4).hex()}.tmp"
+
+
+def _is_leftover(name: str, prefix: str) -> bool:
+    """Tell whether we have named a file so: `move_aside` or `_temporary_name`."""
+    rest = name[len(prefix) :] if name.startswith(prefix) else ""
+    pid, dash, ending = rest.partition("-")
+    if pid == "corrupt":
+        return not dash or is_number(ending)
+    return is_number(pid) and ending[8:] == ".tmp" and not ending[:8].strip("0123456789abcdef")
+
+
+def _is_ours(path: str) -> bool:
+    try:
+        return what_is_wrong(os.lstat(path)) is None
+    except OSError:
+        return False
+
+
+def remove_quietly(path: str) -> None:
+    """Remove a file if it is there and that is permitted."""
     try:
         os.unlink(path)
     except OSError:
-        pass  # it was renamed, or never came to be
+        pass
 
 
 def _sync_directory(directory: str) -> None:

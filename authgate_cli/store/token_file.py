@@ -22,11 +22,6 @@ from ..values import TYPE_CHECKING, Value
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-    from ..tokens import TokenSet
-
-
-if TYPE_CHECKING:
     from typing import Any
 
     Document = dict[str, Any]
@@ -68,6 +63,12 @@ def get(document: Document, key: str) -> TokenSet | None:
     return None
 
 
+def entries(document: Document) -> list[Entry]:
+    """Return all entries that hold a token; one key may stand in both maps."""
+    found = [(key, read_entry(entry)) for name in _MAPS for key, entry in _entries(document, name).items()]
+    return [Entry(key, token.client_id or key, _owner(token), token) for key, token in found if token]
+
+
 def put(document: Document, key: str, token: TokenSet, now: float) -> Document:
     """Return the document with this entry written, in the dialect of the entry it replaces."""
     name = "tokens" if key in _entries(document, "tokens") and key not in _entries(document, "data") else "data"
@@ -83,12 +84,6 @@ def remove(document: Document, key: str) -> Document:
         if name in document
     }
     return {**document, **kept}
-
-
-def identities(document: Document) -> list[tuple[str, str]]:
-    """Return issuer and client of the entries that record both."""
-    tokens = [read_entry(entry) for name in _MAPS for entry in _entries(document, name).values()]
-    return [(token.issuer, token.client_id) for token in tokens if token and token.issuer and token.client_id]
 
 
 def read_entry(entry: object) -> TokenSet | None:
@@ -181,6 +176,15 @@ def _written_time(expires_at: float | None, before: object) -> str | float:
     return rfc3339(expires_at) if expires_at is not None else _NO_TIME
 
 
+class Entry(Value):
+    """A token of any client, and whose it is; `issuer` is None where neither entry nor token says so."""
+
+    key: str
+    client_id: str
+    issuer: str | None
+    token: TokenSet
+
+
 class Found(Value):
     """What a store holds for a client at an issuer, under which key, and what to warn of."""
 
@@ -217,5 +221,4 @@ def find_for_issuer(get: Callable[[str], TokenSet | None], client_id: str, issue
 def _owner(token: TokenSet) -> str | None:
     if token.issuer:
         return token.issuer
-
     return claimed_issuer(token.access_token)

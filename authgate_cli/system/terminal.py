@@ -43,6 +43,7 @@ class Terminal:
         self.quiet = self.verbose = False
         self._environ = environ
         self._line_open = False
+        self._warnings: set[str] = set()
         self.can_type = _is_terminal(stdin)
         self.can_update = _is_terminal(stderr) and environ.get("TERM", "dumb" if os.name == "posix" else "") != "dumb"
         self.is_terminal = self.can_type or _is_terminal(stderr)
@@ -88,8 +89,9 @@ class Terminal:
             self._line(text)
 
     def warn(self, text: str) -> None:
-        """Warn."""
-        if not self.quiet:
+        """Warn, once of the same thing."""
+        if not self.quiet and text not in self._warnings:
+            self._warnings.add(text)
             self._line(f"authgate: warning: {text}")
 
     def explain(self, text: str) -> None:

@@ -103,6 +103,32 @@ def test_token_is_fresh(signed_in, server):
     assert given in server.access
 
 
+@pytest.mark.parametrize(("min_ttl", "refreshed"), [("1000", False), ("7200", True)])
+def test_min_ttl_is_as_with_token(signed_in, server, min_ttl, refreshed):
+    """A fresh token has an hour left, and half of that is asked for at most; it has half an hour by now."""
+    entries = json.loads(signed_in.token_file.read_text())
+    entry = json.loads(entries["data"][server.client_id])
+    entry.update(expires_at=int(time.time()) + 1500, expires_in=3600)
+    entries["data"][server.client_id] = json.dumps(entry)
+    signed_in.token_file.write_text(json.dumps(entries))
+
+    given = signed_in.run("exec", "--min-ttl", min_ttl, "--", "sh", "-c", 'echo "$AUTHGATE_TOKEN"').stdout.strip()
+
+    assert (given != entry["access_token"]) == refreshed
+    assert given in server.access
+
+
+@pytest.mark.parametrize("command", [("token",), ("exec", "--", "touch", "ran")], ids=["token", "exec"])
+def test_given_token_that_says_that_it_has_expired_is_exit_4(client, server, tmp_path, command):
+    given = server.issue(ttl=-1)["access_token"]
+
+    done = client.run(*command, env={"AUTHGATE_TOKEN": given})
+
+    assert (done.returncode, done.stdout) == (4, "")
+    assert "authgate: error: the token in AUTHGATE_TOKEN has expired\n" in done.stderr
+    assert not (tmp_path / "ran").exists()
+
+
 def test_authgate_inside_uses_that_token(signed_in, server):
     token = signed_in.run("token").stdout
     inner = [*signed_in.command("token", "--json"), *("--token-file", "/nowhere/tokens.json")]
@@ -143,6 +169,12 @@ def test_nothing_of_dotenv_reaches_the_command(client, server, tmp_path):
     assert told.pop("AUTHGATE_TOKEN") == "from-dotenv"  # the token that was asked for
     assert {name: told.get(name) for name in client.environ(**unset)} == client.environ(**unset)
     assert not {"AUTHGATE_URL", "CLIENT_ID", "CLIENT_SECRET", "AUTHGATE_SCOPE", "OTHER"} & set(told)
+
+
+def test_client_secret_does_not_reach_the_command(client):
+    told = client.run(*sh('echo "${CLIENT_SECRET-unset} $CLIENT_ID"'), env={**READY, "CLIENT_SECRET": "hush-hush"})
+
+    assert told.stdout == f"unset {client.environment['CLIENT_ID']}\n"
 
 
 def test_environment_arrives_as_it_is_even_where_it_is_no_text(client):
@@ -188,6 +220,7 @@ def unusual(tmp_path):
 
     make("not-executable", "#!/bin/sh\n", 0o644)
     make("no-interpreter", "#!/nowhere/interpreter\n")
+    make("no-machine", "\x7fELF\0\0\0")
     make("no-format", "just text\n")
     (tmp_path / "folder").mkdir()
 
@@ -202,7 +235,7 @@ def unusual(tmp_path):
         ("", 127, "there is no program"),
         ("./not-executable", 126, "./not-executable cannot be run: Permission denied"),
         ("./no-interpreter", 126, "./no-interpreter cannot be run: the interpreter"),
-        ("./no-format", 126, "./no-format cannot be run: Exec format error"),
+        ("./no-machine", 126, "./no-machine cannot be run: Exec format error"),
         ("./folder", 126, "./folder cannot be run: Permission denied"),
         ("esc\x1b[2Jape\nline", 127, "there is no program esc[2Jape line"),
     ],
@@ -214,6 +247,30 @@ def test_program_that_cannot_be_run_is_one_line(client, unusual, program, status
     lines = done.stderr.splitlines()
     assert lines[0].startswith(f"authgate: error: {words}")
     assert all(line.startswith("authgate: hint: ") for line in lines[1:])
+
+
+SCRIPT = 'echo "$0 $# $2 $AUTHGATE_TOKEN"; exit 7\n'
+
+
+@pytest.mark.parametrize("way", ["path", "PATH", "empty"])
+def test_script_without_an_interpreter_is_run_by_sh_as_env_does(client, tmp_path, way):
+    (tmp_path / "script").write_text("" if way == "empty" else SCRIPT)
+    (tmp_path / "script").chmod(0o755)
+    name = "script" if way == "PATH" else "./script"
+    path = f"/nowhere:{tmp_path}:{client.environment['PATH']}"
+    by_env = subprocess.run(
+        ["env", name, "-c", "two words"],
+        env={"PATH": path, **READY},
+        cwd=client.home,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    done = client.run("exec", "--", name, "-c", "two words", env={**READY, "PATH": path})
+
+    assert (done.returncode, done.stdout, done.stderr) == (by_env.returncode, by_env.stdout, by_env.stderr)
+    assert done.returncode == (0 if way == "empty" else 7)
 
 
 def test_program_that_is_not_there_is_127_even_when_nobody_reads_the_error(client):

@@ -6,6 +6,7 @@ The moments are drawn from the names of the cases, so that they are the same in 
 import json
 import os
 import random
+import resource
 import signal
 import time
 from pathlib import Path
@@ -132,6 +133,7 @@ def test_at_random_moments(client, server, phase, name):
 
 
 WORST = [("SIGTERM", "refresh"), ("SIGINT", "refresh"), ("SIGHUP", "refresh")]
+WORST += [(name, "refresh") for name in ("SIGQUIT", "SIGUSR1", "SIGUSR2", "SIGALRM", "SIGXCPU")]
 WORST += [("SIGTERM", "device"), ("SIGINT", "device"), ("SIGTERM", "browser"), ("SIGINT", "browser")]
 
 
@@ -161,6 +163,44 @@ def test_while_the_answer_is_under_way_a_signal_waits_until_the_tokens_are_on_di
     assert server.family_alive(newest(server))
 
 
+@pytest.fixture
+def where_cores_are_written(client):
+    """Start a command with core files allowed; those would be in its current directory."""
+    pattern = Path("/proc/sys/kernel/core_pattern").read_text().strip()
+    if pattern.startswith("|") or "/" in pattern or resource.getrlimit(resource.RLIMIT_CORE)[1] == 0:
+        pytest.skip(f"no core file is written to the current directory here ({pattern})")
+    command = client.command
+    client.command = lambda *arguments: ["sh", "-c", 'ulimit -Sc unlimited; exec "$0" "$@"', *command(*arguments)]
+    return client.start
+
+
+def cores(client):
+    return [name for name in os.listdir(client.home) if name.startswith("core")]
+
+
+@pytest.mark.parametrize("name", ["SIGSEGV", "SIGABRT", "SIGQUIT", "SIGXCPU"])
+def test_a_crash_leaves_no_core_file_in_which_a_token_could_be_found(client, server, where_cores_are_written, name):
+    client.store(server.issue())
+    running, signum = [], signal.Signals[name]
+    server.misbehave(TOKEN_ENDPOINT, when=lambda seen: running[0].send_signal(signum) or True, delay=0.2)
+
+    running.append(where_cores_are_written("token"))
+    running[0].communicate(timeout=60)
+
+    assert (running[0].returncode, cores(client)) == (-signum, [])
+
+
+def test_the_command_of_exec_may_write_core_files_as_before(client, where_cores_are_written):
+    given = {"AUTHGATE_TOKEN": "ready-made"}
+    limit = where_cores_are_written("exec", "--", "sh", "-c", "ulimit -Sc; ulimit -Hc", env=given)
+    assert limit.communicate(timeout=60)[0] == "unlimited\nunlimited\n"
+
+    crashed = where_cores_are_written("exec", "--", "sh", "-c", "kill -SEGV $$", env=given)
+    crashed.communicate(timeout=60)
+
+    assert (crashed.returncode, len(cores(client))) == (-signal.SIGSEGV, 1)
+
+
 # Python prints and forgets what is raised in a callback of its own, and its imports have such callbacks.
 LOST = """
 import signal, sys, weakref
@@ -182,7 +222,7 @@ IMPORTED = ["select", "_json", "socket", "json", "keyring", "shlex", "html"]
 
 
 @pytest.mark.parametrize("module", IMPORTED)
-def test_ctrl_c_amid_an_import_is_not_lost(client, server, module):
+def test_ctrl_c_during_an_import_is_not_lost(client, server, module):
     (client.home / "sitecustomize.py").write_text(LOST.format(module=module))
 
     done = client.run("login", "--flow", "device", env={"PYTHONPATH": str(client.home)})

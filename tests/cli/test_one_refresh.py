@@ -1,5 +1,6 @@
 """One refresh, however many processes want one: with rotation, a second would sign the user out everywhere."""
 
+import json
 import os
 import signal
 import sys
@@ -144,15 +145,64 @@ def test_a_process_that_is_killed_takes_its_lock_with_it(expired, server):
     assert server.family_alive(expired.stored()["refresh_token"])
 
 
-def test_without_a_lock_it_works_alone_and_says_so(expired, server):
+@pytest.mark.parametrize("strange", ["directory", "symlink", "hard link", "somebody else's"])
+def test_a_lock_that_cannot_be_relied_on_is_an_error_before_anything_is_spent(expired, server, strange):
     lock = expired.token_file.with_name(expired.token_file.name + ".refresh")
+    if strange == "directory":
+        lock.mkdir()
+    elif strange == "somebody else's":
+        if os.geteuid() != 0:
+            pytest.skip("only root can give a file away")
+        lock.touch(0o600)
+        os.chown(lock, 54321, -1)
+    else:
+        lock.with_name("elsewhere").touch()
+        lock.symlink_to("elsewhere") if strange == "symlink" else os.link(lock.with_name("elsewhere"), lock)
+
+    done = expired.run("token")
+
+    assert (done.returncode, done.stdout, refreshes(server)) == (5, "", 0)
+    assert done.stderr.startswith(f"authgate: error: the lock {lock} ")
+    assert done.stderr.splitlines()[1].startswith("authgate: hint: remove it or ")
+    assert server.family_alive(expired.given["refresh_token"])
+
+
+def test_a_machine_goes_on_without_a_lock_and_says_so(client, server):
+    lock = client.token_file.with_name(client.token_file.name + ".refresh")
     lock.mkdir()
+    confidential = {"CLIENT_ID": server.confidential_id, "CLIENT_SECRET": server.confidential_secret}
 
-    done = expired.run("token", "--verbose")
+    done = client.run("token", "--flow", "client-credentials", "--verbose", env=confidential)
 
-    assert (done.returncode, refreshes(server)) == (0, 1)
-    assert f"refreshing without a lock: {lock} cannot be opened (Is a directory)" in done.stderr
-    assert server.family_alive(expired.stored()["refresh_token"])
+    assert done.returncode == 0, done.stderr
+    assert f"going on without a lock: the lock {lock} is not a regular file" in done.stderr
+
+
+COUNTING = """
+import os, sys
+
+def read(descriptor, size, real=os.read):
+    data = real(descriptor, size)
+    if data and os.fstat(descriptor).st_size > 1_000_000:
+        with open("read", "a") as log:
+            log.write(f"{len(data)}\\n")
+    return data
+
+os.read = read
+"""
+
+
+@pytest.mark.skipif(os.name != "posix", reason="looks at a file by its descriptor")
+def test_the_token_file_is_read_before_the_lock_and_after_it_and_for_the_write(expired, server):
+    document = json.loads(expired.token_file.read_text())
+    expired.token_file.write_text(json.dumps({**document, "padding": "x" * 2_000_000}))
+    (expired.home / "sitecustomize.py").write_text(COUNTING)
+
+    done = expired.run("token", env={"PYTHONPATH": str(expired.home)})
+
+    assert (done.returncode, refreshes(server)) == (0, 1), done.stderr
+    read = sum(map(int, (expired.home / "read").read_text().split()))
+    assert round(read / 2_000_000) == 3
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="permissions")
@@ -165,7 +215,7 @@ def test_where_neither_lock_nor_token_can_be_written_nothing_is_spent(somebody, 
 
     done = somebody.run("token", "--verbose", **identity)
 
-    assert "refreshing without a lock: " in done.stderr
+    assert "going on without a lock: " in done.stderr
     assert (done.returncode, done.stdout) == ((5, "") if left < 0 else (0, somebody.given["access_token"] + "\n"))
     assert "Permission denied" in done.stderr
     assert refreshes(server) == 0
@@ -189,6 +239,19 @@ def test_the_lock_of_the_sdks_is_honoured_before_anything_is_spent(expired, serv
     assert [waited > 30 for waited in ages] == [True]
     assert not lock.exists()
     assert server.family_alive(expired.stored()["refresh_token"])
+
+
+def test_whoever_waits_for_the_lock_of_the_sdks_is_told_so(expired, server):
+    lock = expired.token_file.with_name(expired.token_file.name + ".lock")
+    lock.touch()
+
+    process = expired.start("token")
+    line = process.stderr.readline()
+    lock.unlink()
+    out, _ = process.communicate(timeout=60)
+
+    assert line == f"Waiting for another program to finish with the token file ({lock}) …\n"
+    assert (process.returncode, out) == (0, expired.stored()["access_token"] + "\n")
 
 
 def test_a_token_that_is_good_waits_for_no_lock(client, server):

@@ -3,6 +3,7 @@
 import json
 
 import pytest
+from authgate_server import AuthGateServer
 
 AT_ONCE = {"Retry-After": "0"}  # so that a retry takes no time
 
@@ -43,7 +44,7 @@ def test_nothing_but_this_entry_is_forgotten(authgate, server, token_file):
 def test_nothing_stored_is_no_error_and_no_request(authgate, server, token_file):
     result = authgate("logout")
 
-    assert result == (0, f"Nobody was signed in to {server.issuer}.\n", "")
+    assert result == (0, f"Not signed in to {server.issuer}.\n", "")
     assert server.requests == []
     assert not token_file.exists()
 
@@ -171,3 +172,162 @@ def test_corrupt_file_is_exit_5_and_left_as_it_is(authgate, token_file):
 
     assert (result.status, result.out) == (5, "")
     assert token_file.read_text() == "{"
+
+
+# -- what was left over
+
+
+def left_over(token_file, *names) -> list:
+    paths = [token_file.with_name(token_file.name + name) for name in names]
+    for path in paths:
+        path.write_text('{"data": {')
+        path.chmod(0o600)
+    return paths
+
+
+LEFT_OVER = (".corrupt", ".corrupt-2", ".4242-0123abcd.tmp")
+
+
+def test_files_left_over_are_named_and_stay(authgate, server, token_file):
+    authgate("--flow", "device")
+    paths = left_over(token_file, *LEFT_OVER)
+
+    result = authgate("logout")
+
+    assert (result.status, result.out) == (0, f"Signed out of {server.issuer}.\n")
+    [line] = result.err.splitlines()
+    assert all(str(path) in line and path.exists() for path in paths)
+    assert "logout --all" in line
+
+
+def test_all_removes_the_files_left_over_and_nothing_else(authgate, token_file, home):
+    left_over(token_file, *LEFT_OVER)
+    left_over(token_file, ".corrupt.mine", ".bak")
+
+    result = authgate("logout", "--all")
+
+    assert result == (0, "Not signed in.\n", "")
+    assert sorted(path.name for path in home.iterdir()) == [f"{token_file.name}.bak", f"{token_file.name}.corrupt.mine"]
+
+
+# -- every stored token
+
+
+@pytest.fixture
+def second(server):
+    with AuthGateServer(device_interval=0) as second:
+        yield second
+
+
+def entry(issued: dict, **fields) -> str:
+    return json.dumps({**issued, "expires_at": "", **fields})
+
+
+def test_all_revokes_every_token_at_its_own_server_in_the_name_of_its_own_client(authgate, server, second, token_file):
+    server.register("another-client")
+    ours, another, legacy, elsewhere = (
+        server.issue(),
+        server.issue(client_id="another-client"),
+        server.issue(),
+        second.issue(),
+    )
+    other_key = f"{second.client_id}@{second.issuer}"
+    document = {
+        "data": {
+            server.client_id: entry(ours, issuer=server.issuer, client_id=server.client_id),
+            "another-client": entry(another),  # bash-cli records neither; the token itself names the issuer
+            other_key: entry(elsewhere, issuer=second.issuer, client_id=second.client_id),
+        },
+        "tokens": {server.client_id: {**legacy, "issuer": server.issuer}},
+        "extra": 1,
+    }
+    token_file.write_text(json.dumps(document))
+    token_file.chmod(0o600)
+    unset = {"AUTHGATE_URL": None, "CLIENT_ID": None}
+
+    result = authgate("logout", "--all", env=unset)
+
+    assert (result.status, result.err) == (0, "")
+    assert result.out == (
+        f"Signed out of {server.issuer} as client {server.client_id}.\n"
+        f"Signed out of {server.issuer} as client another-client.\n"
+        f"Signed out of {second.issuer} as client {second.client_id}.\n"
+    )
+    kinds = ("refresh_token", "access_token")
+    assert {token for _, token in revoked(server)} == {one[kind] for one in (ours, another, legacy) for kind in kinds}
+    assert revoked(second) == [(kind, elsewhere[kind]) for kind in kinds]
+    assert [seen.form["client_id"] for seen in server.requests if seen.path == "/oauth/revoke"][-2:] == [
+        "another-client"
+    ] * 2
+    assert json.loads(token_file.read_text()) == {"data": {}, "tokens": {}, "extra": 1}
+
+
+def test_secret_goes_to_nobody_but_its_own_client_at_its_own_server(authgate, server, second, token_file):
+    secret = {"CLIENT_ID": server.confidential_id, "CLIENT_SECRET": server.confidential_secret}
+    authgate("token", "--flow", "client-credentials", env=secret)
+    document = json.loads(token_file.read_text())
+    document["data"]["elsewhere"] = entry(second.issue(), issuer=second.issuer, client_id=server.confidential_id)
+    document["data"]["another"] = entry(server.issue(), issuer=server.issuer, client_id=server.client_id)
+    token_file.write_text(json.dumps(document))
+
+    assert authgate("logout", "--all", env=secret).status == 0
+
+    with_secret = [seen.form["client_id"] for seen in server.requests if "client_secret" in seen.form]
+    assert set(with_secret) == {server.confidential_id}
+    assert second.requests
+    assert all(
+        "client_secret" not in seen.form and "authorization" not in {name.lower() for name in seen.headers}
+        for seen in second.requests
+    )
+
+
+@pytest.mark.parametrize("json_switch", [(), ("--json",)], ids=str)
+def test_server_that_is_away_keeps_no_other_from_being_asked(authgate, server, second, token_file, json_switch):
+    data = {
+        "away": entry(second.issue(), issuer=second.issuer),
+        "refused": entry(server.issue(), issuer="http://auth.example.com"),  # in the clear: nothing is sent there
+        server.client_id: entry(server.issue(), issuer=server.issuer),
+    }
+    token_file.write_text(json.dumps({"data": data}))
+    token_file.chmod(0o600)
+    second.stop()
+
+    result = authgate("logout", "--all", *json_switch)
+
+    assert (result.status, result.out) == (3, "")
+    warning, error, hint = result.err.splitlines()
+    assert warning.startswith("authgate: warning: http://auth.example.com: ")
+    assert error.startswith(f"authgate: error: {second.issuer}: ")
+    assert hint.startswith("authgate: hint: the tokens are forgotten here")
+    assert len(revoked(server)) == 2
+    assert json.loads(token_file.read_text()) == {"data": {}}
+
+
+def test_token_of_an_unknown_server_is_left_alone_and_that_is_said(authgate, server, token_file):
+    opaque = {"access_token": "opaque", "refresh_token": "also-opaque", "expires_at": ""}
+    token_file.write_text(json.dumps({"data": {"whose": json.dumps(opaque)}}))
+    token_file.chmod(0o600)
+    before = token_file.read_bytes()
+
+    result = authgate("logout", "--all")
+
+    assert (result.status, result.out) == (0, "Not signed in.\n")
+    assert "the stored token of whose does not say which server it is from; it is left alone" in result.err
+    assert (token_file.read_bytes(), server.requests) == (before, [])
+
+
+def test_all_as_json(authgate, server, token_file):
+    authgate("--flow", "device")
+
+    assert json.loads(authgate("logout", "--all", "--json").out) == {"signed_out": True, "revoked": True}
+    assert json.loads(authgate("logout", "--all", "--json").out) == {"signed_out": False, "revoked": False}
+
+
+def test_lock_that_cannot_be_relied_on_keeps_nobody_from_signing_out(authgate, token_file):
+    authgate("--flow", "device")
+    token_file.with_name(token_file.name + ".refresh").mkdir()
+
+    result = authgate("logout", "--verbose")
+
+    assert result.status == 0
+    assert "going on without a lock" in result.err

@@ -155,7 +155,7 @@ def test_day_of_a_shell_script(signed_in, server, shell):
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.splitlines() == [
         f"Signed out of {server.issuer}.",
-        f"Nobody was signed in to {server.issuer}.",
+        f"Not signed in to {server.issuer}.",
         "finished",
     ]
 

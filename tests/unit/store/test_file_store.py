@@ -92,7 +92,7 @@ def test_a_token_may_be_larger_than_any_before(place):
     assert place.store.find().token == large
 
 
-@pytest.mark.parametrize("content", ["{", "[]", '{"data": []}', "[" * 100_000, '{"data": {"x": "\ud800'])
+@pytest.mark.parametrize("content", ["{", '{"data": []}', '{"data": ' + "[" * 100_000, '{"data": {"x": "\ud800'])
 def test_a_corrupt_file_is_never_overwritten(place, content):
     place.write(content.encode(errors="replace").decode())
     before = place.path.read_bytes()
@@ -100,6 +100,24 @@ def test_a_corrupt_file_is_never_overwritten(place, content):
         with pytest.raises(StoreFailed, match="is corrupt"):
             action()
     assert (place.path.read_bytes(), place.files) == (before, ["tokens"])
+
+
+STRANGE = {"text": "not JSON", "a list": "[]", "blank": " \n"}
+
+
+@pytest.mark.parametrize("content", STRANGE.values(), ids=STRANGE)
+@pytest.mark.parametrize("action", ["find", "entries", "check_writable", "prepare", "save", "forget", "forget_entry"])
+def test_what_does_not_look_like_a_token_file_is_left_alone_and_no_lock_is_put_beside_it(place, content, action):
+    place.write(content)
+    place.path.chmod(0o644)
+    before = place.path.stat()
+    with pytest.raises(StoreFailed, match="does not look like a token file"):
+        getattr(place.store, action)(*{"save": [TOKEN], "forget_entry": ["client"]}.get(action, []))
+    after = place.path.stat()
+    assert (after.st_mode, after.st_ino, place.path.read_text()) == (before.st_mode, before.st_ino, content)
+    # Whatever is put there, for however short a time, changes the directory.
+    assert place.path.parent.stat().st_mtime_ns <= before.st_mtime_ns
+    assert (place.files, place.warnings) == (["tokens"], [])
 
 
 def test_bytes_that_are_no_text_are_corrupt(place):
@@ -196,3 +214,30 @@ def test_a_token_removed_while_we_waited_is_not_reported_as_removed_by_us(place)
 
     waiting = Waiting(lambda: NOW, lambda: NOW, sleep)
     assert FileStore(str(place.path), "client", ISSUER, waiting, place.warnings.append).forget() is False
+
+
+def test_every_clients_token_is_listed_and_forgotten_by_its_key(place):
+    place.store.save(TOKEN)
+    theirs = place.document
+    theirs["tokens"] = {"legacy": {"access_token": "old"}, "broken": {"access_token": 7}}
+    place.write(json.dumps(theirs))
+    entries = place.store.entries()
+    assert [(entry.key, entry.client_id, entry.issuer) for entry in entries] == [
+        ("client", "client", ISSUER),
+        ("legacy", "legacy", None),
+    ]
+    assert entries[0].token == TOKEN
+    place.store.forget_entry("legacy")
+    assert [entry.key for entry in place.store.entries()] == ["client"]
+    assert place.document["tokens"] == {"broken": {"access_token": 7}}
+
+
+def test_what_is_left_over_is_removed_under_the_lock(place):
+    """A temporary file of a process that is just saving has a lock beside it, and is none."""
+    place.path.with_name("tokens.1-0123abcd.tmp").touch()
+    place.lock.touch()
+    os.utime(place.lock, (NOW, NOW))
+    assert place.store.leftovers() == [str(place.path) + ".1-0123abcd.tmp"]
+    place.store.remove_leftovers()
+    assert place.time - NOW > STALE
+    assert place.files == []

@@ -1,5 +1,6 @@
 """Both locks of a token file: the SDKs' `<file>.lock`, and the kernel's on `<file>.refresh`."""
 
+import json
 import os
 import signal
 
@@ -7,6 +8,7 @@ import pytest
 from own_process import run, start
 
 from authgate_cli.errors import StoreFailed, Unreachable
+from authgate_cli.store.file_store import FileStore
 from authgate_cli.store.locks import STALE, Waiting, file_lock, refresh_lock
 from authgate_cli.system.signals import uninterrupted
 
@@ -17,7 +19,7 @@ class Clock:
     """Time that passes only while somebody sleeps; `at` says what happens after so many pauses."""
 
     def __init__(self, at=None):
-        self.time, self.pauses, self._at = NOW, [], at or {}
+        self.time, self.pauses, self.told, self._at = NOW, [], [], at or {}
 
     def read(self):
         return self.time
@@ -29,7 +31,7 @@ class Clock:
 
     @property
     def waiting(self):
-        return Waiting(self.read, self.read, self.sleep)
+        return Waiting(self.read, self.read, self.sleep, self.told.append)
 
 
 @pytest.fixture
@@ -91,6 +93,141 @@ def test_a_lock_that_somebody_keeps_renewing_is_an_error_and_stays(path, lock):
     with pytest.raises(StoreFailed, match="stays locked by another program"), file_lock(str(path), Renewed().waiting):
         pytest.fail("the lock is not ours")
     assert lock.read_text() == "somebody"
+
+
+@pytest.mark.parametrize(("pauses", "told"), [(5, 0), (60, 1)])
+def test_after_two_seconds_it_is_said_what_is_being_waited_for(path, lock, pauses, told):
+    made(lock)
+    clock = Clock(at={pauses: lock.unlink})
+    with file_lock(str(path), clock.waiting):
+        assert [str(lock) in line for line in clock.told] == [True] * told
+    assert (clock.time - NOW > 2) == bool(told)
+
+
+@pytest.mark.parametrize("strange", ["mkdir", "symlink"])
+def test_what_is_no_lock_is_not_taken_over(path, lock, strange):
+    lock.mkdir() if strange == "mkdir" else lock.symlink_to("elsewhere")
+    os.utime(lock, (0, 0), follow_symlinks=False)
+    with pytest.raises(StoreFailed, match="not a regular file"), file_lock(str(path), Clock().waiting):
+        pytest.fail("the lock is not ours")
+    assert os.listdir(path.parent) == ["tokens.lock"]
+
+
+@pytest.mark.skipif(os.name != "posix" or os.geteuid() != 0, reason="only root can become two users")
+@pytest.mark.parametrize("age", [STALE + 1, 5])
+def test_somebody_elses_lock_that_cannot_be_removed_is_an_error_that_says_whose(path, lock, age):
+    """In a sticky directory nobody may rename what is not their own."""
+    path.parent.chmod(0o1777)
+    lock.write_text("")
+    os.chown(lock, 54321, -1)
+    code = """
+        import os, sys, time
+        from authgate_cli.errors import StoreFailed
+        from authgate_cli.store.locks import Waiting, file_lock
+
+        now = os.lstat("tokens.lock").st_mtime + float(sys.argv[1])
+        waits = []
+        os.setuid(1000)
+        try:
+            with file_lock("tokens", Waiting(lambda: now + sum(waits), lambda: sum(waits), waits.append)):
+                print("ours")
+        except StoreFailed as error:
+            print(error.message)
+            print(error.hint)
+        print(sum(waits))
+    """
+    message, hint, waited = run(code, age, cwd=path.parent)
+    assert message == "tokens.lock of user 54321 is left over and cannot be removed"
+    assert "--token-file" in hint
+    assert float(waited) == pytest.approx(max(0, STALE - age), abs=0.2)
+    assert os.listdir(path.parent) == ["tokens.lock"]
+
+
+# -- a lock that is lost
+
+
+SUSPENDED = """
+    import os, signal, sys, time
+    from authgate_cli.store.file_store import FileStore
+    from authgate_cli.store.locks import Waiting
+    from authgate_cli.tokens import TokenSet
+
+    def stop(event, arguments):
+        if event == "open" and str(arguments[0]).endswith(".tmp") and not stopped:
+            stopped.append(event)
+            os.kill(os.getpid(), signal.SIGSTOP)
+
+    def sleep(seconds):
+        print("waits", flush=True)
+        time.sleep(seconds)
+
+    path, client, action = sys.argv[1:]
+    store = FileStore(path, client, "https://auth.example.com", Waiting(time.time, time.monotonic, sleep), print)
+    token = TokenSet(client, issuer="https://auth.example.com", client_id=client)
+    stopped = []
+    if action == "save":
+        sys.addaudithook(stop)
+        store.save(token)
+    elif action == "forget":
+        store.save(token)
+        sys.addaudithook(stop)
+        print(store.forget())
+"""
+
+
+def stopped(process):
+    with open(f"/proc/{process.pid}/stat") as file:
+        return file.read().rpartition(")")[2].split()[0] == "T"
+
+
+@pytest.mark.skipif(not os.path.exists("/proc/self/stat"), reason="needs Linux's /proc")
+@pytest.mark.parametrize("action", ["save", "forget"])
+@pytest.mark.parametrize("holds", ["released", "still held"])
+def test_what_others_save_while_a_process_is_suspended_for_long_is_kept(path, lock, eventually, action, holds):
+    with start(SUSPENDED, path, "suspended", action) as process:
+        eventually(lambda: stopped(process))
+        os.utime(lock, (0, 0))  # thirty seconds and more are over
+        run(SUSPENDED.replace("stopped = []", "stopped = [1]"), path, "other", "save")
+        if holds == "still held":
+            lock.write_text("a third program, which also writes")
+        process.send_signal(signal.SIGCONT)
+        if holds == "still held":
+            assert process.stdout.readline() == "waits\n"
+            assert lock.read_text() == "a third program, which also writes"
+            lock.unlink()
+        output, errors = process.communicate(timeout=20)
+    told = [line for line in output.splitlines() if line != "waits"]
+    assert (process.returncode, errors, told) == (0, "", [] if action == "save" else ["True"])
+    data = json.loads(path.read_text())["data"]
+    assert set(data) == ({"other", "suspended"} if action == "save" else {"other"})
+    assert os.listdir(path.parent) == ["tokens"]
+
+
+def test_a_lock_that_is_lost_again_and_again_is_an_error(path, lock):
+    """As where the clock of a network's file system is an hour off, and everybody thinks every lock stale."""
+    store = FileStore(str(path), "client", "https://auth.example.com", Clock().waiting, silent)
+    code = """
+        import os, sys, time
+        from authgate_cli.errors import StoreFailed
+        from authgate_cli.store.file_store import FileStore
+        from authgate_cli.store.locks import Waiting
+        from authgate_cli.tokens import TokenSet
+
+        def take_over(event, arguments):
+            if event == "open" and str(arguments[0]).endswith(".tmp"):
+                os.unlink(path + ".lock")
+
+        path = sys.argv[1]
+        sys.addaudithook(take_over)
+        store = FileStore(path, "client", "https://auth.example.com", Waiting(time.time, time.monotonic, None), print)
+        try:
+            store.save(TokenSet("token"))
+        except StoreFailed as error:
+            print(error.message)
+    """
+    [message] = run(code, path)
+    assert "lost again and again" in message
+    assert (os.listdir(path.parent), store.find().token) == ([], None)
 
 
 @pytest.mark.skipif(os.name != "posix", reason="Windows has only Ctrl-C")
@@ -201,10 +338,12 @@ def test_a_refresh_does_not_wait_for_a_process_that_was_killed(path, holder):
 
 
 def test_a_process_that_does_not_finish_its_refresh_is_given_up(path, holder):
-    clock = Clock()
-    with pytest.raises(Unreachable, match="another authgate"), refresh_lock(str(path), clock.waiting, 60, silent):
-        pytest.fail("the lock is not ours")
+    clock, explained = Clock(), []
+    with pytest.raises(Unreachable, match="another authgate"):
+        with refresh_lock(str(path), clock.waiting, 60, explained.append):
+            pytest.fail("the lock is not ours")
     assert 60 <= clock.time - NOW < 61
+    assert ["waiting for another authgate" in line for line in explained] == [True]
 
 
 def test_the_refresh_lock_is_free_again_when_the_work_fails(path):
@@ -219,12 +358,122 @@ def test_the_refresh_lock_is_a_private_file(path):
         assert path.with_name("tokens.refresh").stat().st_mode & 0o777 == 0o600
 
 
-def test_a_symlink_in_place_of_the_refresh_lock_is_not_followed(path):
-    path.with_name("tokens.refresh").symlink_to("elsewhere")
-    explained = []
-    with refresh_lock(str(path), Clock().waiting, 60, explained.append):
-        assert len(explained) == 1
-    assert not path.with_name("elsewhere").exists()
+@pytest.mark.parametrize("umask", [0o000, 0o777])
+def test_the_refresh_lock_is_private_and_usable_whatever_the_umask(path, umask):
+    code = """
+        import os, sys, time
+        from authgate_cli.store.locks import Waiting, refresh_lock
+
+        os.umask(int(sys.argv[2]))
+        with refresh_lock(sys.argv[1], Waiting(time.time, time.monotonic, time.sleep), 10, print, True):
+            print("%04o" % (os.stat(sys.argv[1] + ".refresh").st_mode & 0o777))
+    """
+    assert run(code, path, umask) == ["0600"]
+
+
+def symlink(lock):
+    lock.with_name("elsewhere").write_text("")
+    lock.symlink_to("elsewhere")
+
+
+def dangling_symlink(lock):
+    lock.symlink_to("elsewhere")
+
+
+def hard_link(lock):
+    lock.with_name("elsewhere").write_text("")
+    os.link(lock.with_name("elsewhere"), lock)
+
+
+def somebody_elses(lock):
+    if os.geteuid() != 0:
+        pytest.skip("only root can give a file away")
+    lock.touch(0o600)
+    os.chown(lock, 54321, -1)
+
+
+STRANGE = [
+    symlink,
+    dangling_symlink,
+    hard_link,
+    somebody_elses,
+    lambda lock: lock.mkdir(),
+    lambda lock: os.mkfifo(lock),
+]
+
+
+@pytest.mark.parametrize("make", STRANGE)
+@pytest.mark.parametrize("required", [True, False])
+def test_what_is_not_our_own_in_place_of_the_refresh_lock_is_not_relied_on(path, make, required):
+    lock, explained = path.with_name("tokens.refresh"), []
+    make(lock)
+    before = sorted(os.listdir(path.parent))
+    if required:
+        with pytest.raises(StoreFailed, match="cannot be relied on") as caught:
+            with refresh_lock(str(path), Clock().waiting, 60, explained.append, required=True):
+                pytest.fail("the lock is not ours")
+        assert str(lock) in caught.value.message
+        assert "remove it" in caught.value.hint
+    else:
+        with refresh_lock(str(path), Clock().waiting, 60, explained.append):
+            assert ["going on without a lock" in line for line in explained] == [True]
+    assert (sorted(os.listdir(path.parent)), explained == []) == (before, required)
+
+
+@pytest.mark.skipif(os.name != "posix" or os.geteuid() != 0, reason="only root can become two users")
+def test_somebody_elses_refresh_lock_in_a_sticky_directory_is_an_error(path):
+    path.parent.chmod(0o1777)
+    somebody_elses(path.with_name("tokens.refresh"))
+    code = """
+        import os
+        from authgate_cli.errors import StoreFailed
+        from authgate_cli.store.locks import Waiting, refresh_lock
+
+        os.setuid(1000)
+        try:
+            with refresh_lock("tokens", Waiting(None, lambda: 0, None), 10, print, required=True):
+                print("ours")
+        except StoreFailed as error:
+            print(error.message)
+    """
+    [message] = run(code, cwd=path.parent)
+    assert message == "the lock tokens.refresh belongs to another user (54321), and cannot be relied on"
+
+
+PLATFORM = """
+    import errno, sys, time, types
+    from authgate_cli.store.locks import Waiting
+
+    tries, answers = [], [getattr(errno, name) for name in sys.argv[3:]]
+
+    def lock(descriptor, *how):
+        tries.append(how)
+        if len(tries) <= len(answers):
+            raise OSError(answers[len(tries) - 1], "as this system says it")
+
+    sys.modules["fcntl"] = None
+    if sys.argv[2] == "fcntl":
+        sys.modules["fcntl"] = types.SimpleNamespace(flock=lock, LOCK_EX=2, LOCK_NB=4)
+    sys.modules["msvcrt"] = types.SimpleNamespace(locking=lock, LK_NBLCK=2)
+    del sys.modules["authgate_cli.store.locks"]
+    from authgate_cli.store.locks import Waiting, refresh_lock
+
+    with refresh_lock(sys.argv[1], Waiting(time.time, time.monotonic, lambda seconds: None), 60, print, required=True):
+        print(len(tries))
+"""
+
+
+@pytest.mark.parametrize("name", ["EACCES", "EDEADLK", "EPERM", "EAGAIN", "EIO", "EINVAL"])
+def test_windows_says_in_several_ways_that_somebody_has_the_lock(path, name):
+    assert run(PLATFORM, path, "msvcrt", name, name) == ["3"]
+
+
+@pytest.mark.parametrize(
+    ("module", "name"), [("msvcrt", "EBADF"), ("fcntl", "ENOLCK"), ("fcntl", "ENOTSUP"), ("fcntl", "ENOSYS")]
+)
+def test_a_file_system_without_locks_is_explained_and_works(path, module, name):
+    explained, tries = run(PLATFORM, path, module, name)
+    assert (tries, "cannot be used (as this system says it)" in explained) == ("1", True)
 
 
 def test_without_a_home_a_refresh_goes_on_alone_and_says_so():
@@ -248,5 +497,9 @@ def test_in_a_read_only_directory_a_refresh_goes_on_alone_and_says_so(tmp_path, 
             print("went on")
     """
     explained, went_on = run(code, cwd=tmp_path)
-    assert "refreshing without a lock: tokens.refresh cannot be opened (Permission denied)" in explained
+    reason = (
+        "belongs to another user (0)" if made_before and os.geteuid() == 0 else "cannot be used (Permission denied)"
+    )
+    assert "going on without a lock: " in explained
+    assert f"tokens.refresh {reason}" in explained
     assert went_on == "went on"

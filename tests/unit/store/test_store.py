@@ -70,14 +70,6 @@ def test_a_refreshed_token_goes_back_where_it_came_from():
     assert (keyring.token, file.token) == (None, NEW)
 
 
-def test_a_token_is_discarded_unless_another_has_taken_its_place():
-    file = Place("file", NEW)
-    store(file).discard(OLD)
-    assert file.token == NEW
-    store(file).discard(NEW)
-    assert file.token is None
-
-
 def test_a_broken_keyring_leaves_the_file():
     file = Place("file", OLD)
     assert store(Place("keyring", broken=True), file).load().token == OLD

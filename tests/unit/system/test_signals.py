@@ -6,6 +6,9 @@ import signal
 import pytest
 from own_process import SAFETY, run, start
 
+OTHERS = ["SIGQUIT", "SIGUSR1", "SIGUSR2", "SIGALRM", "SIGVTALRM", "SIGPROF", "SIGPOLL", "SIGPWR", "SIGXCPU"]
+ENDING = ["SIGTERM", "SIGHUP", *(name for name in OTHERS if hasattr(signal, name))]
+
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="Windows has only Ctrl-C")
 
 PROLOGUE = """
@@ -45,10 +48,9 @@ def play(code, *names):
     ("names", "told"),
     [
         (["SIGINT"], "KeyboardInterrupt()"),
-        (["SIGTERM"], f"Terminated({signal.SIGTERM})"),
-        (["SIGHUP"], f"Terminated({signal.SIGHUP})"),
+        *(([name], f"Terminated({int(getattr(signal, name))})") for name in ENDING),
         (["SIGINT", "SIGTERM", "SIGINT"], "KeyboardInterrupt()"),
-        (["SIGTERM", "SIGINT"], f"Terminated({signal.SIGTERM})"),
+        (["SIGTERM", "SIGINT"], f"Terminated({int(signal.SIGTERM)})"),
     ],
 )
 def test_signals_wait_and_the_first_is_delivered_afterwards(names, told):
@@ -88,7 +90,7 @@ def test_without_a_signal_nothing_is_noticed():
     assert play(UNINTERRUPTED) == ["saved", "not reached after a signal"]
 
 
-@pytest.mark.parametrize("name", ["SIGINT", "SIGTERM", "SIGHUP"])
+@pytest.mark.parametrize("name", ["SIGINT", *ENDING])
 def test_a_signal_that_is_ignored_stays_ignored(name):
     """As under nohup, or in a shell's background."""
     code = "signal.signal(numbers[0], signal.SIG_IGN)" + UNINTERRUPTED + "say(signal.getsignal(numbers[0]).name)"
@@ -117,7 +119,7 @@ attempt(save)
     assert play(code, "SIGINT") == ["noticed", "KeyboardInterrupt()"]
 
 
-def test_a_signal_amid_a_write_does_not_end_the_work():
+def test_a_signal_during_a_write_does_not_end_the_work():
     """The notice cannot be written then: `RuntimeError: reentrant call` is what Python says."""
     code = """
 class Interrupted(io.RawIOBase):
@@ -165,7 +167,7 @@ thread.join()
     assert play(code) == ["worked"]
 
 
-@pytest.mark.parametrize("name", ["SIGTERM", "SIGHUP"])
+@pytest.mark.parametrize("name", ENDING)
 def test_a_signal_that_ends_us_lets_us_clean_up_first(name):
     code = """
 def work():
@@ -180,7 +182,7 @@ attempt(work)
     assert play(code, name) == ["cleaned up", f"Terminated({int(getattr(signal, name))})"]
 
 
-@pytest.mark.parametrize("name", ["SIGTERM", "SIGHUP", "SIGINT"])
+@pytest.mark.parametrize("name", ["SIGINT", *ENDING])
 def test_whoever_waits_for_us_sees_the_signal_that_ended_us(name):
     code = """
 signal.signal(numbers[0], lambda *_: say("handled"))
@@ -207,3 +209,51 @@ attempt(save)
         assert process.stdout.readline() == "noticed\n"
         output, _ = process.communicate("\n", timeout=SAFETY)
     assert output.splitlines() == ["saved", f"Terminated({int(signal.SIGTERM)})"]
+
+
+def test_a_signal_during_an_import_ends_us_when_that_is_over(tmp_path):
+    """Python prints and forgets what a handler raises in a callback of an import; the signal comes again."""
+    code = """
+class Finder:
+    def find_spec(self, name, path=None, target=None):
+        if name == "module":
+            class Thing: ...
+            thing = Thing()
+            reference = weakref.ref(thing, lambda _: signal.raise_signal(numbers[0]))
+            del thing
+
+import weakref
+sys.meta_path.insert(0, Finder())
+
+def work():
+    with ending_cleanly():
+        import module
+        say("imported")
+        while True:
+            pass
+
+attempt(work)
+"""
+    (tmp_path / "module.py").touch()
+    told = f"Terminated({int(signal.SIGTERM)})"
+    assert run(PROLOGUE + code, "SIGTERM", path=[tmp_path]) in ([told], ["imported", told])
+
+
+CORES = """
+import resource
+from authgate_cli.system import signals
+
+def soft():
+    return resource.getrlimit(resource.RLIMIT_CORE)[0]
+
+before = soft()
+signals.prevent_core_files()
+say(soft())
+signals.prevent_core_files()
+signals.allow_core_files()
+say(soft() == before)
+"""
+
+
+def test_core_files_are_limited_to_nothing_and_to_what_was_before():
+    assert play(CORES) == ["0", "True"]
