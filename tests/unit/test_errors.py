@@ -18,6 +18,7 @@ EXIT_STATUS = {
     errors.Denied: 4,
     errors.CallbackTimeout: 4,
     errors.StoreFailed: 5,
+    errors.StoreCorrupt: 5,
     errors.KeyringUnavailable: 5,
 }
 
