@@ -17,7 +17,7 @@ import sys
 from .. import __version__
 from ..errors import AuthGateError, Refused, Unreachable
 from ..oauth import http1
-from ..oauth.messages import Response, retry_after, without_echo
+from ..oauth.messages import Response, retry_after
 from ..urls import split
 from ..values import TYPE_CHECKING
 from .connections import TimedSocket, connect, tls_context
@@ -82,7 +82,7 @@ class Http:
             self._sleep(wait)
         if isinstance(answer, Unreachable):
             raise answer
-        return without_echo(answer, request.secrets)
+        return answer._replace(secrets=request.secrets)
 
     def close(self) -> None:
         """Close what is kept open."""
