@@ -247,6 +247,7 @@ class Device:
     scope: str
     user_code: str
     expires: float
+    challenge: str = ""
     allowed: bool | None = None
 
 
@@ -281,6 +282,7 @@ class Provider(Mint):
     auto_approve: bool = True  # device codes, at their first poll
     device_interval: int | None = 0
     device_ttl: int | None = 1800
+    device_pkce: bool = False  # demand it, as Keycloak can; AuthGate ignores it
     rate_limits: bool = False
     tls: ssl.SSLContext | None = None
     advertise_device: bool = False
@@ -510,7 +512,10 @@ class Provider(Mint):
         if client_id not in self.clients:
             raise OAuthError("invalid_client", "Unknown client_id")
         require_grant(self.clients[client_id], "device_code")
-        code, device = self._new_device(client_id, seen.form.get("scope") or DEFAULT_SCOPE)
+        challenge = seen.form.get("code_challenge", "") if self.device_pkce else ""
+        if self.device_pkce and not (challenge and seen.form.get("code_challenge_method") == "S256"):
+            raise OAuthError("invalid_request", "Missing parameter: code_challenge")
+        code, device = self._new_device(client_id, seen.form.get("scope") or DEFAULT_SCOPE, challenge)
         answer = {
             "device_code": code,
             "user_code": device.user_code,
@@ -521,12 +526,12 @@ class Provider(Mint):
         }
         return json_answer({name: value for name, value in answer.items() if value is not None})
 
-    def _new_device(self, client_id: str, scope: str) -> tuple[str, Device]:
+    def _new_device(self, client_id: str, scope: str, challenge: str) -> tuple[str, Device]:
         code = secrets.token_hex(20)
         self.issued.add(code)
         letters = "".join(secrets.choice(USER_CODE_LETTERS) for _ in range(8))
         expires = self.clock() + (1800 if self.device_ttl is None else self.device_ttl)
-        device = Device(client_id, scope, f"{letters[:4]}-{letters[4:]}", expires)
+        device = Device(client_id, scope, f"{letters[:4]}-{letters[4:]}", expires, challenge)
         self.devices[code] = device
         return code, device
 
@@ -596,6 +601,8 @@ class Provider(Mint):
         device = self.devices.get(code)
         if device is None or device.client_id != client_id:
             raise OAuthError("access_denied")
+        if device.challenge and not matches_challenge(seen.form.get("code_verifier", ""), device.challenge):
+            raise OAuthError("invalid_grant", "PKCE verification failed")
         if device.expires <= self.clock():
             raise OAuthError("expired_token")
         if device.allowed is None and not self.auto_approve:
