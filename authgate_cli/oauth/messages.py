@@ -133,6 +133,7 @@ _REGISTERED = (
 )
 _LONGEST_QUOTE = 10_000  # characters of a server's text that are looked at
 _ESCAPE = r"\\(?:u([0-9a-fA-F]{4})|u\{0*([0-9a-fA-F]{1,5})\}|x([0-9a-fA-F]{2})|(.))"
+_CONTROLS = {"b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t"}
 _LIKE_A_TOKEN = r"[A-Za-z0-9._~+/=-]{20,}"  # RFC 6750 section 2.1
 _LEFT_OUT = "****"
 
@@ -168,7 +169,7 @@ def _unescaped(text: str) -> str:
 
     def character(escape: re.Match[str]) -> str:
         code = escape[1] or escape[2] or escape[3]
-        return chr(int(code, 16)) if code else escape[4]
+        return chr(int(code, 16)) if code else _CONTROLS.get(escape[4], escape[4])
 
     while (plain := html.unescape(unquote(re.sub(_ESCAPE, character, text, flags=re.DOTALL)))) != text:
         text = plain  # every round makes it shorter

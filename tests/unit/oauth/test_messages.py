@@ -63,6 +63,7 @@ ECHOES = {
     "split by combining marks": "\u0301".join(SECRET),
     "split by dashes": "-".join(SECRET),
     "split by an escape": SECRET[:4] + "\\u000a" + SECRET[4:],
+    "split by a short escape": SECRET[:4] + "\\n" + SECRET[4:9] + "\\\\t" + SECRET[9:],
     "with spaces for plus signs": SECRET.replace("+", " "),
     "twice": f"{SECRET}{SECRET} and {SECRET}",
     "in a sentence": f"The code '{SECRET}' is unknown.",
@@ -91,7 +92,7 @@ def test_the_longer_of_two_secrets_is_left_out_first():
     assert messages.quotable("abcdef abc", 60, ("abc", "abcdef")) == "**** ****"
 
 
-@pytest.mark.parametrize("secret", ["a\\u0041b", "a%41b", "a&amp;b", "!!!", "ß", "İ", ""], ids=repr)
+@pytest.mark.parametrize("secret", ["a\\u0041b", "a\\nb", "a%41b", "a&amp;b", "!!!", "ß", "İ", ""], ids=repr)
 def test_a_secret_that_looks_like_an_escape_is_left_out_too(secret):
     quoted = messages.quotable(f"<{secret}>", 60, (secret,))
     assert quoted == ("<****>" if secret else "<>")
