@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
 
-from .text import clean
+from .text import NAME, SCOPES, WORD, clean
 from .tokens import mask, rfc3339
 from .values import TYPE_CHECKING
 
@@ -16,6 +17,10 @@ if TYPE_CHECKING:
     from .session import Checked
     from .settings import Settings
     from .tokens import TokenSet
+
+# Claims that hold a secret, by the end of their name, and a JWT wherever it stands.
+_SECRET_NAME = re.compile(r"(token|secret|password|assertion|jwt)s?$", re.IGNORECASE)
+_JWT = re.compile(r"eyJ[\w-]+\.[\w-]+\.[\w.-]*")
 
 _TOKENINFO = (
     ("UserID", "user_id"),
@@ -32,15 +37,15 @@ def as_text(checked: Checked, now: float, show_tokens: bool) -> str:
     token = checked.issued.token
     shown = _unmasked if show_tokens else mask
     lines = [
-        *_user(checked.userinfo, shown(token.access_token)),
+        *_user(checked.userinfo, shown(token.access_token), show_tokens),
         f"Access Token: {shown(token.access_token)}",
         f"Refresh Token: {shown(token.refresh_token)}",
-        f"Token Type: {clean(token.token_type)}",
+        f"Token Type: {clean(token.token_type, WORD)}",
         f"Expires In: {'never' if token.expires_at is None else _seconds_left(token, now)}",
         f"Expires At: {'never' if token.expires_at is None else rfc3339(token.expires_at)}",
-        f"Scope: {clean(token.scope or '', 5000) or '(none)'}",
+        f"Scope: {clean(token.scope or '', SCOPES) or '(none)'}",
         f"ID Token: {shown(token.id_token)}",
-        *_tokeninfo(checked.tokeninfo),
+        *_tokeninfo(checked.tokeninfo, show_tokens),
     ]
     return "\n".join(lines) + "\n"
 
@@ -49,9 +54,9 @@ def as_json(checked: Checked, settings: Settings, now: float, show_tokens: bool)
     """Return the report as one JSON document; its text is ASCII, everything else escaped."""
     return document(
         {
-            "user": checked.userinfo.claims,
+            "user": claims(checked.userinfo.claims, show_tokens),
             "token": token_fields(checked.issued.token, now, show_tokens),
-            "tokeninfo": checked.tokeninfo.claims,
+            "tokeninfo": claims(checked.tokeninfo.claims, show_tokens),
             "source": checked.issued.source,
             "store": checked.issued.stored_in,
             "issuer": settings.issuer,
@@ -75,31 +80,47 @@ def token_fields(token: TokenSet, now: float, show_tokens: bool) -> dict[str, An
     }
 
 
+def claims(said: Json | None, show_tokens: bool) -> Json | None:
+    """Return claims as they may be shown; a distributed one, say, has an access token (OpenID Connect Core 5.6.2)."""
+    return said if show_tokens or said is None else {name: _masked(name, value) for name, value in said.items()}
+
+
+def _masked(name: str, value: Any) -> Any:
+    """Mask the secrets in the value of a claim; what is inside of it has its name, or one of its own."""
+    if isinstance(value, dict):
+        return {inner: _masked(name if _SECRET_NAME.search(name) else inner, each) for inner, each in value.items()}
+    if isinstance(value, list):
+        return [_masked(name, each) for each in value]
+    if not isinstance(value, str):
+        return value
+    return mask(value) if _SECRET_NAME.search(name) and value else _JWT.sub(lambda found: mask(found[0]), value)
+
+
 def document(fields: dict[str, Any]) -> str:
     """Return one JSON document as it goes to stdout."""
     return json.dumps(fields, indent=2) + "\n"
 
 
-def _user(userinfo: Claims, shown_token: str) -> list[str]:
-    if userinfo.claims is None:
+def _user(userinfo: Claims, shown_token: str, show_tokens: bool) -> list[str]:
+    said = claims(userinfo.claims, show_tokens)
+    if said is None:
         return [f"Token: {shown_token} (UserInfo not available: {clean(userinfo.reason)})"]
-    return [f"User: {person(userinfo.claims)}", f"Subject: {clean(userinfo.claims['sub'])}"]
+    return [f"User: {person(said)}", f"Subject: {clean(said['sub'])}"]
 
 
-def person(claims: Json) -> str:
+def person(said: Json) -> str:
     """Return what to call somebody: name and e-mail address, or the best there is."""
-    names = [clean(claims[key]) for key in ("name", "preferred_username", "nickname") if _is_text(claims.get(key))]
-    email = clean(claims["email"]) if _is_text(claims.get("email")) else ""
-    name = names[0] if names else email or clean(claims["sub"])
-    return f"{name} ({email})" if email and names else name
+    names = [_name(said.get(key)) for key in ("name", "preferred_username", "nickname")]
+    name, email = next(filter(None, names), ""), _name(said.get("email"))
+    return f"{name} ({email})" if name and email else name or email or clean(said["sub"], NAME)
 
 
-def _tokeninfo(tokeninfo: Claims) -> list[str]:
-    if tokeninfo.claims is None:
+def _tokeninfo(tokeninfo: Claims, show_tokens: bool) -> list[str]:
+    said = claims(tokeninfo.claims, show_tokens)
+    if said is None:
         return [f"TokenInfo: not available ({clean(tokeninfo.reason)})"]
-    claims = tokeninfo.claims
-    lines = [f"TokenInfo Active: {clean(claims.get('active', '(none)'))}"]
-    return lines + [f"TokenInfo {label}: {clean(claims.get(key) or '(none)')}" for label, key in _TOKENINFO]
+    lines = [f"TokenInfo Active: {clean(said.get('active', '(none)'))}"]
+    return lines + [f"TokenInfo {label}: {clean(said.get(key) or '(none)')}" for label, key in _TOKENINFO]
 
 
 def _seconds_left(token: TokenSet, now: float) -> int:
@@ -110,5 +131,5 @@ def _unmasked(token: str | None) -> str:
     return token or "(none)"
 
 
-def _is_text(value: object) -> bool:
-    return isinstance(value, str) and clean(value) != ""
+def _name(value: object) -> str:
+    return clean(value, NAME) if isinstance(value, str) else ""

@@ -113,7 +113,7 @@ def check(context: Context, issued: IssuedToken) -> Checked:
         userinfo = Claims(reason=f"a machine's token has no user: {error.code}")
     if tokeninfo.refused and not userinfo.accepted:
         raise token_refused(tokeninfo.reason)
-    if userinfo.claims and subject not in (None, userinfo.claims["sub"]):
+    if userinfo.subject and subject not in (None, userinfo.subject):
         raise _Mismatch("UserInfo is about somebody else than the ID token (sub)", "tell whoever runs the server")
     return Checked(issued, userinfo, tokeninfo)
 

@@ -7,19 +7,54 @@ from .values import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+# The most that is shown of what a server or a token says, in columns of a terminal.
+WORD = 60  # an error code, an algorithm, a code to type
+NAME = 100  # a person, a client, a key
+ISSUER = 200
+SENTENCE = 600  # why something was refused
+VALUE = 500  # a claim
+SCOPES = 5000
+ADDRESS = 2000  # one to visit or to ask; a longer one is refused, not cut
+MARKS = 4  # combining marks on one character; no script needs more
+
 # C0 and C1 controls, soft hyphen, bidi marks and overrides, zero-width and other invisible
-# formatting, tags, lone surrogates: nothing of a server's may move the cursor or forge a line.
+# formatting, blanks that count as letters, tags, lone surrogates: nothing that a server sends may
+# move the cursor or forge a line.
 _INVISIBLE = (
     "[\x00-\x1f\x7f-\x9f\xad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u2028-\u202e"
-    "\u2060-\u206f\u3164\ufe00-\ufe0f\ufeff\uffa0\ufff0-\uffff\ud800-\udfff\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e0fff]"
+    "\u2060-\u206f\u2800\u3164\ufe00-\ufe0f\ufeff\uffa0\ufff0-\uffff\ud800-\udfff\U0001bca0-\U0001bca3"
+    "\U0001d159\U0001d173-\U0001d17a\U000e0000-\U000e0fff]"
 )
 
 
-def clean(text: object, limit: int = 500) -> str:
-    """Return `text` as one visible line of at most `limit` characters."""
-    spaced = _replaced(r"[\t\r\n\v\f\x85\u2028\u2029]+", " ", str(text))
-    visible = _replaced(_INVISIBLE, "", spaced).strip()
-    return visible if len(visible) <= limit else visible[: limit - 1] + "…"
+def clean(text: object, limit: int = VALUE) -> str:
+    """Return `text` as one visible line of at most `limit` columns; runs of spaces and combining marks are folded."""
+    line = " ".join(str(text).split())
+    if not _is_plain(line):
+        line = _fold_marks(" ".join(_replaced(_INVISIBLE, "", line).split()))
+    return cut(line, limit)
+
+
+def cut(line: str, limit: int) -> str:
+    """Return a line of at most `limit` columns; what was cut ends with an ellipsis."""
+    if columns(line) <= limit:
+        return line
+    width, end = 0, 0
+    while (width := width + columns(line[end])) < limit:
+        end += 1
+    return line[:end] + "…"
+
+
+def columns(line: str) -> int:
+    """Return the columns that a line takes on a terminal: two for a wide character, none for a combining mark."""
+    if line.isascii():
+        return len(line)
+    from unicodedata import category, east_asian_width  # ASCII, which most text is, needs no tables
+
+    return sum(
+        0 if category(character) in ("Mn", "Me") else 2 if east_asian_width(character) in ("W", "F") else 1
+        for character in line
+    )
 
 
 def escape(text: str) -> str:
@@ -27,14 +62,30 @@ def escape(text: str) -> str:
     return _replaced(_INVISIBLE, lambda match: ascii(match[0])[1:-1], text)
 
 
-def _replaced(pattern: str, replacement: str | Callable[..., str], text: str) -> str:
-    if text.isascii() and text.isprintable():
-        return text
-    import re  # most text gets by without, and a cached `token` has no time for it
-
-    return re.sub(pattern, replacement, text)
-
-
 def listing(words: list[str]) -> str:
     """Join words as a sentence does: a; a and b; a, b and c."""
     return " and ".join([", ".join(words[:-1]), words[-1]] if len(words) > 1 else words)
+
+
+def _is_plain(text: str) -> bool:
+    return text.isascii() and text.isprintable()
+
+
+def _fold_marks(line: str) -> str:
+    """Leave no more than MARKS combining marks in a row: a pile of them covers the lines above."""
+    from unicodedata import category
+
+    kept, marks = [], 0
+    for character in line:
+        marks = marks + 1 if category(character).startswith("M") else 0
+        if marks <= MARKS:
+            kept.append(character)
+    return "".join(kept)
+
+
+def _replaced(pattern: str, replacement: str | Callable[..., str], text: str) -> str:
+    if _is_plain(text):
+        return text
+    import re  # most text does without, and a stored `token` has no time for it
+
+    return re.sub(pattern, replacement, text)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import time
-
 from .values import TYPE_CHECKING, Value
 
 if TYPE_CHECKING:
@@ -82,8 +80,17 @@ def expiry(expires_in: object, now: float) -> float | None:
 
 
 def rfc3339(when: float) -> str:
-    """Write a time as RFC 3339 in UTC with whole seconds."""
-    return "%04d-%02d-%02dT%02d:%02d:%02dZ" % time.gmtime(int(when))[:6]
+    """Write a time of the years 0 to 9999 as RFC 3339 in UTC with whole seconds.
+
+    By hand, as `time.gmtime` fails on Windows after the year 3000 and before 1970.
+    """
+    days, second = divmod(int(when), 86400)
+    year = days * 400 // 146097 + 1968  # never too late
+    while _days(year + 1, 1, 1) <= days:
+        year += 1
+    month = max(month for month in range(1, 13) if _days(year, month, 1) <= days)
+    day = days - _days(year, month, 1) + 1
+    return "%04d-%02d-%02dT%02d:%02d:%02dZ" % (year, month, day, second // 3600, second // 60 % 60, second % 60)
 
 
 def parse_rfc3339(text: str) -> float | None:

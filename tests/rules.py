@@ -11,11 +11,11 @@ from typing import NamedTuple
 HEADINGS = {
     "Native app (RFC 8252)": 8,
     "PKCE (RFC 7636)": 4,
-    "Device (RFC 8628)": 12,
+    "Device (RFC 8628)": 14,
     "OAuth security (RFC 9700)": 11,
     "Callback": 14,
     "Issuer (RFC 9207, RFC 8414)": 4,
-    "ID token (OpenID Connect Core)": 11,
+    "ID token (OpenID Connect Core)": 13,
     "Revocation (RFC 7009)": 4,
     "Token binding": 5,
     "HTTP": 14,
@@ -157,6 +157,17 @@ RULES = [
         (
             *("H", "the device code is never shown"),
             f"{DEVICE}::test_address_and_code_are_shown_and_the_device_code_never",
+        ),
+        (
+            *("H", "PKCE in the device flow as well"),
+            f"{DEVICE}::test_device_flow_has_pkce",
+            f"{DEVICE}::test_every_device_sign_in_has_a_verifier_of_its_own",
+            f"{POLLER}::test_the_request_has_a_challenge",
+        ),
+        (
+            *("H", "at least one second between polls"),
+            f"{DEVICE}::test_polls_are_a_second_apart_whatever_the_server_says",
+            f"{POLLER}::test_there_is_at_least_a_second_between_polls_whatever_the_server_says",
         ),
     ),
     *_under(
@@ -317,6 +328,11 @@ RULES = [
             f"{ID_TOKEN}::test_the_leeway_is_two_minutes",
         ),
         (
+            *("M", "iat is there and not in the future, nor is nbf when there is one"),
+            f"{ID_TOKEN}::test_one_wrong_claim_is_enough",
+            f"{FORGED}::test_one_wrong_claim_ends_a_sign_in_and_nothing_is_kept",
+        ),
+        (
             *("M", "nonce is that of the request"),
             f"{ID_TOKEN}::test_one_wrong_claim_is_enough",
             f"{BROWSER}::test_id_token_that_is_wrong_is_refused_and_nothing_kept",
@@ -324,6 +340,7 @@ RULES = [
         (
             *("M", "at_hash fits the access token when there is one"),
             f"{ID_TOKEN}::test_a_wrong_at_hash_is_refused",
+            f"{ID_TOKEN}::test_a_wrong_at_hash_is_refused_whatever_the_algorithm",
             f"{BROWSER}::test_id_token_that_is_wrong_is_refused_and_nothing_kept",
         ),
         (
@@ -331,11 +348,13 @@ RULES = [
             f"{REPORT}::test_somebody_elses_userinfo_is_refused_and_the_new_token_not_kept",
         ),
         (
-            *("H", "RS256 and ES256 signatures are checked by the published keys"),
+            *("H", "RS, PS and ES signatures with 256, 384 and 512 are checked by the published keys"),
             f"{FORGED}::test_a_forged_id_token_is_refused_and_nothing_kept",
             f"{FORGED}::test_a_signature_by_another_key_of_the_same_name_is_refused",
             f"{FORGED}::test_the_keys_are_fetched_once_more_for_an_unknown_key_and_not_for_ever",
+            f"{FORGED}::test_an_id_token_of_every_algorithm_is_accepted",
             f"{KEYS}::test_the_examples_of_rfc_7515",
+            "unit/oauth/test_signatures.py::test_the_vectors_of_wycheproof_are_judged_as_it_says",
         ),
         (
             *("H", "HS256 counts only straight from the token endpoint"),
@@ -343,13 +362,21 @@ RULES = [
             "flows/test_inspect.py::test_what_cannot_be_proven_is_exit_1_with_the_reason",
         ),
         (
-            *("H", "none counts never"),
+            *("H", "none, another case, white space and any unknown name are refused"),
             f"{FORGED}::test_a_forged_id_token_is_refused_and_nothing_kept",
+            f"{FORGED}::test_any_other_algorithm_is_refused",
+            f"{ID_TOKEN}::test_any_other_algorithm_is_refused",
             "flows/test_inspect.py::test_unsigned_token_proves_nothing",
         ),
         (
             *("M", "after a refresh it has the same iss, sub and aud"),
             f"{LIFE}::test_a_new_id_token_about_somebody_else_is_refused_and_the_token_kept",
+            f"{FORGED}::test_a_refresh_does_not_survive_an_id_token_about_somebody_else",
+        ),
+        (
+            *("M", "any other fault of it after a refresh drops it and keeps the tokens"),
+            f"{FORGED}::test_a_refresh_survives_an_id_token_that_is_not_right",
+            f"{FORGED}::test_a_refresh_survives_any_other_fault_of_the_claims",
         ),
     ),
     *_under(

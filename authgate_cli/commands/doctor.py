@@ -10,7 +10,7 @@ import stat
 from .. import report, session
 from ..errors import AuthGateError, FlowUnavailable, KeyringUnavailable, StoreFailed, Unreachable, UsageError
 from ..oauth import device
-from ..oauth.authorization import new_request
+from ..oauth.authorization import new_request, new_secret
 from ..oauth.messages import get, http_date
 from ..server import fetch_metadata
 from ..settings import SECRET_VARIABLES, SETTINGS
@@ -194,11 +194,11 @@ def client(context: Context) -> Iterator[Check]:
 
 
 def _device_flow(context: Context) -> Check:
-    settings = context.settings
+    settings, verifier = context.settings, new_secret(context.system.random_bytes)
     client = settings.client_id, settings.client_secret
-    request = device.authorization_request(context.server.metadata, *client, settings.scope, settings.params)
+    request = device.authorization_request(context.server.metadata, *client, settings.scope, verifier, settings.params)
     try:
-        device.parse_authorization(context.system.send(request))
+        device.parse_authorization(context.system.send(request), settings.issuer, verifier)
     except FlowUnavailable as error:
         return _bad("device flow", error.message, error.hint or "", settings.flow == "device")
     return ok("device flow", "the server offers it to this client")

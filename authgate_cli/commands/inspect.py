@@ -7,8 +7,10 @@ import json
 from .. import report, session
 from ..errors import Refused, SignInNeeded, UsageError
 from ..oauth.id_token import LEEWAY
+from ..oauth.jwks import UnknownKey, WrongSignature
 from ..oauth.jwt import decode
-from ..text import clean
+from ..oauth.messages import quotable, quotable_issuer
+from ..text import NAME, WORD, clean, columns
 from ..tokens import LATEST, rfc3339
 from ..urls import same_issuer
 from ..values import TYPE_CHECKING
@@ -21,6 +23,12 @@ if TYPE_CHECKING:
     from ..oauth.strict_json import Json
 
 _ASK_SERVER = "authgate.pyz status asks the server"
+_ROTATED = (
+    "the server may have replaced its keys since it issued the token; authgate.pyz status asks whether it is good"
+)
+_TAMPERED = (
+    "the token was changed after it was signed, or the server has put another key under the same name; do not use it"
+)
 _TIMES = ("exp", "iat", "nbf", "auth_time")
 
 
@@ -33,11 +41,12 @@ def run(context: Context) -> int:
             f"this is not a JWT: {error}", "a token that is none can only be asked about: authgate.pyz status"
         ) from None
     proven = _verified(context, token) if "verify" in context.arguments.flags else None
+    claims = report.claims(token.claims, "show-tokens" in context.arguments.flags) or {}
     if "json" in context.arguments.flags:
-        told = {"header": token.header, "claims": token.claims, "verified": proven is not None}
+        told = {"header": token.header, "claims": claims, "verified": proven is not None}
         context.terminal.result(report.document({**told, "proven": proven or []}))
     else:
-        context.terminal.result(_text(token) + _proof(proven))
+        context.terminal.result(_text(token.header, claims) + _proof(proven))
     return 0
 
 
@@ -47,21 +56,29 @@ def _verified(context: Context, token: Jwt) -> list[str]:
     issuer, claims, now = context.settings.issuer, token.claims, context.system.now()
     if "iss" not in claims:
         raise Refused("nothing is proven: the token does not say which server it is from (iss)", _ASK_SERVER)
-    if not same_issuer(clean(claims["iss"]), issuer):
-        raise Refused(f"the token is from another server: {clean(claims.get('iss'), 100)}", f"AUTHGATE_URL is {issuer}")
+    if not same_issuer(str(claims["iss"]), issuer):
+        raise Refused(
+            f"the token is from another server: {quotable_issuer(claims['iss'])}", f"AUTHGATE_URL is {issuer}"
+        )
     algorithm = token.header.get("alg")
     if isinstance(algorithm, str) and algorithm.startswith("HS"):
         raise Refused(
-            f"nothing is proven: the token is signed with {clean(algorithm)}, which only the server itself can check",
+            f"nothing is proven: only the server itself can check a token signed with {quotable(algorithm, WORD)}",
             _ASK_SERVER,
         )
-    key = context.server.keys.verify(token)
+    try:
+        key = context.server.keys.verify(token)
+    except Refused as error:
+        kind = type(error)
+        error.hint = error.hint or {UnknownKey: _ROTATED, WrongSignature: _TAMPERED}.get(kind, _ASK_SERVER)
+        raise
+    clock = f"the clock here says {rfc3339(now)}"
     expires, begins = claims.get("exp", LATEST), claims.get("nbf", 0)
     if not _is_time(expires) or expires + LEEWAY <= now:
-        raise Refused(f"the signature is right, but the token has expired (exp {_when(expires)})")
+        raise Refused(f"the signature is right, but the token has expired (exp {_when(expires)})", clock)
     if not _is_time(begins) or begins - LEEWAY > now:
-        raise Refused(f"the signature is right, but the token is not good yet (nbf {_when(begins)})")
-    signer = f"the signature is right: {clean(algorithm)} by the key {clean(key.kid or 'without a name')} of {issuer}"
+        raise Refused(f"the signature is right, but the token is not good yet (nbf {_when(begins)})", clock)
+    signer = f"the signature is right: {algorithm} by the key {clean(key.kid or 'without a name', NAME)} of {issuer}"
     return [signer, "it is meant to be valid now" if "exp" in claims else "it names no end of its validity"]
 
 
@@ -85,14 +102,15 @@ def _token(context: Context) -> str:
     return stored.token.access_token
 
 
-def _text(token: Jwt) -> str:
-    lines = ["Header", *_fields(token.header), "Claims", *_fields(token.claims)]
+def _text(header: Json, claims: Json) -> str:
+    lines = ["Header", *_fields(header), "Claims", *_fields(claims)]
     return "\n".join(lines) + "\n"
 
 
 def _fields(fields: Json) -> list[str]:
-    width = max((len(clean(name)) for name in fields), default=0)
-    return [f"  {clean(name):{width}}  {_shown(name, value)}" for name, value in fields.items()]
+    names = {name: clean(name, WORD) for name in fields}
+    width = max(map(columns, names.values()), default=0)
+    return [f"  {shown}{' ' * (width - columns(shown))}  {_shown(name, fields[name])}" for name, shown in names.items()]
 
 
 def _shown(name: str, value: object) -> str:

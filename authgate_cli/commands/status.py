@@ -125,14 +125,11 @@ def _duration(seconds: float) -> str:
 
 def _as_fields(context: Context, status: Status) -> dict[str, object]:
     issued, failure = status.issued, status.failure
-    token = (
-        report.token_fields(issued.token, context.system.now(), "show-tokens" in context.arguments.flags)
-        if issued
-        else None
-    )
+    show_tokens = "show-tokens" in context.arguments.flags
+    token = report.token_fields(issued.token, context.system.now(), show_tokens) if issued else None
     return {
         "signed_in": failure is None,
-        "user": status.user.claims if status.user else None,
+        "user": report.claims(status.user.claims, show_tokens) if status.user else None,
         "token": token,
         "source": issued.source if issued else None,
         "store": issued.stored_in if issued else None,

@@ -8,11 +8,10 @@ from __future__ import annotations
 import hashlib
 import hmac
 
-from ..text import clean
 from ..urls import split
 from ..values import TYPE_CHECKING, Value
 from .jwt import base64url_encode
-from .messages import parse_query, with_query
+from .messages import parse_query, quotable_error, quotable_issuer, with_query
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -106,13 +105,13 @@ def read_query(query: str, state: str) -> Callback | None:
         return None
     if not hmac.compare_digest(fields.get("state", "").encode(errors="replace"), state.encode()):
         return None
-    error = clean(fields.get("error", ""), 60)
-    if not error and not fields.get("code"):
+    error = quotable_error(fields, (state,))
+    if not error.code and not fields.get("code"):
         return None
     return Callback(
-        code="" if error else fields["code"],
-        error=error,
-        description=clean(fields.get("error_description", ""), 200),
+        code="" if error.code else fields["code"],
+        error=error.code,
+        description=error.description,
         issuer=fields.get("iss"),
     )
 
@@ -133,5 +132,5 @@ def iss_problem(callback: Callback, issuer: str, sends_iss: bool) -> str | None:
     if callback.issuer is None:
         return "the answer does not name its server, although the server says that it does" if sends_iss else None
     if callback.issuer != issuer:
-        return f"the answer is from another server ({clean(callback.issuer, 100)})"
+        return f"the answer is from another server ({quotable_issuer(callback.issuer)})"
     return None

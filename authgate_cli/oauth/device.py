@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
+
 from ..errors import Denied, FlowUnavailable, Refused, SignInNeeded, Unreachable
-from ..text import clean
+from ..text import ADDRESS, WORD, clean, columns
 from ..tokens import is_token
 from ..urls import split
 from ..values import TYPE_CHECKING, Value
+from .authorization import challenge
 from .endpoints import DEVICE_GRANT, authenticated
 from .messages import check_data, read_error, refused, retry_after
 from .strict_json import parse_object
@@ -22,6 +25,7 @@ if TYPE_CHECKING:
 # Seconds. A server that measures to the millisecond calls a poll after just `interval` too fast.
 MARGIN = 0.1
 _DEFAULT_INTERVAL = 5.0
+_SHORTEST_INTERVAL = 1.0  # whatever the server says
 _DEFAULT_LIFETIME = 1800.0
 _LONGEST_PAUSE = 60.0
 _CLIENT = "check CLIENT_ID, CLIENT_SECRET if the client has one, and AUTHGATE_URL"
@@ -40,24 +44,34 @@ class DeviceAuthorization(Value):
     complete_uri: str | None
     expires_in: float
     interval: float
+    verifier: str
 
     def __repr__(self) -> str:
         return f"DeviceAuthorization(verification_uri={self.verification_uri!r})"
 
     def poll(self) -> dict[str, str | None]:
         """Return the fields that ask whether the person has approved (section 3.4)."""
-        return {"grant_type": DEVICE_GRANT, "device_code": self.device_code}
+        return {"grant_type": DEVICE_GRANT, "device_code": self.device_code, "code_verifier": self.verifier}
 
 
 def authorization_request(
-    metadata: Metadata, client_id: str, secret: str | None, scope: str, extra: Mapping[str, str] = {}
+    metadata: Metadata, client_id: str, secret: str | None, scope: str, verifier: str, extra: Mapping[str, str] = {}
 ) -> Request:
-    """Return the request that begins a device sign-in (section 3.1)."""
-    endpoint, fields = metadata.device_authorization_endpoint, {**extra, "scope": scope or None}
+    """Return the request that begins a device sign-in (section 3.1).
+
+    It has PKCE (RFC 7636), which some servers demand here too; others ignore what they do not know.
+    """
+    fields = {
+        **extra,
+        "scope": scope or None,
+        "code_challenge": challenge(verifier),
+        "code_challenge_method": "S256",
+    }
+    endpoint = metadata.device_authorization_endpoint
     return authenticated(endpoint, fields, client_id, secret, metadata.auth_methods)
 
 
-def parse_authorization(response: Response) -> DeviceAuthorization:
+def parse_authorization(response: Response, issuer: str, verifier: str) -> DeviceAuthorization:
     """Judge the answer to a device authorization request (section 3.2).
 
     Raise FlowUnavailable when the server does not do this for the client.
@@ -77,11 +91,12 @@ def parse_authorization(response: Response) -> DeviceAuthorization:
         raise Refused(f"{what}: the server's answer cannot be used: {error}") from None
     return DeviceAuthorization(
         device_code=_code(document),
-        user_code=clean(_need(document, "user_code"), 60),
-        verification_uri=_address(_need(document, "verification_uri", "verification_url")),
-        complete_uri=_complete(document.get("verification_uri_complete")),
+        user_code=_user_code(_need(document, "user_code")),
+        verification_uri=_address(_need(document, "verification_uri", "verification_url"), issuer),
+        complete_uri=_complete(document.get("verification_uri_complete"), issuer),
         expires_in=_seconds(document.get("expires_in"), _DEFAULT_LIFETIME),
         interval=_seconds(document.get("interval"), _DEFAULT_INTERVAL),
+        verifier=verifier,
     )
 
 
@@ -99,7 +114,7 @@ class Poller(Value):
             # Section 3.5: back off when the connection fails; the same for every "not now".
             failures = min(self.failures + 1, 10)  # far beyond the longest pause
             longest = max(_LONGEST_PAUSE, 2 * self.interval)
-            pause = min(max(self.interval, 1.0) * 2**failures, longest)
+            pause = min(self.interval * 2**failures, longest)
             if verdict.retry_after is not None:
                 pause = max(self.interval, verdict.retry_after) + MARGIN
             return self._replace(due=now + pause, failures=failures)
@@ -115,7 +130,8 @@ class Poller(Value):
 
 def new_poller(authorization: DeviceAuthorization, now: float) -> Poller:
     """Begin polling: the first question comes after one interval (section 3.3)."""
-    return Poller(authorization.interval, now + authorization.expires_in, now + authorization.interval + MARGIN)
+    interval = max(authorization.interval, _SHORTEST_INTERVAL)
+    return Poller(interval, now + authorization.expires_in, now + interval + MARGIN)
 
 
 class Pending(Value):
@@ -202,20 +218,38 @@ def _code(document: Json) -> str:
     return code
 
 
-def _address(url: str) -> str:
-    """Accept only web addresses: people click on what a terminal shows."""
+def _user_code(said: str) -> str:
+    """Return the code that the person types; a server that wants to hide something behind a long one is refused."""
+    code = clean(said, ADDRESS)
+    if columns(code) > WORD:
+        raise Refused("the device sign-in cannot begin: the server's user_code is too long for anybody to type")
+    return code
+
+
+def _address(address: str, issuer: str) -> str:
+    """Accept only web addresses of a sane length: people click on what a terminal shows."""
     try:
-        split(url)
+        url = split(address)
     except ValueError:
         raise Refused("the device sign-in cannot begin: the address to visit is not a web address") from None
-    return url
+    if len(address) > ADDRESS:
+        raise Refused(f"the device sign-in cannot begin: the address to visit has more than {ADDRESS} characters")
+    if url.host != split(issuer).host:
+        return address
+    # An AuthGate whose own URL ends in a slash puts a second one behind it, and has no page there.
+    place, mark, query = address.partition("?")
+    scheme, _, rest = place.partition("://")
+    return f"{scheme}://{re.sub('/+', '/', rest)}{mark}{query}"
 
 
-def _complete(url: object) -> str | None:
-    try:
-        return _address(url) if isinstance(url, str) else None
-    except Refused:
+def _complete(address: object, issuer: str) -> str | None:
+    if not isinstance(address, str):
         return None
+    try:
+        split(address)
+    except ValueError:
+        return None
+    return _address(address, issuer)
 
 
 def _seconds(value: object, default: float) -> float:

@@ -6,10 +6,11 @@ RFC 6749 sections 4 to 6, OpenID Connect Core section 5.3, RFC 7009.
 from __future__ import annotations
 
 from ..errors import Refused, TokenRefused
-from ..text import clean
+from ..text import WORD, clean
 from ..tokens import TokenSet, expiry, is_token
 from ..values import TYPE_CHECKING, Value
-from .messages import check_data, client_authorization, http_date, post_form, read_error, refused
+from .jwt import claimed_subject
+from .messages import check_data, client_authorization, http_date, post_form, quotable, read_error, refused
 from .strict_json import parse_object
 
 if TYPE_CHECKING:
@@ -69,7 +70,7 @@ def parse_token_response(response: Response, what: str, now: float, asked_scope:
     if not is_token(document.get("access_token")):
         raise Refused(f"{what}: the server's answer holds no access token that can be used")
     if not isinstance(kind, str) or kind.lower() != "bearer":
-        shown = f"of type {clean(kind, 40)}" if isinstance(kind, str) else "without a type"
+        shown = f"of type {quotable(kind, WORD, response.secrets)}" if isinstance(kind, str) else "without a type"
         raise Refused(f"{what}: the server gave a token {shown}, and not a Bearer token")
     scope, expires_at = document.get("scope"), expiry(document.get("expires_in"), now)
     return TokenSet(
@@ -78,7 +79,8 @@ def parse_token_response(response: Response, what: str, now: float, asked_scope:
         expires_at=expires_at,
         lifetime=expires_at - now if expires_at is not None and expires_at > now else None,
         refresh_token=_token(document.get("refresh_token"), "refresh token", what),
-        id_token=_token(document.get("id_token"), "ID token", what),
+        # An ID token that cannot be read is a fault that its check finds, and that a refresh survives.
+        id_token=None if document.get("id_token") in (None, "") else str(document["id_token"]),
         scope=clean(scope, len(scope)) if isinstance(scope, str) else asked_scope,
     )
 
@@ -95,13 +97,14 @@ class Claims(Value):
     """A JSON object from the server, or the reason why there is none.
 
     `accepted` and `refused` tell whether the server has shown that it takes the token for good,
-    or does not; it may have shown neither.
+    or does not; it may have shown neither. `subject` is whom UserInfo is about.
     """
 
     claims: Json | None = None
     reason: str = ""
     accepted: bool = False
     refused: bool = False
+    subject: str | None = None
 
 
 def parse_userinfo(response: Response) -> Claims:
@@ -110,8 +113,12 @@ def parse_userinfo(response: Response) -> Claims:
     Raise TokenRefused on 401, Unreachable for "not now", Refused for what cannot be used.
     """
     what = "the token cannot be checked"
+    if response.status == 200 and response.headers.get("content-type", "").lower().startswith("application/jwt"):
+        subject = claimed_subject(response.body.decode("ascii", "replace").strip())
+        return Claims(reason="the server signs it (application/jwt)", accepted=subject is not None, subject=subject)
     if response.status == 200:
-        return Claims(_claims(response, what), accepted=True)
+        claims = _claims(response, what)
+        return Claims(claims, accepted=True, subject=claims["sub"])
     if response.status == 401:
         raise token_refused(
             read_error(response).code or "status 401", http_date(response.headers.get("date", "")) or 0.0

@@ -6,14 +6,19 @@ import hashlib
 import hmac
 
 from ..errors import Refused
-from ..text import clean
+from ..text import WORD
+from ..tokens import rfc3339
 from ..values import TYPE_CHECKING, Value
+from . import signatures
+from .jwks import OPERATOR
 from .jwt import Jwt, base64url_encode, decode
+from .messages import quotable, quotable_issuer
 
 if TYPE_CHECKING:
     from .strict_json import Json
 
 LEEWAY = 120  # seconds that clocks may differ
+UNVERIFIED = "HS256"  # AuthGate signs with a secret of its own, so no client can check that
 
 
 class Expected(Value):
@@ -35,16 +40,22 @@ class Mismatch(Refused):
 
 
 def check(id_token: str, expected: Expected) -> Jwt:
-    """Return the decoded ID token. Raise Refused for the first rule that it breaks."""
+    """Return the decoded ID token, its signature not checked. Raise Refused for the first rule that it breaks."""
     try:
         token = decode(id_token)
     except ValueError as error:
-        raise Refused(f"the server's ID token cannot be read: {error}") from None
+        raise Refused(f"the server's ID token cannot be read: {error}", OPERATOR) from None
+    distrust = "the server's ID token cannot be trusted: "
     mismatch = _mismatch(token.claims, expected)
-    problem = mismatch or _claims_problem(token.claims, expected) or _hash_problem(token, expected)
+    if mismatch:
+        raise Mismatch(distrust + mismatch, OPERATOR)
+    problem = _header_problem(token) or _claims_problem(token.claims, expected) or _hash_problem(token, expected)
     if problem:
-        kind = Mismatch if mismatch else Refused
-        raise kind(f"the server's ID token cannot be trusted: {problem}", "tell whoever runs the server")
+        raise Refused(distrust + problem, OPERATOR)
+    problem = _time_problem(token.claims, expected.now)
+    if problem:
+        hint = f"the clock here says {rfc3339(expected.now)}; if that is right, the server's clock is wrong"
+        raise Refused(distrust + problem, hint)
     return token
 
 
@@ -53,7 +64,8 @@ def _mismatch(claims: Json, expected: Expected) -> str | None:
     audience, subject = claims.get("aud"), claims.get("sub")
     audiences = audience if isinstance(audience, list) else [audience]
     if claims.get("iss") != expected.issuer:
-        return f"it is from {clean(claims.get('iss'), 100)}"
+        secrets = (expected.access_token,) if expected.access_token else ()
+        return f"it is from {quotable_issuer(claims.get('iss'), secrets)}"
     if expected.client_id not in audiences:
         return "it is meant for another client (aud)"
     if len(audiences) > 1 and "azp" not in claims:
@@ -67,11 +79,36 @@ def _mismatch(claims: Json, expected: Expected) -> str | None:
     return None
 
 
+def _header_problem(token: Jwt) -> str | None:
+    """Say why the signature cannot be relied on, whatever it is; None when it can be checked."""
+    algorithm = token.header.get("alg")
+    if algorithm not in (*signatures.ALGORITHMS, UNVERIFIED):
+        shown = quotable(algorithm, WORD) if isinstance(algorithm, str) else "it names none"
+        return f"its signature algorithm is not supported: {shown or 'an empty name'} (alg)"
+    if not token.signature:
+        return "it is not signed"
+    if "crit" in token.header:  # RFC 7515 section 4.1.11: what is not understood must not be passed over
+        return "it asks for an extension that is not supported (crit)"
+    return None
+
+
+def _time_problem(claims: Json, now: float) -> str | None:
+    """Say which time is wrong; None when all are right."""
+    expires, issued, begins = claims["exp"], claims["iat"], claims.get("nbf", 0)
+    if expires + LEEWAY <= now:
+        return "it has expired (exp)"
+    if issued - LEEWAY > now:
+        return "it was issued in the future (iat)"
+    if begins - LEEWAY > now:
+        return "it is not good yet (nbf)"
+    return None
+
+
 def _claims_problem(claims: Json, expected: Expected) -> str | None:
     """Say which other claim is wrong; None when all are right."""
-    expires = claims.get("exp")
-    if isinstance(expires, bool) or not isinstance(expires, (int, float)) or expires + LEEWAY <= expected.now:
-        return "it has expired (exp); is the clock here right?"
+    for name in ("exp", "iat", *(["nbf"] if "nbf" in claims else [])):
+        if isinstance(claims.get(name), bool) or not isinstance(claims.get(name), (int, float)):
+            return f"it names no time that can be used ({name})"
     if expected.nonce is not None and not _equal(claims.get("nonce"), expected.nonce):
         return "it does not belong to this sign-in (nonce)"
     return None
@@ -82,10 +119,7 @@ def _hash_problem(token: Jwt, expected: Expected) -> str | None:
     said = token.claims.get("at_hash")
     if said is None or expected.access_token is None:
         return None
-    bits = str(token.header.get("alg"))[-3:]
-    if bits not in ("256", "384", "512"):
-        return None
-    digest = hashlib.new("sha" + bits, expected.access_token.encode()).digest()
+    digest = hashlib.new("sha" + token.header["alg"][2:], expected.access_token.encode()).digest()
     if not _equal(said, base64url_encode(digest[: len(digest) // 2])):
         return "it does not belong to the access token (at_hash)"
     return None

@@ -1,17 +1,19 @@
 """Choose the key that checks a JWT out of a server's key set (RFC 7517), and check the JWT.
 
 - Only the set's keys count: `jwk`, `jku`, `x5c` and `x5u` in a token's header are not looked at.
-- The key's type decides the algorithm; what the token says has to agree (RFC 8725 section 3.1).
+- The key's type decides which algorithms it checks; what the token says has to agree (RFC 8725 section 3.1).
 - One key is tried. A choice that would have to be a guess is refused.
+- What is wrong with a token here has no hint: the next step depends on where the token is from.
 """
 
 from __future__ import annotations
 
 from ..errors import Refused
-from ..text import clean
+from ..text import NAME, WORD
 from ..values import TYPE_CHECKING, Value
 from . import signatures
 from .jwt import base64url_decode
+from .messages import quotable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -20,12 +22,15 @@ if TYPE_CHECKING:
     from .signatures import PublicKey
     from .strict_json import Json
 
-_ALGORITHMS = ("RS256", "ES256")
-_HINT = "tell whoever runs the server"
+OPERATOR = "report this to the operator of the server"
 
 
 class UnknownKey(Refused):
     """The token names a key that the set does not hold; a set fetched now may hold it."""
+
+
+class WrongSignature(Refused):
+    """The key that the token names has not signed what the token says."""
 
 
 class Key(Value):
@@ -33,18 +38,19 @@ class Key(Value):
 
     kid: str | None
     public: PublicKey
+    algorithms: tuple[str, ...]
     unfit: str | None = None
 
     def fits(self, algorithm: str) -> bool:
         """Tell whether the key may check signatures of this algorithm."""
-        return self.unfit is None and signatures.algorithm_of(self.public) == algorithm
+        return self.unfit is None and algorithm in self.algorithms
 
 
 def parse(document: Json) -> tuple[Key, ...]:
     """Return the keys of a set, those not understood left out (section 5). Raise Refused for no set."""
     entries = document.get("keys")
     if not isinstance(entries, list):
-        raise Refused("the server's key set cannot be used: it holds no list of keys", _HINT)
+        raise Refused("the server's key set cannot be used: it holds no list of keys", OPERATOR)
     keys = []
     for entry in entries:
         try:
@@ -62,38 +68,38 @@ def choose(keys: Sequence[Key], header: Json) -> Key:
     """
     algorithm, kid = _algorithm(header), header.get("kid")
     if "kid" in header and not isinstance(kid, str):
-        raise Refused("the token names its key by something that is not text (kid)", _HINT)
+        raise Refused("the token names its key by something that is not text (kid)")
     named = [key for key in keys if kid is None or key.kid == kid]
     fitting = [key for key in named if key.fits(algorithm)]
     if len(fitting) == 1:
         return fitting[0]
     if kid is None:
         problem = "has several keys" if fitting else "has no key"
-        raise Refused(f"the server {problem} for {algorithm}, and the token names none (kid)", _HINT)
-    shown = f"the token's key {clean(kid, 100)}"
+        raise Refused(f"the server {problem} for {algorithm}, and the token names none (kid)")
+    shown = f"the token's key {quotable(kid, NAME)}"
     if fitting:
-        raise Refused(f"{shown} is in the server's key set more than once", _HINT)
+        raise Refused(f"{shown} is in the server's key set more than once")
     if named:
-        raise Refused(f"{shown} cannot be used: {named[0].unfit or f'it is not for {algorithm}'}", _HINT)
-    raise UnknownKey(f"{shown} is not among the server's {algorithm} keys", _HINT)
+        raise Refused(f"{shown} cannot be used: {named[0].unfit or f'it is not for {algorithm}'}")
+    raise UnknownKey(f"{shown} is not among the server's {algorithm} keys")
 
 
 def verify_jwt(token: Jwt, keys: Sequence[Key]) -> Key:
     """Return the key that signed a JWT. Raise UnknownKey or Refused when none provably did."""
     if "crit" in token.header:  # RFC 7515 section 4.1.11: what is not understood must not be passed over
-        raise Refused("the token asks for an extension that is not supported (crit)", _HINT)
+        raise Refused("the token asks for an extension that is not supported (crit)")
     key = choose(keys, token.header)
     if not signatures.verify(token.header["alg"], key.public, token.signed, token.signature):
-        raise Refused("the token's signature is wrong", _HINT)
+        raise WrongSignature("the token's signature is wrong")
     return key
 
 
 def _algorithm(header: Json) -> str:
     algorithm = header.get("alg")
-    if algorithm in _ALGORITHMS:
+    if algorithm in signatures.ALGORITHMS:
         return str(algorithm)
-    shown = clean(algorithm, 40) if isinstance(algorithm, str) else "it names none (alg)"
-    raise Refused(f"the token's signature algorithm is not supported: {shown}", _HINT)
+    shown = quotable(algorithm, WORD) if isinstance(algorithm, str) else "it names none (alg)"
+    raise Refused(f"the token's signature algorithm is not supported: {shown}")
 
 
 def _key(jwk: Json) -> Key:
@@ -102,14 +108,19 @@ def _key(jwk: Json) -> Key:
     if kid is not None and not isinstance(kid, str):
         raise ValueError("not a key")
     public = _public(jwk)
-    return Key(kid, public, _other_purpose(jwk, signatures.algorithm_of(public)) or signatures.flaw(public))
+    algorithms, meant_for = signatures.algorithms_of(public), jwk.get("alg")
+    if meant_for in algorithms:
+        algorithms = (meant_for,)
+    return Key(kid, public, algorithms, _other_purpose(jwk, algorithms) or signatures.flaw(public))
 
 
 def _public(jwk: Json) -> PublicKey:
     if jwk.get("kty") == "RSA":  # RFC 7518 section 6.3.1
         return signatures.RsaKey(_number(jwk.get("n")), _number(jwk.get("e")))
-    if jwk.get("kty") == "EC" and jwk.get("crv") == "P-256":  # section 6.2.1
-        return signatures.EcKey(_number(jwk.get("x"), 32), _number(jwk.get("y"), 32))
+    curve = jwk.get("crv")
+    if jwk.get("kty") == "EC" and isinstance(curve, str) and curve in signatures.CURVES:  # section 6.2.1
+        size = signatures.CURVES[curve].size
+        return signatures.EcKey(_number(jwk.get("x"), size), _number(jwk.get("y"), size), curve)
     raise ValueError("not a type of key that is understood")
 
 
@@ -121,13 +132,13 @@ def _number(text: object, size: int | None = None) -> int:
     return int.from_bytes(data, "big")
 
 
-def _other_purpose(jwk: Json, algorithm: str) -> str | None:
+def _other_purpose(jwk: Json, algorithms: tuple[str, ...]) -> str | None:
     """Say what else a key is meant for (RFC 7517 sections 4.2 to 4.4); None when for this."""
     use, operations, meant_for = jwk.get("use"), jwk.get("key_ops"), jwk.get("alg")
     if use not in (None, "sig"):
         return "it is not for signatures (use)"
     if operations is not None and not (isinstance(operations, list) and "verify" in operations):
         return "it is not for checking signatures (key_ops)"
-    if meant_for not in (None, algorithm):
-        return f"it is for {clean(meant_for, 40)} only (alg)"
+    if meant_for not in (None, *algorithms):
+        return f"it is for {quotable(meant_for, WORD)} only (alg)"
     return None

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import binascii
-from urllib.parse import parse_qsl, quote, urlencode
+import re
+from urllib.parse import parse_qsl, quote, unquote, urlencode
 
 from ..errors import Refused, Unreachable
-from ..text import clean
+from ..text import ISSUER, SENTENCE, WORD, clean, cut
 from ..tokens import is_number
+from ..urls import split
 from ..values import TYPE_CHECKING, Value
 from .strict_json import parse_object
 
@@ -29,11 +31,12 @@ class Request(Value):
 
 
 class Response(Value):
-    """An HTTP answer, read to its end; header names are in lower case."""
+    """An HTTP answer, read to its end; header names are in lower case, `secrets` are the request's."""
 
     status: int
     headers: dict[str, str]
     body: bytes
+    secrets: tuple[str, ...] = ()
 
     def __repr__(self) -> str:
         return f"Response({self.status}, {len(self.body)} bytes)"
@@ -53,15 +56,6 @@ def get(url: str) -> Request:
 def get_as(url: str, access_token: str) -> Request:
     """Return a GET with a Bearer token (RFC 6750 section 2.1)."""
     return Request("GET", url, {"Authorization": f"Bearer {access_token}"}, secrets=(access_token,))
-
-
-def without_echo(response: Response, secrets: tuple[str, ...]) -> Response:
-    """Take our own secrets out of an answer that is an error: its text may be shown to people."""
-    body = response.body
-    if response.status != 200 or b'"error"' in body:  # some servers refuse with status 200
-        for secret in secrets:
-            body = body.replace(secret.encode(), b"****")
-    return response._replace(body=body)
 
 
 def form_encode(fields: Mapping[str, str | None]) -> str:
@@ -102,9 +96,10 @@ _SECRET_FIELDS = ("client_secret", "code", "code_verifier", "device_code", "refr
 
 def post_form(url: str, fields: Mapping[str, str | None], headers: Mapping[str, str] | None = None) -> Request:
     """Return a form POST; fields that are None are left out."""
-    kind = {"Content-Type": "application/x-www-form-urlencoded"}
-    secrets = tuple(fields[name] or "" for name in _SECRET_FIELDS if fields.get(name))
-    return Request("POST", url, {**kind, **(headers or {})}, form_encode(fields), secrets)
+    sent = {"Content-Type": "application/x-www-form-urlencoded", **(headers or {})}
+    credentials = sent.get("Authorization", "").partition(" ")[2]
+    secrets = (*(fields.get(name) for name in _SECRET_FIELDS), credentials)
+    return Request("POST", url, sent, form_encode(fields), tuple(secret for secret in secrets if secret))
 
 
 def http_date(text: str) -> float | None:
@@ -115,7 +110,7 @@ def http_date(text: str) -> float | None:
 
     try:
         return parsedate_to_datetime(text).timestamp()
-    except (TypeError, ValueError, OverflowError):
+    except (TypeError, ValueError, OverflowError, OSError):  # OSError: Windows, before 1970
         return None
 
 
@@ -128,6 +123,74 @@ def retry_after(headers: Mapping[str, str], now: float) -> float | None:
     return None if when is None else max(0.0, when - now)
 
 
+# Shown as they are, whatever the secrets are: RFC 6749, 6750, 7009, 8628, 9126, OpenID Connect Core.
+_REGISTERED = (
+    "access_denied account_selection_required authorization_pending consent_required expired_token insufficient_scope"
+    " interaction_required invalid_client invalid_grant invalid_request invalid_request_object invalid_request_uri"
+    " invalid_scope invalid_target invalid_token login_required registration_not_supported request_not_supported"
+    " request_uri_not_supported server_error slow_down temporarily_unavailable unauthorized_client"
+    " unsupported_grant_type unsupported_response_type unsupported_token_type"
+)
+_LONGEST_QUOTE = 10_000  # characters of a server's text that are looked at
+_ESCAPE = r"\\(?:u([0-9a-fA-F]{4})|u\{0*([0-9a-fA-F]{1,5})\}|x([0-9a-fA-F]{2})|(.))"
+_CONTROLS = {"b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t"}
+_LIKE_A_TOKEN = r"[A-Za-z0-9._~+/=-]{20,}"  # RFC 6750 section 2.1
+_LEFT_OUT = "****"
+
+
+def quotable(said: object, limit: int, secrets: tuple[str, ...] = ()) -> str:
+    """Return what an error may quote of a server's text, in at most `limit` columns.
+
+    All server text in errors passes through here. It is unescaped first, so that no escape hides
+    a secret. Then the request's own `secrets` are left out, in any case and with any spaces and
+    signs in them, and so is every other run that could be a token. Registered error codes stay.
+    """
+    if said in _REGISTERED.split():
+        return str(said)
+    line = clean(_unescaped(str(said)[:_LONGEST_QUOTE]), _LONGEST_QUOTE)
+    for secret in sorted({*secrets, *map(_unescaped, secrets)}, key=len, reverse=True):
+        line = _without(line, secret)
+    line = re.sub(_LIKE_A_TOKEN, lambda run: _LEFT_OUT if re.search("[0-9]", run[0]) else run[0], line)
+    return cut(line, limit)
+
+
+def quotable_issuer(said: object, secrets: tuple[str, ...] = ()) -> str:
+    """Return an issuer as it is; what is no URL is quoted like any other text."""
+    try:
+        split(said if isinstance(said, str) else "")
+    except ValueError:
+        return quotable(said, ISSUER, secrets)
+    return clean(said, ISSUER)
+
+
+def _unescaped(text: str) -> str:
+    """Undo the escapes of JSON, HTML and URLs, also of text that has been escaped more than once."""
+    import html  # its table of names is for errors alone
+
+    def character(escape: re.Match[str]) -> str:
+        code = escape[1] or escape[2] or escape[3]
+        return chr(int(code, 16)) if code else _CONTROLS.get(escape[4], escape[4])
+
+    while (plain := html.unescape(unquote(re.sub(_ESCAPE, character, text, flags=re.DOTALL)))) != text:
+        text = plain  # every round makes it shorter
+    return text
+
+
+def _without(line: str, secret: str) -> str:
+    """Leave a secret out; only its letters and digits are compared, in any case and whatever stands between them."""
+    places = [place for place, character in enumerate(line) if character.isalnum()]
+    letters = "".join(line[place].lower()[:1] for place in places)
+    wanted = "".join(character.lower()[:1] for character in secret if character.isalnum())
+    if not wanted:
+        return line.replace(secret, _LEFT_OUT) if secret else line
+    kept, end, found = [], 0, letters.find(wanted)
+    while found >= 0:
+        kept += [line[end : places[found]], _LEFT_OUT]
+        end = places[found + len(wanted) - 1] + 1
+        found = letters.find(wanted, found + len(wanted))
+    return "".join([*kept, line[end:]])
+
+
 class OAuthError(Value):
     """An error code and its description, both safe to show; "" where the server gave none."""
 
@@ -138,17 +201,22 @@ class OAuthError(Value):
         return f"{self.code} ({self.description})" if self.description else self.code or "no reason given"
 
 
+def quotable_error(fields: Mapping[str, object], secrets: tuple[str, ...]) -> OAuthError:
+    """Return the error that an answer's or a callback's fields name."""
+    code, description = fields.get("error"), fields.get("error_description")
+    return OAuthError(
+        quotable(code, WORD, secrets) if isinstance(code, str) else "",
+        quotable(description, SENTENCE, secrets) if isinstance(description, str) else "",
+    )
+
+
 def read_error(response: Response) -> OAuthError:
     """Return the error in an answer's body; an empty one where it holds none."""
     try:
         document = parse_object(response.body)
     except ValueError:
         return OAuthError()
-    code, description = document.get("error"), document.get("error_description")
-    return OAuthError(
-        clean(code, 60) if isinstance(code, str) else "",
-        clean(description, 200) if isinstance(description, str) else "",
-    )
+    return quotable_error(document, response.secrets)
 
 
 def check_reachable(response: Response, what: str) -> None:

@@ -7,10 +7,10 @@ below the issuer. Whether another server has them shows when they are asked.
 from __future__ import annotations
 
 from ..errors import Refused
-from ..text import clean
+from ..text import ADDRESS
 from ..urls import Url, split
 from ..values import TYPE_CHECKING, Value
-from .messages import check_reachable
+from .messages import check_reachable, quotable_issuer
 from .strict_json import parse_object
 
 if TYPE_CHECKING:
@@ -85,16 +85,19 @@ def _check_issuer(said: object, issuer: str) -> None:
         return
     if not isinstance(said, str):
         raise Refused("the server's discovery document names no issuer", "is this an OpenID server?")
-    raise Refused(f"the server at {issuer} says it is {clean(said, 100)}", _difference(said, issuer))
+    raise Refused(f"the server at {issuer} says it is {quotable_issuer(said)}", _difference(said, issuer))
 
 
 def _difference(said: str, issuer: str) -> str:
     try:
         theirs, ours = split(said), split(issuer)
     except ValueError:
-        return "ask whoever runs the server to mend its issuer"
+        return "ask the operator of the server to correct its issuer"
+    shown = quotable_issuer(said)
+    if shown != said:
+        return "is AUTHGATE_URL right?"  # too long to be typed
     if _roughly(theirs) != _roughly(ours):
-        return f"if {said} is the server you mean, set AUTHGATE_URL to that"
+        return f"if {shown} is the server you mean, set AUTHGATE_URL to that"
     differences = []
     if theirs.path != ours.path:
         differences.append("a slash at the end")
@@ -104,8 +107,8 @@ def _difference(said: str, issuer: str) -> str:
         differences.append(f"{theirs.scheme} is not {ours.scheme}")
     named = f"(the difference: {', '.join(differences) or 'how it is written'})"
     if not theirs.is_safe:
-        return f"ask whoever runs the server to put https into its own URL {named}"
-    return f"set AUTHGATE_URL={said} {named}"
+        return f"ask the operator of the server to put https into its own URL {named}"
+    return f"set AUTHGATE_URL={shown} {named}"
 
 
 def _roughly(url: Url) -> tuple[str, int, str]:
@@ -120,15 +123,17 @@ def _endpoint(document: Json, name: str, base: Url) -> str:
         url = split(value if isinstance(value, str) else "")
     except ValueError:
         raise Refused(f"the server's {name} is not a URL") from None
+    if len(str(value)) > ADDRESS:
+        raise Refused(f"the server's {name} has more than {ADDRESS} characters")
     if url.is_loopback and not base.is_loopback:
         raise Refused(
             f"the server's {name} is an address inside this machine, where the server is not",
-            "ask whoever runs the server to mend its endpoints",
+            "ask the operator of the server to correct its endpoints",
         )
     if not url.is_safe:
         raise Refused(
             f"the server's {name} is not https, and a secret would be sent there",
-            "ask whoever runs the server to put its endpoints on https",
+            "ask the operator of the server to put its endpoints on https",
         )
     return str(value)
 

@@ -1,9 +1,9 @@
-"""Check RS256 and ES256 signatures (RFC 7518 section 3) with nothing but integers.
+"""Check RS, PS and ES signatures (RFC 7518 section 3) with integers alone.
 
-- The key decides the algorithm: an RSA key checks RS256, a P-256 key ES256, and neither anything else.
-- An RSA signature is not parsed. The one encoding that it may hold is built and compared, which
+- The key's type decides which algorithms it checks: an RSA key RS and PS, an elliptic curve just its own ES.
+- An RS signature is not parsed. The one encoding that it may hold is built and compared, which
   leaves no room for lax padding or ASN.1 (RFC 8017 section 8.2.2).
-- A key with a flaw checks nothing, whoever asks.
+- A key with a flaw checks nothing, whatever the caller asks for.
 - Everything here is public, so nothing takes constant time. Never sign with this code.
 """
 
@@ -16,17 +16,72 @@ from ..values import TYPE_CHECKING, Value
 if TYPE_CHECKING:
     Point = tuple[int, int, int]  # Jacobian: x = X / Z², y = Y / Z³; Z = 0 is the point at infinity
 
-_SHA256_INFO = bytes.fromhex("3031300d060960864801650304020105000420")  # DigestInfo, RFC 8017 section 9.2
 
-# P-256 is y² = x³ - 3x + b over the integers modulo a prime (NIST SP 800-186 section 3.2.1.3).
-_PRIME = 2**256 - 2**224 + 2**192 + 2**96 - 1
-_B = 0x5AC635D8AA3A93E7B3EBBD55769886BC651D06B0CC53B0F63BCE3C3E27D2604B
-_ORDER = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551
-_BASE = (
-    0x6B17D1F2E12C4247F8BCE6E563A440F277037D812DEB33A0F4A13945D898C296,
-    0x4FE342E2FE1A7F9B8EE7EB4A7C0F9E162BCE33576B315ECECBB6406837BF51F5,
-)
+class Curve(Value):
+    """The curve y² = x³ - 3x + b over the integers modulo a prime (NIST SP 800-186 section 3.2.1)."""
+
+    prime: int
+    b: int
+    order: int
+    base: tuple[int, int]
+
+    @property
+    def size(self) -> int:
+        """Return the bytes that a coordinate takes."""
+        return (self.prime.bit_length() + 7) // 8
+
+
+CURVES = {
+    "P-256": Curve(
+        2**256 - 2**224 + 2**192 + 2**96 - 1,
+        0x5AC635D8AA3A93E7B3EBBD55769886BC651D06B0CC53B0F63BCE3C3E27D2604B,
+        0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551,
+        (
+            0x6B17D1F2E12C4247F8BCE6E563A440F277037D812DEB33A0F4A13945D898C296,
+            0x4FE342E2FE1A7F9B8EE7EB4A7C0F9E162BCE33576B315ECECBB6406837BF51F5,
+        ),
+    ),
+    "P-384": Curve(
+        2**384 - 2**128 - 2**96 + 2**32 - 1,
+        0xB3312FA7E23EE7E4988E056BE3F82D19181D9C6EFE8141120314088F5013875AC656398D8A2ED19D2A85C8EDD3EC2AEF,
+        0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFC7634D81F4372DDF581A0DB248B0A77AECEC196ACCC52973,
+        (
+            0xAA87CA22BE8B05378EB1C71EF320AD746E1D3B628BA79B9859F741E082542A385502F25DBF55296C3A545E3872760AB7,
+            0x3617DE4A96262C6F5D9E98BF9292DC29F8F41DBD289A147CE9DA3113B5F0B8C00A60B1CE1D7E819D7A431D7C90EA0E5F,
+        ),
+    ),
+    "P-521": Curve(
+        2**521 - 1,
+        int(
+            "0051953EB9618E1C9A1F929A21A0B68540EEA2DA725B99B315F3B8B489918EF109E156193951EC7E93"
+            "7B1652C0BD3BB1BF073573DF883D2C34F1EF451FD46B503F00",
+            16,
+        ),
+        2**521 - 0x5AE79787C40D069948033FEB708F65A2FC44A36477663B851449048E16EC79BF7,
+        (
+            int(
+                "00C6858E06B70404E9CD9E3ECB662395B4429C648139053FB521F828AF606B4D3DBAA14B5E77EFE7"
+                "5928FE1DC127A2FFA8DE3348B3C1856A429BF97E7E31C2E5BD66",
+                16,
+            ),
+            int(
+                "011839296A789A3BC0045C8A5FB42C7D1BD998F54449579B446817AFBD17273E662C97EE72995EF4"
+                "2640C550B9013FAD0761353C7086A272C24088BE94769FD16650",
+                16,
+            ),
+        ),
+    ),
+}
 _INFINITY = (1, 1, 0)
+# DigestInfo up to the digest, RFC 8017 section 9.2
+_DIGEST_INFO = {
+    "256": bytes.fromhex("3031300d060960864801650304020105000420"),
+    "384": bytes.fromhex("3041300d060960864801650304020205000430"),
+    "512": bytes.fromhex("3051300d060960864801650304020305000440"),
+}
+_RSA_ALGORITHMS = tuple(kind + bits for kind in ("RS", "PS") for bits in _DIGEST_INFO)
+_CURVE_OF = {"ES256": "P-256", "ES384": "P-384", "ES512": "P-521"}
+ALGORITHMS = (*_RSA_ALGORITHMS, *_CURVE_OF)
 
 
 class RsaKey(Value):
@@ -37,19 +92,22 @@ class RsaKey(Value):
 
 
 class EcKey(Value):
-    """A public key on P-256: a point that may not be on the curve before `flaw` has seen it."""
+    """A public key: a point that may not be on the curve before `flaw` has seen it."""
 
     x: int
     y: int
+    curve: str = "P-256"
 
 
 if TYPE_CHECKING:
     PublicKey = RsaKey | EcKey
 
 
-def algorithm_of(key: PublicKey) -> str:
-    """Return the one algorithm that a key is good for (RFC 8725 section 3.1)."""
-    return "RS256" if isinstance(key, RsaKey) else "ES256"
+def algorithms_of(key: PublicKey) -> tuple[str, ...]:
+    """Return the algorithms that a key is good for (RFC 8725 section 3.1)."""
+    if isinstance(key, RsaKey):
+        return _RSA_ALGORITHMS
+    return tuple(name for name, curve in _CURVE_OF.items() if curve == key.curve)
 
 
 def flaw(key: PublicKey) -> str | None:
@@ -59,12 +117,26 @@ def flaw(key: PublicKey) -> str | None:
 
 def verify(algorithm: str, key: PublicKey, signed: bytes, signature: bytes) -> bool:
     """Tell whether `signature` is the key's over `signed`, under just this algorithm."""
-    if algorithm != algorithm_of(key) or flaw(key):
+    if algorithm not in algorithms_of(key) or flaw(key):
         return False
-    digest = hashlib.sha256(signed).digest()
-    if isinstance(key, RsaKey):
-        return _rsa_verify(key, digest, signature)
-    return _ec_verify(key, digest, signature)
+    bits = algorithm[2:]
+    digest = _hash(bits, signed)
+    if not isinstance(key, RsaKey):
+        return _ec_verify(key, digest, signature)
+    size = (key.modulus.bit_length() + 7) // 8
+    number = int.from_bytes(signature, "big")
+    if len(signature) != size or number >= key.modulus:
+        return False
+    encoded = pow(number, key.exponent, key.modulus)
+    if algorithm.startswith("PS"):
+        return _is_pss(encoded, key.modulus.bit_length() - 1, bits, digest)
+    info = _DIGEST_INFO[bits] + digest
+    expected = b"\x00\x01" + b"\xff" * (size - len(info) - 3) + b"\x00" + info
+    return encoded == int.from_bytes(expected, "big")
+
+
+def _hash(bits: str, data: bytes) -> bytes:
+    return hashlib.new("sha" + bits, data).digest()
 
 
 def _rsa_flaw(key: RsaKey) -> str | None:
@@ -79,66 +151,75 @@ def _rsa_flaw(key: RsaKey) -> str | None:
     return None
 
 
-def _rsa_verify(key: RsaKey, digest: bytes, signature: bytes) -> bool:
-    """Verify RSASSA-PKCS1-v1_5 (RFC 8017 section 8.2.2)."""
-    size = (key.modulus.bit_length() + 7) // 8
-    number = int.from_bytes(signature, "big")
-    if len(signature) != size or number >= key.modulus:
+def _is_pss(encoded: int, length: int, bits: str, digest: bytes) -> bool:
+    """Verify EMSA-PSS of `length` bits (RFC 8017 section 9.1.2) with a salt as long as the digest (RFC 7518 3.5)."""
+    if encoded.bit_length() > length:
         return False
-    info = _SHA256_INFO + digest
-    expected = b"\x00\x01" + b"\xff" * (size - len(info) - 3) + b"\x00" + info
-    return pow(number, key.exponent, key.modulus).to_bytes(size, "big") == expected
+    size = len(digest)
+    message = encoded.to_bytes((length + 7) // 8, "big")
+    masked, found, trailer = message[: -size - 1], message[-size - 1 : -1], message[-1:]
+    mask = b"".join(_hash(bits, found + count.to_bytes(4, "big")) for count in range(len(masked) // size + 1))
+    block = int.from_bytes(masked, "big") ^ int.from_bytes(mask[: len(masked)], "big")
+    block %= 1 << (length - 8 * (size + 1))  # the bits that the modulus has no room for
+    padding, salt = divmod(block, 1 << 8 * size)
+    expected = _hash(bits, bytes(8) + digest + salt.to_bytes(size, "big"))
+    return padding == 1 and found == expected and trailer == b"\xbc"
 
 
 def _ec_flaw(key: EcKey) -> str | None:
     """Validate a public key (NIST SP 800-186 appendix D.1.1); infinity has no coordinates to give."""
-    x, y = key
-    if 0 <= x < _PRIME and 0 <= y < _PRIME and (y * y - x**3 + 3 * x - _B) % _PRIME == 0:
+    curve, x, y = CURVES[key.curve], key.x, key.y
+    prime = curve.prime
+    if 0 <= x < prime and 0 <= y < prime and (y * y - x**3 + 3 * x - curve.b) % prime == 0:
         return None
-    return "it is not a point on P-256"
+    return f"it is not a point on {key.curve}"
 
 
 def _ec_verify(key: EcKey, digest: bytes, signature: bytes) -> bool:
-    """Verify ECDSA (FIPS 186-5 section 6.4.2); the signature is r and s, 32 bytes each."""
-    r, s = int.from_bytes(signature[:32], "big"), int.from_bytes(signature[32:], "big")
-    if len(signature) != 64 or not 0 < r < _ORDER or not 0 < s < _ORDER:
+    """Verify ECDSA (FIPS 186-5 section 6.4.2); the signature is r and s side by side (RFC 7518 section 3.4).
+
+    No digest here is longer than its curve's order, so none is cut.
+    """
+    curve = CURVES[key.curve]
+    order, size = curve.order, curve.size
+    r, s = int.from_bytes(signature[:size], "big"), int.from_bytes(signature[size:], "big")
+    if len(signature) != 2 * size or not 0 < r < order or not 0 < s < order:
         return False
-    inverse = pow(s, -1, _ORDER)
-    x, _, z = _sum_of_multiples(
-        int.from_bytes(digest, "big") * inverse % _ORDER, (*_BASE, 1), r * inverse % _ORDER, (*key, 1)
-    )
-    return z != 0 and x * pow(z, -2, _PRIME) % _PRIME % _ORDER == r
+    inverse = pow(s, -1, order)
+    m, n = int.from_bytes(digest, "big") * inverse % order, r * inverse % order
+    x, _, z = _sum_of_multiples(m, (*curve.base, 1), n, (key.x, key.y, 1), curve.prime)
+    return z != 0 and x * pow(z, -2, curve.prime) % curve.prime % order == r
 
 
-def _sum_of_multiples(m: int, p: Point, n: int, q: Point) -> Point:
+def _sum_of_multiples(m: int, p: Point, n: int, q: Point, prime: int) -> Point:
     """Return mp + nq, with both factors read bit by bit side by side (Shamir's trick)."""
-    choices = (_INFINITY, p, q, _add(p, q))
+    choices = (_INFINITY, p, q, _add(p, q, prime))
     total = _INFINITY
     for bit in range(max(m.bit_length(), n.bit_length()) - 1, -1, -1):
-        total = _add(_double(total), choices[(m >> bit & 1) + 2 * (n >> bit & 1)])
+        total = _add(_double(total, prime), choices[(m >> bit & 1) + 2 * (n >> bit & 1)], prime)
     return total
 
 
-def _double(point: Point) -> Point:
+def _double(point: Point, prime: int) -> Point:
     """Return 2 * point, on a curve whose linear factor is -3; infinity stays itself."""
     x, y, z = point
-    zz, yy = z * z % _PRIME, y * y % _PRIME
-    slope = 3 * (x - zz) * (x + zz) % _PRIME
-    xyy = 4 * x * yy % _PRIME
-    x3 = (slope * slope - 2 * xyy) % _PRIME
-    return x3, (slope * (xyy - x3) - 8 * yy * yy) % _PRIME, 2 * y * z % _PRIME
+    zz, yy = z * z % prime, y * y % prime
+    slope = 3 * (x - zz) * (x + zz) % prime
+    xyy = 4 * x * yy % prime
+    x3 = (slope * slope - 2 * xyy) % prime
+    return x3, (slope * (xyy - x3) - 8 * yy * yy) % prime, 2 * y * z % prime
 
 
-def _add(p: Point, q: Point) -> Point:
+def _add(p: Point, q: Point, prime: int) -> Point:
     """Return p + q for any two points: equal, opposite and infinite ones too."""
     if not p[2] or not q[2]:
         return p if p[2] else q
-    pzz, qzz = p[2] * p[2] % _PRIME, q[2] * q[2] % _PRIME
-    px, py = p[0] * qzz % _PRIME, p[1] * qzz * q[2] % _PRIME
-    run, rise = (q[0] * pzz - px) % _PRIME, (q[1] * pzz * p[2] - py) % _PRIME
+    pzz, qzz = p[2] * p[2] % prime, q[2] * q[2] % prime
+    px, py = p[0] * qzz % prime, p[1] * qzz * q[2] % prime
+    run, rise = (q[0] * pzz - px) % prime, (q[1] * pzz * p[2] - py) % prime
     if not run:
-        return _INFINITY if rise else _double(p)
-    square = run * run % _PRIME
-    cube, shift = square * run % _PRIME, px * square % _PRIME
-    x = (rise * rise - cube - 2 * shift) % _PRIME
-    return x, (rise * (shift - x) - py * cube) % _PRIME, run * p[2] * q[2] % _PRIME
+        return _INFINITY if rise else _double(p, prime)
+    square = run * run % prime
+    cube, shift = square * run % prime, px * square % prime
+    x = (rise * rise - cube - 2 * shift) % prime
+    return x, (rise * (shift - x) - py * cube) % prime, run * p[2] * q[2] % prime

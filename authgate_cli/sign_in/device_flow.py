@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from ..errors import Unreachable
 from ..oauth import device
+from ..oauth.authorization import new_secret
 from ..tokens import IssuedToken
 from ..values import TYPE_CHECKING
 from . import qr
@@ -32,11 +33,10 @@ def sign_in(context: Context) -> IssuedToken:
 
 
 def _authorize(context: Context) -> DeviceAuthorization:
-    settings = context.settings
-    metadata = context.server.metadata
-    client = settings.client_id, settings.client_secret
-    request = device.authorization_request(metadata, *client, settings.scope, settings.params)
-    return device.parse_authorization(context.system.send(request))
+    settings, metadata = context.settings, context.server.metadata
+    verifier, client = new_secret(context.system.random_bytes), (settings.client_id, settings.client_secret)
+    request = device.authorization_request(metadata, *client, settings.scope, verifier, settings.params)
+    return device.parse_authorization(context.system.send(request), settings.issuer, verifier)
 
 
 def _wait(context: Context, authorization: DeviceAuthorization) -> IssuedToken:

@@ -15,6 +15,7 @@ from __future__ import annotations
 import json
 
 from ..oauth.jwt import claimed_issuer, claimed_lifetime
+from ..oauth.strict_json import check_depth
 from ..text import clean
 from ..tokens import LATEST, TokenSet, is_number, is_token, parse_rfc3339, rfc3339
 from ..urls import same_issuer
@@ -37,9 +38,7 @@ def parse(data: bytes) -> Document:
     if not data.strip():
         return {}
     try:
-        document = json.loads(data)
-    except RecursionError:
-        raise ValueError("nested too deeply") from None
+        document = _load(data.decode(json.detect_encoding(data), "surrogatepass"))
     except ValueError:
         raise ValueError("not JSON") from None
     if not isinstance(document, dict):
@@ -137,10 +136,15 @@ def _entries(document: Document, name: str) -> Fields:
 def _fields(entry: object) -> Fields:
     if isinstance(entry, str):
         try:
-            entry = json.loads(entry)
-        except (ValueError, RecursionError):
+            entry = _load(entry)
+        except ValueError:
             return {}
     return entry if isinstance(entry, dict) else {}
+
+
+def _load(text: str) -> Any:
+    check_depth(text)
+    return json.loads(text)
 
 
 def _text(fields: Fields, name: str) -> str | None:

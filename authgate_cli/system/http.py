@@ -25,7 +25,7 @@ from functools import partial
 
 from .. import __version__
 from ..errors import AuthGateError, Refused, Unreachable
-from ..oauth.messages import Response, retry_after, without_echo
+from ..oauth.messages import Response, retry_after
 from ..urls import split
 from ..values import TYPE_CHECKING
 from . import proxy as proxies
@@ -96,7 +96,7 @@ class Http:
             self._sleep(wait)
         if isinstance(answer, Unreachable):
             raise answer
-        return without_echo(answer, request.secrets)
+        return answer._replace(secrets=request.secrets)
 
     def _logged(self, request: Request, deadline: float) -> Response:
         url, begun = split(request.url), self._monotonic()

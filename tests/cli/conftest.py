@@ -37,7 +37,7 @@ def client(archive, server, tmp_path):
 
 @pytest.fixture
 def signed_in(client, server):
-    """The same, with a token stored, as a sign-in would leave it."""
+    """The same, with a token stored: a sign-in by device takes more than a second, as a poll does."""
     client.store(server.issue(), left=3600)
     return client
 

@@ -115,7 +115,7 @@ def test_at_random_moments(client, server, phase, name):
         server.families.clear()
         server.requests.clear()
         client.token_file.unlink(missing_ok=True)
-        saves_refresh = phase == "save" and number % 2
+        saves_refresh = phase == "save" and number % 4
         if phase == "refresh" or saves_refresh:
             client.store(server.issue())
         pause = random.Random(f"{phase} {name} {number}").uniform(0, length)

@@ -178,11 +178,11 @@ ENCODINGS = {
 
 
 @pytest.mark.parametrize("environment", ENCODINGS.values(), ids=ENCODINGS)
-def test_no_name_is_too_foreign_for_an_encoding(client, server, environment):
+def test_no_name_is_too_foreign_for_an_encoding(signed_in, server, environment):
     server.user["name"] = "Zoë 日本 😀"
 
-    text = client.run("login", "--flow", "device", env=environment, text=False)
-    document = client.run("--json", env=environment, text=False)
+    text = signed_in.run("login", env=environment, text=False)
+    document = signed_in.run("--json", env=environment, text=False)
 
     assert (text.returncode, document.returncode) == (0, 0)
     assert text.stdout.startswith(b"User: Zo")
@@ -193,10 +193,10 @@ def test_no_name_is_too_foreign_for_an_encoding(client, server, environment):
 @pytest.mark.parametrize(
     ("encoding", "name"), [("utf-8", "Zoë 日本"), ("cp1252", "Zoë \\u65e5\\u672c"), ("ascii", "Zo\\xeb \\u65e5\\u672c")]
 )
-def test_what_an_encoding_has_is_shown_and_the_rest_is_escaped(client, server, encoding, name):
+def test_what_an_encoding_has_is_shown_and_the_rest_is_escaped(signed_in, server, encoding, name):
     server.user["name"] = "Zoë 日本"
 
-    done = client.run("login", "--flow", "device", env={"PYTHONIOENCODING": encoding}, text=False)
+    done = signed_in.run("login", env={"PYTHONIOENCODING": encoding}, text=False)
 
     assert done.stdout.decode(encoding).splitlines()[0] == f"User: {name} (jane@example.com)"
 

@@ -53,6 +53,20 @@ class Watched(io.StringIO):
         return super().write(text)
 
 
+class Hurry:
+    """A monotonic clock that sleeping moves on, so that a poll takes no time; `sleep` lets other threads run."""
+
+    def __init__(self):
+        self._ahead = 0.0
+
+    def monotonic(self):
+        return time.monotonic() + self._ahead
+
+    def sleep(self, seconds):
+        time.sleep(min(seconds, 0.002))
+        self._ahead += seconds
+
+
 def forbidden_browser(url):
     raise AssertionError("no browser may be opened here")
 
@@ -62,7 +76,7 @@ ATTENDED = Environment("linux", terminal=True)
 
 @pytest.fixture
 def authgate(server, home):
-    """Run a command line; the browser is a function, and forbidden unless one is given.
+    """Run a command line; the browser is a function, and forbidden unless one is given. Sleeping takes no time.
 
     When the test is over, no secret of the server's may have been shown where none belongs.
     """
@@ -87,7 +101,8 @@ def authgate(server, home):
         environ = {name: value for name, value in environ.items() if value is not None}
         if browser:
             here = here._replace(browser=("test-browser",), display=True)
-        out, err = io.StringIO(), Watched(watch)
+        out, err, hurry = io.StringIO(), Watched(watch), Hurry()
+        system = {"sleep": hurry.sleep, "monotonic": hurry.monotonic, **system}
 
         def edit(real):
             return real._replace(environment=lambda: here, open_browser=browser or forbidden_browser, **system)

@@ -116,7 +116,7 @@ def test_retry_after_is_honoured(device, server, clock):
 
     device()
 
-    assert sum(clock.pauses) == pytest.approx(40, abs=0.5)
+    assert sum(clock.pauses) == pytest.approx(1 + 40, abs=0.5)
 
 
 def test_denial_is_final(device, server, token_file):
@@ -261,3 +261,59 @@ def test_a_flow_that_was_asked_for_by_name_is_not_replaced(authgate, server):
 
     assert result.status == 1
     assert "/oauth/authorize" not in result.err
+
+
+@pytest.mark.parametrize("interval", [0, 0.01, False])
+def test_polls_are_a_second_apart_whatever_the_server_says(device, server, clock, interval):
+    server.device_interval = interval
+    server.misbehave("/oauth/token", times=5, **pending())
+    server.misbehave("/oauth/token", status=400, body={"error": "slow_down", "interval": 0})
+    times = []
+    server.misbehave("/oauth/device/code", when=lambda seen: times.append(clock.time))
+    server.misbehave("/oauth/token", when=lambda seen: times.append(clock.time))
+
+    assert device().status == 0
+    assert all(later - earlier >= 1 for earlier, later in zip(times, times[1:]))
+
+
+def test_device_flow_has_pkce(device, server):
+    server.device_pkce = True
+
+    assert device().status == 0
+    asked, polled = (
+        next(seen.form for seen in server.requests if seen.path == path)
+        for path in ("/oauth/device/code", "/oauth/token")
+    )
+    assert asked["code_challenge_method"] == "S256"
+    assert len(polled["code_verifier"]) == 43
+    assert polled["code_verifier"] not in asked.values()
+
+
+def test_every_device_sign_in_has_a_verifier_of_its_own(device, server):
+    device()
+    device("--force")
+
+    verifiers = [seen.form["code_verifier"] for seen in server.requests if "code_verifier" in seen.form]
+    assert len(set(verifiers)) == len(verifiers) == 2
+
+
+def test_verifier_is_the_same_at_every_poll_and_never_shown(device, server):
+    server.device_pkce = True
+    server.misbehave("/oauth/token", times=2, **pending())
+
+    result = device("--verbose")
+
+    (verifier,) = {seen.form["code_verifier"] for seen in server.requests if "code_verifier" in seen.form}
+    assert verifier not in result.out + result.err
+
+
+def test_doubled_slash_of_a_device_address_is_left_out(device, server):
+    def double(told):
+        return {name: value.replace("/device", "//device") if "uri" in name else value for name, value in told.items()}
+
+    server.misbehave("/oauth/device/code", edit=double)
+
+    result = device()
+
+    assert f"visit   {server.issuer}/device\n" in result.err
+    assert f"directly    {server.issuer}/device?user_code=" in result.err

@@ -1,10 +1,16 @@
-"""ID tokens that somebody forged, through the whole sign-in: exit 1, one reason, and nothing is kept."""
+"""ID tokens that are not right, through the whole sign-in and the whole refresh.
+
+At a sign-in: exit 1, one reason, and nothing is kept. At a refresh the old refresh token is spent:
+the new tokens are kept, without the ID token, unless it is about another person, issuer or client.
+"""
 
 import base64
 import json
+import time
 from pathlib import Path
 
 import pytest
+from authgate_keys import SIGNERS
 from callback_address import callback_address
 from test_browser_flow import get
 
@@ -38,9 +44,11 @@ FORGERIES = {
     "alg none": lambda token: with_header(with_signature(token, b""), alg="none"),
     "alg None with a signature": lambda token: with_header(token, alg="None"),
     "no alg": lambda token: with_header(token, alg=None),
-    "the other algorithm": lambda token: with_header(
-        token, alg={"RS256": "ES256", "ES256": "RS256"}[decode(token).header["alg"]]
+    "the other kind of algorithm": lambda token: with_header(
+        token, alg=("RS" if decode(token).header["alg"].startswith("ES") else "ES") + decode(token).header["alg"][2:]
     ),
+    "the other hash": lambda token: with_header(token, alg=decode(token).header["alg"][:2] + "513"),
+    "a secret's algorithm, cut short": lambda token: with_header(token, alg="HS25"),
     "a key that is not published": lambda token: with_header(token, kid="mine"),
 }
 
@@ -55,6 +63,7 @@ def refusal(authgate, server, robot, callback, token_file):
         error, _ = result.err.splitlines()[-2:]
         assert (result.status, result.out) == (1, "")
         assert error.startswith("authgate: error: the ")
+        assert server.count("GET", "/oauth/userinfo") == 0
         assert not token_file.exists()
         assert "Sign-in failed" in person.finish()[1]
         return error
@@ -63,7 +72,7 @@ def refusal(authgate, server, robot, callback, token_file):
 
 
 @pytest.mark.parametrize("forgery", FORGERIES.values(), ids=FORGERIES)
-@pytest.mark.parametrize("signing", ["RS256", "ES256"])
+@pytest.mark.parametrize("signing", ["RS256", "PS256", "ES256", "ES384"])
 def test_a_forged_id_token_is_refused_and_nothing_kept(server, refusal, forgery, signing):
     server.signing = signing
     server.misbehave("/oauth/token", edit=lambda told: {**told, "id_token": forgery(told["id_token"])})
@@ -88,3 +97,174 @@ def test_the_keys_are_fetched_once_more_for_an_unknown_key_and_not_for_ever(serv
     refusal()
 
     assert server.count("GET", JWKS) == 2
+
+
+@pytest.mark.parametrize("signing", SIGNERS)
+def test_an_id_token_of_every_algorithm_is_accepted(authgate, server, robot, callback, token_file, signing):
+    server.signing = signing
+
+    result = authgate("login", "--redirect-uri", callback, "--scope", "openid", browser=robot())
+
+    assert result.status == 0, result.err
+    assert stored(token_file, server)["id_token"]
+    assert server.count("GET", JWKS) == (signing != "HS256")
+
+
+@pytest.mark.parametrize("signing", ["RS384", "PS512", "ES512"])
+def test_a_signature_that_is_changed_is_refused_whatever_the_algorithm(server, refusal, signing):
+    server.signing = signing
+    server.misbehave(
+        "/oauth/token", edit=lambda told: {**told, "id_token": FORGERIES["other claims"](told["id_token"])}
+    )
+
+    assert "signature is wrong" in refusal()
+
+
+OTHER_ALGORITHMS = ["none ", "", "rs256", "foo", "NONE", "HS512", "HS384", "hs256", "EdDSA", "RS256\n", 5, ["RS256"]]
+
+
+@pytest.mark.parametrize("alg", OTHER_ALGORITHMS, ids=repr)
+@pytest.mark.parametrize("signing", ["HS256", "RS256"])
+def test_any_other_algorithm_is_refused(server, refusal, signing, alg):
+    server.signing = signing
+    server.misbehave("/oauth/token", edit=lambda told: {**told, "id_token": with_header(told["id_token"], alg=alg)})
+
+    assert "algorithm is not supported" in refusal()
+
+
+def with_claims(server, token, **changes):
+    """Sign a token's claims again with changes; ... takes one out."""
+    claims = {**decode(token).claims, **changes}
+    return server.sign({name: value for name, value in claims.items() if value is not ...})
+
+
+LATE, EARLY = time.time() + 3600, time.time() - 3600
+MISMATCHES = {
+    "another issuer": {"iss": "https://evil.example"},
+    "no issuer": {"iss": ...},
+    "another audience": {"aud": "somebody-else"},
+    "no audience": {"aud": ...},
+    "several audiences": {"aud": ["CLIENT", "somebody-else"]},
+    "another party": {"azp": "somebody-else"},
+}
+FAULTS = {
+    "expired": {"exp": EARLY},
+    "no expiry": {"exp": ...},
+    "no time of issue": {"iat": ...},
+    "issued in the future": {"iat": LATE},
+    "issued in the year 9999": {"iat": 253402300799},
+    "good only later": {"nbf": LATE},
+    "the hash of another access token": {"at_hash": "77QmUPtjPfzWtF2AnpK9RQ"},
+}
+
+
+def meant(server, changes):
+    """Put the client where a table says so."""
+    return {
+        name: [server.client_id if one == "CLIENT" else one for one in value] if isinstance(value, list) else value
+        for name, value in changes.items()
+    }
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [*MISMATCHES.values(), *FAULTS.values(), {"nonce": "another"}, {"nonce": ...}, {"sub": ...}, {"sub": ""}],
+    ids=[*MISMATCHES, *FAULTS, "another nonce", "no nonce", "nobody", "an empty subject"],
+)
+@pytest.mark.parametrize("signing", ["HS256", "RS256"])
+def test_one_wrong_claim_ends_a_sign_in_and_nothing_is_kept(server, refusal, signing, changes):
+    """OpenID Connect Core section 3.1.3.7, condition by condition."""
+    server.signing = signing
+
+    def edit(told):
+        return {**told, "id_token": with_claims(server, told["id_token"], **meant(server, changes))}
+
+    server.misbehave("/oauth/token", edit=edit)
+
+    assert "cannot be trusted" in refusal()
+
+
+@pytest.mark.parametrize("id_token", ["a b", "x.y", 5, {"a": 1}, "e30.e30."], ids=repr)
+def test_an_id_token_that_cannot_be_read_ends_a_sign_in(server, refusal, id_token):
+    server.misbehave("/oauth/token", edit=lambda told: {**told, "id_token": id_token})
+
+    refusal()
+
+
+def stored(token_file, server):
+    return json.loads(json.loads(token_file.read_text())["data"][server.client_id])
+
+
+@pytest.fixture
+def refresh(authgate, server, token_file):
+    """Refresh a stored token; `spoil` makes another ID token of the one that comes."""
+    server.signing = "RS256"
+    given = server.issue("openid")
+
+    def refresh(spoil):
+        entry = {**given, "expires_at": time.time() - 60, "issuer": server.issuer}
+        token_file.touch(0o600)
+        token_file.write_text(json.dumps({"data": {server.client_id: json.dumps(entry)}}))
+
+        def edit(told):
+            family = server.families[told["refresh_token"]]
+            return {**told, "id_token": spoil(server.with_id_token(told, family)["id_token"])}
+
+        server.misbehave("/oauth/token", edit=edit)
+        before = token_file.read_bytes()
+        result = authgate("token")
+        return result, given, stored(token_file, server), token_file.read_bytes() == before
+
+    return refresh
+
+
+SURVIVED = {
+    **FORGERIES,
+    **{f"alg {alg!r}": lambda token, alg=alg: with_header(token, alg=alg) for alg in OTHER_ALGORITHMS},
+    "a space": lambda token: token + " ",
+    "a number": lambda token: 5,
+    "an object": lambda token: {"a": token},
+    "two parts": lambda token: token.rpartition(".")[0],
+}
+
+
+@pytest.mark.parametrize("spoil", SURVIVED.values(), ids=SURVIVED)
+def test_a_refresh_survives_an_id_token_that_is_not_right(refresh, spoil):
+    result, given, kept, _ = refresh(spoil)
+
+    assert (result.status, result.out.strip()) == (0, kept["access_token"])
+    assert kept["refresh_token"] != given["refresh_token"]
+    assert kept["id_token"] == given["id_token"]
+    (line,) = result.err.splitlines()
+    assert line.startswith("authgate: warning: ") and line.endswith("; the new ID token is not kept")
+
+
+@pytest.mark.parametrize("changes", FAULTS.values(), ids=FAULTS)
+def test_a_refresh_survives_any_other_fault_of_the_claims(refresh, server, changes):
+    result, given, kept, _ = refresh(lambda token: with_claims(server, token, **changes))
+
+    assert (result.status, result.out.strip()) == (0, kept["access_token"])
+    assert kept["refresh_token"] != given["refresh_token"]
+    assert kept["id_token"] == given["id_token"]
+    assert "the new ID token is not kept" in result.err
+
+
+@pytest.mark.parametrize("changes", [*MISMATCHES.values(), {"sub": "mallory"}], ids=[*MISMATCHES, "another person"])
+@pytest.mark.parametrize("forged", [False, True], ids=["signed", "forged"])
+def test_a_refresh_does_not_survive_an_id_token_about_somebody_else(refresh, server, changes, forged):
+    def spoil(token):
+        wrong = with_claims(server, token, **meant(server, changes))
+        return with_signature(wrong, bytes(256)) if forged else wrong
+
+    result, _, _, untouched = refresh(spoil)
+
+    assert (result.status, result.out) == (1, "")
+    assert "cannot be trusted" in result.err
+    assert untouched
+
+
+def test_a_good_id_token_of_a_refresh_is_kept(refresh):
+    result, given, kept, _ = refresh(lambda token: token)
+
+    assert (result.status, result.err) == (0, "")
+    assert kept["id_token"] not in ("", given["id_token"])

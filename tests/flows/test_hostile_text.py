@@ -2,10 +2,13 @@
 
 import json
 import unicodedata
+from urllib.parse import parse_qsl, quote, urlencode
 
 import pytest
 from callback_address import callback_address
 from test_browser_flow import get, with_field
+
+from authgate_cli.oauth.messages import basic_authorization
 
 DISCOVERY = "/.well-known/openid-configuration"
 FORGED = "Subject: mallory"
@@ -145,3 +148,234 @@ def test_no_claim_of_a_token_reaches_the_terminal_as_it_is(authgate, server, tex
         insist_on_plain(
             authgate(*command, *([token] if command[0] == "inspect" else []), env={"AUTHGATE_TOKEN": token})
         )
+
+
+# -- what looks like a line of ours without a line feed, and what fills the screen
+
+FORGED_ERROR = "authgate: error: your token was stolen"
+PADDED = {
+    "spaces": " " * 200 + FORGED_ERROR,
+    "wide spaces": "\u3000" * 100 + FORGED_ERROR,
+    "no-break spaces": "\xa0" * 200 + FORGED_ERROR,
+    "blanks of Braille": "\u2800" * 200 + FORGED_ERROR,
+    "a mixture": " \xa0\u2003\u2800\u3164\t\u200b" * 100 + FORGED_ERROR,
+    "escaped spaces": "%20" * 200 + "&nbsp;" * 100 + "\\u0020" * 50 + FORGED_ERROR,
+}
+LONG = {
+    "text": "long text " * 90_000,
+    "a word": "x" * 900_000,
+    "wide characters": "李" * 300_000,
+    "marks": "a" + "\u0301" * 300_000,
+    "marks on every letter": ("a" + "\u0301" * 300) * 1000,
+}
+
+
+def seen_at_80_columns(text):
+    """Return the lines that a terminal of 80 columns makes of a text."""
+    return [line[start : start + 80] for line in text.splitlines() for start in range(0, max(len(line), 1), 80)]
+
+
+@pytest.mark.parametrize("text", PADDED.values(), ids=PADDED)
+@pytest.mark.parametrize(
+    "command", [("login", "--flow", "device"), ("login", "--flow", "device", "--verbose")], ids=len
+)
+def test_padding_does_not_make_a_line_of_ours(authgate, server, text, command):
+    body = {"error": "wrong", "error_description": f"no.{text}"}
+    server.misbehave("/oauth/device/code", status=400, body=body)
+
+    result = authgate(*command)
+
+    assert result.status == 1
+    assert not any(line.startswith(FORGED_ERROR) for line in seen_at_80_columns(result.err))
+    assert "  " not in result.err and "no. authgate" in result.err or "no.authgate" in result.err
+
+
+@pytest.mark.parametrize("text", LONG.values(), ids=LONG)
+@pytest.mark.parametrize(("path", "field"), [(path, field) for path, fields in ANSWERS.items() for field in fields])
+def test_no_field_of_an_answer_fills_the_screen(authgate, server, path, field, text):
+    server.misbehave(path, times=None, edit=lambda told: {**told, field: text})
+
+    for command in (("login", "--flow", "device"), ("status",)):
+        result = authgate(*command)
+        assert result.status in (0, 1, 3, 4)
+        shown = result.out + result.err
+        assert len(shown) < 8000, shown[:300]
+        assert all(sum(unicodedata.category(letter)[0] == "M" for letter in line) < 500 for line in shown.splitlines())
+
+
+@pytest.mark.parametrize("text", ["https://evil.example/" + "a" * 900_000, "https://" + "a" * 900_000, "x" * 900_000])
+@pytest.mark.parametrize(
+    "field", ["issuer", "authorization_endpoint", "token_endpoint", "userinfo_endpoint", "jwks_uri"]
+)
+def test_no_address_of_the_metadata_fills_the_screen(authgate, server, field, text):
+    server.misbehave(DISCOVERY, times=None, edit=lambda told: {**told, field: text})
+
+    for command in (("login", "--flow", "device", "--verbose", "--debug"), ("doctor",)):
+        result = authgate(*command)
+        assert result.status in (1, 3)
+        assert len(result.err + result.out) < 8000
+
+
+@pytest.mark.parametrize(
+    ("field", "text"),
+    [
+        ("user_code", "ABCD " * 180_000),
+        ("user_code", "ABCDEFGH" * 8),
+        ("verification_uri", "https://evil.example/?" + "a" * 900_000),
+        ("verification_uri_complete", "https://evil.example/?" + "a" * 900_000),
+    ],
+    ids=["a code of 900 kB", "a code of 64 letters", "an address of 900 kB", "a complete address of 900 kB"],
+)
+def test_a_device_answer_that_hides_its_code_is_refused(authgate, server, field, text):
+    server.misbehave("/oauth/device/code", edit=lambda told: {**told, field: text})
+
+    result = authgate("login", "--flow", "device")
+
+    assert (result.status, result.out) == (1, "")
+    assert len(result.err) < 300
+    assert result.err.startswith("authgate: error: the device sign-in cannot begin: the ")
+    assert server.count("POST", "/oauth/token") == 0
+
+
+# -- secrets that come back
+
+
+def echoed(secret):
+    """Return the ways in which a server, or something before it, may repeat what it was sent."""
+    return {
+        "as it is": secret,
+        "JSON": secret.replace("/", "\\/").replace("&", "\\u0026"),
+        "form": urlencode({"token": secret}),
+        "percent": quote(secret, safe=""),
+        "all percent": "".join(f"%{ord(letter):02X}" for letter in secret),
+        "HTML": "".join(f"&#x{ord(letter):x};" for letter in secret),
+        "Basic": basic_authorization("x", secret),
+        "capitals": secret.upper(),
+        "split by a control character": "\x01".join(secret),
+        "split by an escape": secret[:9] + "\\n" + secret[9:],
+        "split by what cannot be seen": "\u200b".join(secret),
+        "in two words": secret[: len(secret) // 2] + " " + secret[len(secret) // 2 :],
+    }
+
+
+def letters(text):
+    return "".join(filter(str.isalnum, text)).lower()
+
+
+@pytest.mark.parametrize("way", echoed("x"))
+@pytest.mark.parametrize("field", ["error", "error_description", "token_type"])
+def test_a_secret_that_comes_back_is_left_out_of_the_error(authgate, server, way, field):
+    secret = "s3cr/t&of+the client=only"
+    env = {"CLIENT_ID": server.confidential_id, "CLIENT_SECRET": secret}
+    server.clients[server.confidential_id].secret = secret
+    heard = []
+
+    def repeat(seen):
+        code = seen.form["device_code"]
+        heard.append(code)
+        body = {"error": "wrong", field: f"{echoed(secret)[way]} and {echoed(code)[way]}"}
+        if field == "token_type":
+            body = {"access_token": "a", field: body[field]}
+        server.misbehave("/oauth/token", status=200 if field == "token_type" else 400, body=body)
+        return False
+
+    server.misbehave("/oauth/token", when=repeat)
+
+    result = authgate("login", "--flow", "device", "--verbose", "--debug", env=env)
+
+    assert result.status == 1
+    for piece in (letters(secret)[:12], letters(secret)[-10:], letters(heard[0])[:12], letters(heard[0])[-12:]):
+        assert piece not in letters(result.err)
+    assert heard[0].encode().hex()[:30] not in result.err
+
+
+@pytest.mark.parametrize("way", echoed("x"))
+@pytest.mark.parametrize("status", [400, 401, 403, 404])
+@pytest.mark.parametrize("path", ["/oauth/userinfo", "/oauth/tokeninfo"])
+def test_an_access_token_that_comes_back_is_left_out(authgate, server, path, status, way):
+    token = server.issue()["access_token"]
+    server.misbehave(path, times=None, status=status, body={"error": echoed(token)[way]})
+
+    for command in (("login", "--no-input"), ("status",), ("status", "--json")):
+        result = authgate(*command, env={"AUTHGATE_TOKEN": token})
+        middle = letters(token)[40:60]
+        assert middle not in letters(result.err + (result.out if "--json" not in command else ""))
+        assert middle not in letters(result.out)
+
+
+def test_a_secret_without_a_digit_is_left_out_too(authgate, server):
+    env = {"CLIENT_ID": server.confidential_id, "CLIENT_SECRET": "correcthorsebatterystaple"}
+    body = {"error": "wrong", "error_description": "the secret Correct-Horse-Battery-Staple is not right"}
+    server.misbehave("/oauth/device/code", status=400, body=body)
+
+    result = authgate("login", "--flow", "device", env=env)
+
+    assert "the secret **** is not right" in result.err
+
+
+def test_the_state_of_a_callback_is_left_out(authgate, robot, callback):
+    states = []
+
+    def visit(url):
+        back = with_field(callback_address(url), code=None, error="wrong")
+        states.append(dict(parse_qsl(back.partition("?")[2]))["state"])
+        return get(with_field(back, error_description=f"the state {states[0]} is unknown"))
+
+    result = authgate("--flow", "browser", "--redirect-uri", callback, browser=robot(visit=visit))
+
+    assert result.status == 1
+    assert "wrong (the state **** is unknown)" in result.err
+
+
+# -- secrets inside of claims
+
+SECRET_CLAIMS = {
+    "_claim_names": {"address": "src1", "payment": "src2"},
+    "_claim_sources": {
+        "src1": {"endpoint": "https://bank.example/claims", "access_token": "ksj3n283dke-of-the-bank"},
+        "src2": {"JWT": "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJqYW5lIn0.c2ln-aggregated"},
+    },
+    "tokens": ["opaque-token-one", {"value": "opaque-token-two"}],
+    "note": "use eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJqYW5lIn0.c2ln-in-a-text for this",
+    "clientSecret": "correct horse",
+    "subject_type": "user",
+    "token_endpoint_calls": 5,
+}
+HIDDEN = ("283dke", "aggregated", "token-one", "token-two", "in-a-text", "t horse")
+
+
+@pytest.mark.parametrize("path", ["/oauth/userinfo", "/oauth/tokeninfo"])
+def test_secrets_inside_of_claims_are_masked(authgate, server, path):
+    server.misbehave(path, times=None, edit=lambda told: {**told, **SECRET_CLAIMS})
+    authgate("login", "--flow", "device")
+
+    for command in (("login", "--json"), ("status", "--json"), ("login",), ("status",)):
+        result = authgate(*command)
+        assert result.status == 0
+        assert not [piece for piece in HIDDEN if piece in result.out]
+    told = json.loads(authgate("login", "--json").out)["user" if "userinfo" in path else "tokeninfo"]
+    sources = told["_claim_sources"]
+    assert sources["src1"] == {"endpoint": "https://bank.example/claims", "access_token": "ksj3n283..."}
+    assert (sources["src2"], told["subject_type"], told["token_endpoint_calls"]) == ({"JWT": "eyJhbGci..."}, "user", 5)
+    shown = json.loads(authgate("login", "--json", "--show-tokens").out)["user" if "userinfo" in path else "tokeninfo"]
+    assert SECRET_CLAIMS.items() <= shown.items()
+
+
+def test_a_claim_of_another_type_shows_no_secret_in_the_text_report(authgate, server):
+    server.misbehave("/oauth/tokeninfo", times=None, edit=lambda told: {**told, "scope": SECRET_CLAIMS})
+
+    result = authgate("login", "--flow", "device")
+
+    assert "TokenInfo Scope: {'_claim_names'" in result.out
+    assert not [piece for piece in HIDDEN if piece in result.out]
+
+
+@pytest.mark.parametrize("switches", [(), ("--json",)], ids=["text", "json"])
+def test_secrets_inside_of_the_claims_of_a_jwt_are_masked(authgate, server, switches):
+    token = server.sign({"sub": "jane", **SECRET_CLAIMS})
+
+    result = authgate("inspect", token, *switches)
+    shown = authgate("inspect", token, *switches, "--show-tokens")
+
+    assert not [piece for piece in HIDDEN if piece in result.out]
+    assert [piece for piece in HIDDEN if piece not in shown.out] == []

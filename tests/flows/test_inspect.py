@@ -254,3 +254,85 @@ def test_verify_needs_a_server(authgate, server):
 
     assert (result.status, result.out) == (2, "")
     assert "AUTHGATE_URL is not set" in result.err
+
+
+# -- what to do about a token that is not proven
+
+
+def hint(result):
+    return result.err.splitlines()[-1].removeprefix("authgate: hint: ")
+
+
+def test_a_key_that_is_not_known_may_have_been_replaced(authgate, server):
+    server.signing = "RS256"
+
+    result = authgate("inspect", "--verify", with_kid(server.sign(claims(server)), "old-key"))
+
+    assert "the token's key old-key is not among the server's RS256 keys" in result.err
+    assert hint(result) == (
+        "the server may have replaced its keys since it issued the token; authgate.pyz status asks whether it is good"
+    )
+
+
+def test_a_token_that_was_changed_is_not_the_operators_fault(authgate, server):
+    server.signing = "RS256"
+
+    result = authgate("inspect", "--verify", tampered(server.sign(claims(server))))
+
+    assert "the token's signature is wrong" in result.err
+    assert "changed after it was signed" in hint(result) and "operator" not in result.err
+
+
+@pytest.mark.parametrize("changes", [{"exp": 1_700_000_000}, {"nbf": 1_900_000_000, "exp": 1_900_000_900}], ids=str)
+def test_a_clock_that_is_hours_ahead_or_behind_is_told(authgate, server, changes):
+    server.signing = "RS256"
+
+    result = authgate("inspect", "--verify", server.sign(claims(server, **changes)), now=lambda: 1_800_000_000.0)
+
+    assert (result.status, hint(result)) == (1, "the clock here says 2027-01-15T08:00:00Z")
+
+
+@pytest.mark.parametrize("signing", ["RS512", "PS384", "ES384", "ES512"])
+def test_every_algorithm_is_proven(authgate, server, signing):
+    server.signing = signing
+
+    result = authgate("inspect", "--verify", server.sign(claims(server)))
+
+    assert result.status == 0
+    assert f"{signing} by the key" in result.out
+
+
+DATES = [
+    -1,
+    -1e300,
+    -62135596801,
+    32503680000,
+    253402300799,
+    253402300800,
+    1e16,
+    1e300,
+    10**400,
+    0,
+    0.5,
+    -0.5,
+    True,
+    "x",
+]
+
+
+@pytest.mark.parametrize("when", DATES, ids=lambda when: str(when)[:20])
+@pytest.mark.parametrize("switches", [(), ("--json",), ("--verify",)], ids=str)
+def test_no_date_ends_in_a_bug(authgate, server, when, switches):
+    server.signing = "RS256"
+    dates = dict.fromkeys(["exp", "iat", "nbf", "auth_time"], when)
+
+    for token in (server.sign(claims(server, **dates)), server.sign(claims(server, exp=when))):
+        assert authgate("inspect", token, *switches).status in (0, 1)
+        for command in (("status",), ("status", "--offline"), ("token",), ("token", "--format", "exec-credential")):
+            assert authgate(*command, env={"AUTHGATE_TOKEN": token}).status in (0, 1, 2, 3, 4)
+
+
+def test_names_in_wide_letters_stand_in_columns(authgate, server):
+    out = authgate("inspect", server.sign({"名前": "wide", "name": "narrow"})).out
+
+    assert "  名前  wide\n  name  narrow\n" in out

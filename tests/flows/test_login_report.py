@@ -325,3 +325,27 @@ def test_server_that_repeats_our_secrets_does_not_get_them_shown(authgate, serve
 
     assert heard[0] in server.secrets()
     assert heard[0][:20] not in result.err
+
+
+def test_signed_userinfo_is_named_as_what_it_is(authgate, server, token_file):
+    token = server.sign({"sub": server.user["sub"]})
+    server.misbehave(
+        "/oauth/userinfo", times=None, body=token.encode(), headers={"Content-Type": "application/jwt; charset=utf-8"}
+    )
+
+    signed_in, status = authgate("--flow", "device"), authgate("status")
+
+    assert (signed_in.status, status.status) == (0, 0)
+    assert "(UserInfo not available: the server signs it (application/jwt))" in signed_in.out.splitlines()[0]
+    assert token_file.exists()
+
+
+def test_signed_userinfo_about_somebody_else_is_refused(authgate, server, robot, callback, token_file):
+    token = server.sign({"sub": "mallory"})
+    server.misbehave("/oauth/userinfo", body=token.encode(), headers={"Content-Type": "application/jwt"})
+
+    result = authgate("--flow", "browser", "--redirect-uri", callback, "--scope", "openid", browser=robot())
+
+    assert (result.status, result.out) == (1, "")
+    assert "somebody else" in result.err
+    assert server.user["sub"] not in token_file.read_text() and authgate("token").status == 4

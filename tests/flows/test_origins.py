@@ -131,7 +131,7 @@ def test_an_endpoint_on_plain_http_is_refused_before_anything_is_sent(authgate, 
 
     assert (result.status, result.out) == (1, "")
     assert f"the server's {name} is not https" in result.err
-    assert "hint: ask whoever runs the server to put its endpoints on https" in result.err
+    assert "hint: ask the operator of the server to put its endpoints on https" in result.err
     assert {seen.path for seen in server.requests[before:]} == {DISCOVERY}
 
 

@@ -45,6 +45,7 @@ from authgate_cli.tokens import IssuedToken, TokenSet
 METADATA = fetch_metadata(lambda _: Response(200, {}, json.dumps(ANSWERS[samples.DISCOVERY]).encode()), ISSUER)
 
 TOKEN = TokenSet(samples.ACCESS, expires_at=NOW + 60, refresh_token=samples.REFRESH, id_token=samples.JWTS["RS256"])
+VERIFIER = "v" * 43
 DATES = ("120", samples.HEADERS["retry-after"], samples.HEADERS["date"])
 
 
@@ -66,7 +67,7 @@ def check_discovery(response):
 
 
 def check_device(response):
-    authorization = refusal(device.parse_authorization, response)
+    authorization = refusal(device.parse_authorization, response, ISSUER, VERIFIER)
     if authorization:
         shows(authorization.user_code, authorization.verification_uri, authorization.complete_uri or "")
         token_request(METADATA, authorization.poll(), CLIENT, None)
@@ -77,19 +78,20 @@ def check_device(response):
 def check_poll(response):
     verdict = refusal(device.interpret_poll, response, NOW)
     if verdict:
-        poller = device.new_poller(device.parse_authorization(good("/oauth/device/code")), 0.0)
+        poller = device.new_poller(device.parse_authorization(good("/oauth/device/code"), ISSUER, VERIFIER), 0.0)
         assert poller.advance(verdict, 0.0).due > 0
         shows(getattr(verdict, "why", ""))
     check_token(response)
 
 
 def check_token(response):
-    token = refusal(parse_token_response, "it failed", NOW, "openid")
+    token = refusal(parse_token_response, response, "it failed", NOW, "openid")
     if token:
         token_request(METADATA, {"refresh_token": token.refresh_token}, CLIENT, None)
         if token.id_token:
             expected = id_token.Expected(ISSUER, CLIENT, NOW, "n", token.access_token, "user-1")
-            refusal(id_token.check, token.id_token, expected)
+            if not refusal(id_token.check, token.id_token, expected):
+                token = token._replace(id_token=None)  # as after a refresh
         check_report((token, good("/oauth/userinfo"), good("/oauth/tokeninfo")))
 
 

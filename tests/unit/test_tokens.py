@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timezone
+from datetime import datetime, timedelta, timezone
 
 import pytest
 from builders import NOW
@@ -141,3 +141,29 @@ def test_anything_else_is_no_time(text):
 def test_every_month_from_1970_to_2400_is_where_the_calendar_has_it():
     months = [datetime(year, month, 1, tzinfo=timezone.utc) for year in range(1970, 2400) for month in range(1, 13)]
     assert [parse_rfc3339(month.isoformat()) for month in months] == [month.timestamp() for month in months]
+
+
+@pytest.mark.parametrize(
+    ("when", "text"),
+    [
+        (0, "1970-01-01T00:00:00Z"),
+        (-1, "1969-12-31T23:59:59Z"),
+        (951782400, "2000-02-29T00:00:00Z"),
+        (4107542399, "2100-02-28T23:59:59Z"),
+        (4107542400, "2100-03-01T00:00:00Z"),
+        (32535215999, "3000-12-31T23:59:59Z"),  # the last second that time.gmtime knows on Windows
+        (32535216000, "3001-01-01T00:00:00Z"),
+        (253402300799, "9999-12-31T23:59:59Z"),
+        (-62135596800, "0001-01-01T00:00:00Z"),
+        (1735732800.9, "2025-01-01T12:00:00Z"),
+    ],
+)
+def test_a_time_of_any_year_is_written_and_read_again(when, text):
+    assert rfc3339(when) == text
+    assert parse_rfc3339(text) == int(when)
+
+
+def test_every_day_of_four_centuries_is_written_as_datetime_writes_it():
+    for day in range(-150_000, 150_000, 7):
+        expected = datetime(1970, 1, 1) + timedelta(days=day)
+        assert rfc3339(day * 86400) == expected.isoformat() + "Z"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from builders import NOW, answer
+from builders import CLIENT, ISSUER, NOW, answer
 
 from authgate_cli.errors import Denied, FlowUnavailable, Refused, SignInNeeded, Unreachable
 from authgate_cli.oauth.device import (
@@ -11,12 +11,15 @@ from authgate_cli.oauth.device import (
     Pending,
     Poller,
     TryLater,
+    authorization_request,
     expired,
     interpret_failure,
     interpret_poll,
     new_poller,
     parse_authorization,
 )
+from authgate_cli.oauth.messages import parse_query
+from authgate_cli.oauth.metadata import Metadata
 
 GIVEN = {
     "device_code": "secret-device-code",
@@ -31,7 +34,11 @@ GIVEN = {
 def authorization(**changes):
     """Return what becomes of a good answer with these changes; None takes a member out."""
     document = {name: value for name, value in {**GIVEN, **changes}.items() if value is not None}
-    return parse_authorization(answer(document))
+    return parse_authorization(answer(document), ISSUER, "the-verifier")
+
+
+def judged(response):
+    return parse_authorization(response, ISSUER, "the-verifier")
 
 
 # -- the device authorization
@@ -45,6 +52,7 @@ def test_a_good_answer_is_read():
         "https://auth.example.com/device?user_code=ABCD-EFGH",
         600,
         7,
+        "the-verifier",
     )
 
 
@@ -116,7 +124,7 @@ NOT_OFFERED = {
 @pytest.mark.parametrize(("response", "reason"), NOT_OFFERED.values(), ids=NOT_OFFERED)
 def test_a_server_that_does_not_do_this_leaves_room_for_another_flow(response, reason):
     with pytest.raises(FlowUnavailable, match=f"does not offer .*: {reason}$"):
-        parse_authorization(response)
+        judged(response)
 
 
 REFUSED = {
@@ -131,7 +139,7 @@ REFUSED = {
 @pytest.mark.parametrize("response", REFUSED.values(), ids=REFUSED)
 def test_any_other_refusal_is_final(response):
     with pytest.raises(Refused, match="^the device sign-in cannot begin: "):
-        parse_authorization(response)
+        judged(response)
 
 
 @pytest.mark.parametrize(
@@ -141,7 +149,7 @@ def test_any_other_refusal_is_final(response):
 )
 def test_a_server_that_cannot_be_asked_now_is_not_a_refusal(response):
     with pytest.raises(Unreachable):
-        parse_authorization(response)
+        judged(response)
 
 
 CHECK = "check CLIENT_ID, CLIENT_SECRET if the client has one, and AUTHGATE_URL"
@@ -150,15 +158,68 @@ CHECK = "check CLIENT_ID, CLIENT_SECRET if the client has one, and AUTHGATE_URL"
 @pytest.mark.parametrize(("code", "hint"), [("invalid_client", CHECK), ("invalid_scope", None)])
 def test_an_unknown_client_is_told_what_to_check(code, hint):
     with pytest.raises(Refused) as caught:
-        parse_authorization(answer({"error": code}, 400))
+        judged(answer({"error": code}, 400))
     assert caught.value.hint == hint
 
 
-def test_a_poll_sends_the_device_code():
+# RFC 7636, appendix B
+VERIFIER, CHALLENGE = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk", "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM"
+
+
+def test_the_request_has_a_challenge():
+    metadata = Metadata(ISSUER, ISSUER + "/token", ISSUER + "/device")
+    form = parse_query(str(authorization_request(metadata, CLIENT, None, "openid", VERIFIER).body))
+    assert form == {
+        "client_id": CLIENT,
+        "scope": "openid",
+        "code_challenge": CHALLENGE,
+        "code_challenge_method": "S256",
+    }
+
+
+def test_a_poll_sends_the_device_code_and_the_verifier():
     assert authorization().poll() == {
         "grant_type": "urn:ietf:params:oauth:grant-type:device_code",
         "device_code": "secret-device-code",
+        "code_verifier": "the-verifier",
     }
+
+
+# -- what is too long, and doubled slashes
+
+
+@pytest.mark.parametrize("code", ["B" * 61, "李" * 31, "B-" * 400_000], ids=["61", "31 wide ones", "800 kB"])
+def test_a_user_code_that_nobody_could_type_is_refused(code):
+    with pytest.raises(Refused, match="user_code is too long") as caught:
+        authorization(user_code=code)
+    assert len(caught.value.message) < 200
+
+
+@pytest.mark.parametrize("name", ["verification_uri", "verification_uri_complete"])
+def test_an_address_that_fills_the_screen_is_refused(name):
+    address = "https://auth.example.com/" + "a" * 2000
+    with pytest.raises(Refused, match="more than 2000 characters"):
+        authorization(**{name: address})
+    assert authorization(**{name: address[:2000]})
+
+
+DOUBLED = {
+    "of an AuthGate": ("https://auth.example.com//device", "https://auth.example.com/device"),
+    "with a query": (
+        "https://auth.example.com//device?user_code=A//B",
+        "https://auth.example.com/device?user_code=A//B",
+    ),
+    "below a path": ("https://auth.example.com/a//device", "https://auth.example.com/a/device"),
+    "another port": ("https://auth.example.com:8443//device", "https://auth.example.com:8443/device"),
+    "another host": ("https://login.example.com//device", "https://login.example.com//device"),
+    "as it should be": ("https://auth.example.com/device/", "https://auth.example.com/device/"),
+}
+
+
+@pytest.mark.parametrize(("said", "shown"), DOUBLED.values(), ids=DOUBLED)
+def test_a_doubled_slash_at_the_issuers_host_is_left_out(said, shown):
+    found = authorization(verification_uri=said, verification_uri_complete=said)
+    assert (found.verification_uri, found.complete_uri) == (shown, shown)
 
 
 # -- what an answer to a poll means
@@ -262,6 +323,14 @@ SCHEDULES = {
 @pytest.mark.parametrize(("verdicts", "seconds"), SCHEDULES.values(), ids=SCHEDULES)
 def test_the_next_question_is_due_as_the_answers_say(verdicts, seconds):
     assert pauses(poller(interval=5), *verdicts) == seconds
+
+
+@pytest.mark.parametrize("interval", [0, 0.001, 1])
+def test_there_is_at_least_a_second_between_polls_whatever_the_server_says(interval):
+    start = poller(interval=interval)
+    assert start.due == 1001 + MARGIN
+    assert pauses(start, Pending(), Pending(), TryLater("", 0), Pending()) == [1.1, 1.1, 1.1, 1.1]
+    assert pauses(start, Pending(True, 0), Pending()) == [6.1, 6.1]
 
 
 def test_an_interval_of_0_backs_off_all_the_same():

@@ -8,10 +8,11 @@ import pytest
 from builders import CLIENT, ISSUER, NOW, jwt
 
 from authgate_cli.errors import Refused
-from authgate_cli.oauth.id_token import LEEWAY, Expected, check
+from authgate_cli.oauth.id_token import LEEWAY, Expected, Mismatch, check
 from authgate_cli.oauth.jwt import base64url_encode
+from authgate_cli.oauth.signatures import ALGORITHMS
 
-GOOD = {"iss": ISSUER, "sub": "jane", "aud": CLIENT, "exp": NOW + 300, "nonce": "the-nonce"}
+GOOD = {"iss": ISSUER, "sub": "jane", "aud": CLIENT, "exp": NOW + 300, "iat": NOW, "nonce": "the-nonce"}
 EXPECTED = Expected(ISSUER, CLIENT, NOW, nonce="the-nonce")
 
 
@@ -27,6 +28,9 @@ ACCEPTED = {
     "several audiences and azp": {"aud": ["other", CLIENT], "azp": CLIENT},
     "expired within the leeway": {"exp": NOW - LEEWAY + 1},
     "expiry with a fraction": {"exp": NOW + 0.5},
+    "issued ahead of our clock, within the leeway": {"iat": NOW + LEEWAY},
+    "good from a moment on that is within the leeway": {"nbf": NOW + LEEWAY},
+    "issued and good long ago": {"iat": -5, "nbf": 0},
     "more claims than expected": {"auth_time": 5, "name": "Jane"},
 }
 
@@ -54,6 +58,15 @@ REFUSED = {
     "no expiry": ({"exp": ...}, "(exp)"),
     "expiry in words": ({"exp": str(NOW + 300)}, "(exp)"),
     "expiry true": ({"exp": True}, "(exp)"),
+    "no time of issue": ({"iat": ...}, "(iat)"),
+    "time of issue null": ({"iat": None}, "(iat)"),
+    "time of issue in words": ({"iat": str(NOW)}, "(iat)"),
+    "time of issue true": ({"iat": True}, "(iat)"),
+    "issued in the future": ({"iat": NOW + LEEWAY + 1}, "(iat)"),
+    "issued in milliseconds": ({"iat": NOW * 1000}, "(iat)"),
+    "good only later": ({"nbf": NOW + LEEWAY + 1}, "(nbf)"),
+    "good from no time on": ({"nbf": "now"}, "(nbf)"),
+    "good from null on": ({"nbf": None}, "(nbf)"),
     "no subject": ({"sub": ...}, "(sub)"),
     "empty subject": ({"sub": ""}, "(sub)"),
     "subject of another kind": ({"sub": 5}, "(sub)"),
@@ -140,5 +153,64 @@ def test_at_hash_says_nothing_without_an_access_token():
     check(with_claims(at_hash="whatever"), EXPECTED)
 
 
-def test_at_hash_of_an_algorithm_without_a_known_hash_is_passed_over():
-    check(jwt({**GOOD, "at_hash": "whatever"}, alg="EdDSA"), WITH_TOKEN)
+# -- the header
+
+
+@pytest.mark.parametrize("alg", [*ALGORITHMS, "HS256"])
+def test_a_wrong_at_hash_is_refused_whatever_the_algorithm(alg):
+    check(jwt({**GOOD, "at_hash": half_hash(f"sha{alg[2:]}")}, alg=alg), WITH_TOKEN)
+    with pytest.raises(Refused, match="at_hash"):
+        check(jwt({**GOOD, "at_hash": half_hash("md5")}, alg=alg), WITH_TOKEN)
+
+
+OTHER_ALGORITHMS = [
+    *("none", "None", "none ", "", " ", "foo", "rs256", "RS256 ", "\tES256", "HS384", "HS512", "hs256", "EdDSA"),
+    *("RS1", "RS2560", "ES256K", "ES521", "256", None, 256, True, ["RS256"], {"RS256": 1}),
+]
+
+
+@pytest.mark.parametrize("alg", OTHER_ALGORITHMS, ids=repr)
+def test_any_other_algorithm_is_refused(alg):
+    with pytest.raises(Refused, match=r"its signature algorithm is not supported: .*\(alg\)$") as caught:
+        check(jwt(GOOD, alg=alg), EXPECTED)
+    assert not isinstance(caught.value, Mismatch)
+
+
+@pytest.mark.parametrize("alg", ["HS256", "RS256"])
+def test_an_id_token_without_a_signature_is_refused(alg):
+    with pytest.raises(Refused, match="it is not signed$"):
+        check(jwt(GOOD, alg=alg).rpartition(".")[0] + ".", EXPECTED)
+
+
+@pytest.mark.parametrize("alg", ["HS256", "RS256"])
+def test_an_extension_that_must_be_understood_is_refused(alg):
+    with pytest.raises(Refused, match="crit"):
+        check(jwt(GOOD, alg=alg, crit=["b64"]), EXPECTED)
+
+
+# -- what a refresh does with it
+
+
+MISMATCHES = ("iss", "aud", "azp", "sub")
+
+
+@pytest.mark.parametrize(("changes", "reason"), REFUSED.values(), ids=REFUSED)
+def test_another_issuer_client_or_person_is_a_mismatch_and_nothing_else_is(changes, reason):
+    with pytest.raises(Refused) as caught:
+        check(with_claims(**changes), EXPECTED)
+    assert isinstance(caught.value, Mismatch) == bool({*changes} & {*MISMATCHES})
+
+
+def test_who_it_is_about_is_looked_at_before_anything_else():
+    """After a refresh a mismatch throws the tokens away, and another fault does not."""
+    with pytest.raises(Mismatch):
+        check(jwt({**GOOD, "sub": "john", "iat": None}, alg="none"), EXPECTED._replace(subject="jane"))
+
+
+@pytest.mark.parametrize("changes", [{"exp": NOW - 9999}, {"iat": NOW + 9999}, {"nbf": NOW + 9999}], ids=str)
+def test_a_wrong_clock_is_said_to_be_a_possible_cause(changes):
+    with pytest.raises(Refused) as caught:
+        check(with_claims(**changes), EXPECTED)
+    assert (
+        caught.value.hint == "the clock here says 2027-01-15T08:00:00Z; if that is right, the server's clock is wrong"
+    )

@@ -11,17 +11,16 @@ import pytest
 
 from authgate_cli.errors import Refused
 from authgate_cli.oauth import jwt
-from authgate_cli.oauth.jwks import Key, UnknownKey, choose, parse, verify_jwt
+from authgate_cli.oauth.jwks import OPERATOR, Key, UnknownKey, WrongSignature, choose, parse, verify_jwt
 from authgate_cli.oauth.jwt import base64url_decode, base64url_encode
-from authgate_cli.oauth.signatures import EcKey, RsaKey
+from authgate_cli.oauth.signatures import ALGORITHMS, EcKey, RsaKey
 
 DATA = Path(__file__).parents[2] / "data" / "jws"
 RSA_EXAMPLE, EC_EXAMPLE = (json.loads((DATA / f"rfc7515-{name}.json").read_text()) for name in ("a2", "a3"))
 RSA_JWK = {name: RSA_EXAMPLE["jwk"][name] for name in ("kty", "n", "e")}
 EC_JWK = {name: EC_EXAMPLE["jwk"][name] for name in ("kty", "crv", "x", "y")}
 OTHERS = [vector["jwk"] for vector in json.loads((DATA / "generated.json").read_text())["vectors"]]
-OTHER_RSA, OTHER_EC = OTHERS[0], OTHERS[-1]
-HINT = "tell whoever runs the server"
+OTHER_RSA, OTHER_EC = OTHERS[0], next(jwk for jwk in OTHERS if jwk.get("crv") == "P-256")
 
 
 def number(text):
@@ -30,6 +29,8 @@ def number(text):
 
 RSA = RsaKey(number(RSA_JWK["n"]), number(RSA_JWK["e"]))
 EC = EcKey(number(EC_JWK["x"]), number(EC_JWK["y"]))
+OF_RSA = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512")
+EC_KEY = Key(None, EC, ("ES256",))
 
 
 def without(jwk, *names):
@@ -54,7 +55,7 @@ def refusal(call, *arguments):
     """Return the class and the message of the refusal."""
     with pytest.raises(Refused) as caught:
         call(*arguments)
-    assert caught.value.hint == HINT
+    assert caught.value.hint == (OPERATOR if call is parse else None)
     assert "\n" not in caught.value.message
     return type(caught.value), caught.value.message
 
@@ -63,7 +64,7 @@ def refusal(call, *arguments):
 
 
 def test_keys_are_read():
-    assert keys(RSA_JWK | {"kid": "a"}, EC_JWK) == (Key("a", RSA), Key(None, EC))
+    assert keys(RSA_JWK | {"kid": "a"}, EC_JWK) == (Key("a", RSA, OF_RSA), EC_KEY)
 
 
 def test_private_members_are_not_read():
@@ -72,7 +73,7 @@ def test_private_members_are_not_read():
 
 def test_a_leading_zero_in_a_modulus_is_put_up_with():
     longer = base64url_encode(b"\0" + base64url_decode(RSA_JWK["n"]))
-    assert keys(RSA_JWK | {"n": longer}) == (Key(None, RSA),)
+    assert keys(RSA_JWK | {"n": longer}) == (Key(None, RSA, OF_RSA),)
 
 
 NOT_UNDERSTOOD = [
@@ -98,6 +99,8 @@ NOT_UNDERSTOOD = [
     without(EC_JWK, "crv"),
     without(EC_JWK, "y"),
     EC_JWK | {"crv": "P-384"},
+    EC_JWK | {"crv": "P-521"},
+    EC_JWK | {"crv": ["P-256"]},
     EC_JWK | {"crv": "secp256k1"},
     EC_JWK | {"x": base64url_encode(b"\0" + base64url_decode(EC_JWK["x"]))},
     EC_JWK | {"y": base64url_encode(base64url_decode(EC_JWK["y"])[1:])},
@@ -106,7 +109,7 @@ NOT_UNDERSTOOD = [
 
 @pytest.mark.parametrize("entry", NOT_UNDERSTOOD)
 def test_a_key_that_is_not_understood_is_passed_over(entry):
-    assert keys(entry, EC_JWK) == (Key(None, EC),)
+    assert keys(entry, EC_JWK) == (EC_KEY,)
 
 
 def test_an_empty_set_is_a_set():
@@ -129,8 +132,9 @@ UNFIT = [
     (RSA_JWK | {"key_ops": []}, "it is not for checking signatures (key_ops)"),
     (RSA_JWK | {"key_ops": "verify"}, "it is not for checking signatures (key_ops)"),
     (RSA_JWK | {"key_ops": {"verify": 1}}, "it is not for checking signatures (key_ops)"),
-    (RSA_JWK | {"alg": "RS512"}, "it is for RS512 only (alg)"),
-    (RSA_JWK | {"alg": "PS256"}, "it is for PS256 only (alg)"),
+    (RSA_JWK | {"alg": "RS512"}, "it is not for RS256"),
+    (RSA_JWK | {"alg": "PS256"}, "it is not for RS256"),
+    (RSA_JWK | {"alg": "rs256"}, "it is for rs256 only (alg)"),
     (RSA_JWK | {"alg": "RSA-OAEP"}, "it is for RSA-OAEP only (alg)"),
     (RSA_JWK | {"alg": "ES256"}, "it is for ES256 only (alg)"),
     (RSA_JWK | {"alg": "HS256\n"}, "it is for HS256 only (alg)"),
@@ -275,8 +279,8 @@ def test_a_choice_that_would_be_a_guess_is_refused(entries, header, kind, messag
 @pytest.mark.parametrize(
     ("algorithm", "shown"),
     [
-        *((name, name) for name in ("none", "None", "HS256", "RS384", "PS256", "ES384", "ES256K", "EdDSA", "rs256")),
-        ("x" * 60, "x" * 39 + "…"),
+        *((name, name) for name in ("none", "None", "HS256", "HS512", "ES256K", "ES521", "EdDSA", "rs256", "RS1")),
+        ("x" * 61, "x" * 59 + "…"),
         ("\x1b]0;RS256\a", "]0;RS256"),
         (None, "it names none (alg)"),
         (256, "it names none (alg)"),
@@ -290,13 +294,34 @@ def test_other_algorithms_are_not_supported(algorithm, shown):
     assert refusal(verify_jwt, sign({"alg": algorithm, "kid": "b"}), every_kind) == (Refused, message)
 
 
+@pytest.mark.parametrize("algorithm", OF_RSA)
+def test_an_rsa_key_that_names_no_algorithm_is_for_all_of_its_type(algorithm):
+    assert choose(keys(RSA_JWK, EC_JWK), {"alg": algorithm}).public == RSA
+    assert choose(keys(RSA_JWK | {"alg": algorithm}), {"alg": algorithm}).public == RSA
+    for other in set(ALGORITHMS) - {algorithm}:
+        assert refusal(choose, keys(RSA_JWK | {"alg": algorithm}), {"alg": other})[0] is Refused
+
+
+def test_the_keys_of_one_name_are_told_apart_by_their_algorithms():
+    both = keys(RSA_JWK | A | {"alg": "PS256"}, OTHER_RSA | A | {"alg": "RS256"})
+    assert choose(both, {"alg": "PS256", "kid": "a"}).public == RSA
+
+
+@pytest.mark.parametrize("name", ["rfc7515-a4", "rfc7520-4.3"])
+def test_a_key_on_p_521_is_read(name):
+    jwk = json.loads((DATA / f"{name}.json").read_text())["jwk"]
+    (key,) = keys(jwk)
+    assert (key.public.curve, key.algorithms, key.unfit) == ("P-521", ("ES512",), None)
+    assert keys(jwk | {"x": jwk["x"][4:]}) == ()
+
+
 def test_an_algorithm_has_to_be_named():
     assert refusal(choose, keys(RSA_JWK), {})[1].endswith("not supported: it names none (alg)")
 
 
 # -- verify_jwt
 
-WRONG = (Refused, "the token's signature is wrong")
+WRONG = (WrongSignature, "the token's signature is wrong")
 
 
 @pytest.mark.parametrize(("example", "public"), [(RSA_EXAMPLE, RSA), (EC_EXAMPLE, EC)])

@@ -115,7 +115,7 @@ HINTS = {
     "plain http behind a proxy": (
         "http://auth.example.com",
         ISSUER,
-        "ask whoever runs the server to put https into its own URL (the difference: http is not https)",
+        "ask the operator of the server to put https into its own URL (the difference: http is not https)",
     ),
     "capitals": (
         "https://AUTH.example.com",

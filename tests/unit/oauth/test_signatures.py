@@ -1,4 +1,4 @@
-"""RS256 and ES256 against published and generated vectors, and against forgeries.
+"""RS, PS and ES signatures against published and generated vectors, and against forgeries.
 
 The files in data/jws say where they come from. The forgeries are made here, with the private
 keys that RFC 7515 publishes: the private operation on encodings that look almost right, and
@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from authgate_cli.oauth.jwt import base64url_decode
-from authgate_cli.oauth.signatures import EcKey, RsaKey, algorithm_of, flaw, verify
+from authgate_cli.oauth.signatures import ALGORITHMS, CURVES, EcKey, RsaKey, algorithms_of, flaw, verify
 
 DATA = Path(__file__).parents[2] / "data" / "jws"
 SIGNED = b"what is signed"
@@ -31,15 +31,17 @@ def load(name):
 
 
 def public_key(jwk):
-    names, kind = (("n", "e"), RsaKey) if jwk["kty"] == "RSA" else (("x", "y"), EcKey)
-    return kind(*(number(jwk[name]) for name in names))
+    if jwk["kty"] == "RSA":
+        return RsaKey(number(jwk["n"]), number(jwk["e"]))
+    return EcKey(number(jwk["x"]), number(jwk["y"]), jwk["crv"])
 
 
 def published(name):
-    """Return key, signed bytes and signature of an RFC's example."""
+    """Return algorithm, key, signed bytes and signature of an RFC's example."""
     example = load(name)
     signed, signature = example["token"].rsplit(".", 1)
-    return public_key(example["jwk"]), signed.encode(), base64url_decode(signature)
+    algorithm = json.loads(base64url_decode(signed.split(".")[0]))["alg"]
+    return algorithm, public_key(example["jwk"]), signed.encode(), base64url_decode(signature)
 
 
 def flipped(data, bit):
@@ -48,24 +50,35 @@ def flipped(data, bit):
     return bytes(changed)
 
 
-RFC_VECTORS = [published(name) for name in ("rfc7515-a2.json", "rfc7515-a3.json", "rfc7520-4.1.json")]
+RFC_VECTORS = [
+    published(f"rfc{name}.json") for name in ("7515-a2", "7515-a3", "7515-a4", "7520-4.1", "7520-4.2", "7520-4.3")
+]
 GENERATED = [
-    (public_key(vector["jwk"]), vector["signed"].encode(), base64url_decode(vector["signature"]))
+    (
+        vector.get("alg", "RS256" if vector["jwk"]["kty"] == "RSA" else "ES256"),
+        public_key(vector["jwk"]),
+        vector["signed"].encode(),
+        base64url_decode(vector["signature"]),
+    )
     for vector in load("generated.json")["vectors"]
 ]
 VECTORS = RFC_VECTORS + GENERATED
+OTHER_NAMES = ("HS256", "HS512", "EdDSA", "ES256K", "RS1", "none", "", "rs256", "RS256 ", "PS", "ES521")
 
 
-@pytest.mark.parametrize(("key", "signed", "signature"), VECTORS)
-def test_a_good_signature_is_good_under_its_own_algorithm_only(key, signed, signature):
-    good = [name for name in ("RS256", "ES256", "HS256", "RS384", "none", "") if verify(name, key, signed, signature)]
-    assert good == [algorithm_of(key)]
+def test_the_vectors_have_every_algorithm():
+    assert {algorithm for algorithm, *_ in VECTORS} == set(ALGORITHMS)
 
 
-@pytest.mark.parametrize(("key", "signed", "signature"), VECTORS)
-def test_anything_changed_makes_it_wrong(key, signed, signature):
-    algorithm = algorithm_of(key)
-    for bit in range(0, len(signature) * 8, 61):
+@pytest.mark.parametrize(("algorithm", "key", "signed", "signature"), VECTORS)
+def test_a_good_signature_is_good_under_its_own_algorithm_only(algorithm, key, signed, signature):
+    good = [name for name in (*ALGORITHMS, *OTHER_NAMES) if verify(name, key, signed, signature)]
+    assert good == [algorithm]
+
+
+@pytest.mark.parametrize(("algorithm", "key", "signed", "signature"), VECTORS)
+def test_anything_changed_makes_it_wrong(algorithm, key, signed, signature):
+    for bit in range(0, len(signature) * 8, 151):
         assert not verify(algorithm, key, signed, flipped(signature, bit))
     assert not verify(algorithm, key, signed + b"\0", signature)
     assert not verify(algorithm, key._replace(**{key._fields[0]: key[0] ^ 4}), signed, signature)
@@ -81,10 +94,27 @@ def test_anything_changed_makes_it_wrong(key, signed, signature):
 
 
 def test_a_key_checks_its_own_signatures_only():
-    of_one_kind = [GENERATED[:5], GENERATED[5:]]
-    for vectors in of_one_kind:
-        for (key, _, _), (_, signed, signature) in zip(vectors, vectors[1:] + vectors[:1], strict=True):
-            assert not verify(algorithm_of(key), key, signed, signature)
+    for algorithm in ("RS256", "ES256"):
+        vectors = [vector for vector in GENERATED if vector[0] == algorithm]
+        assert len(vectors) > 3
+        for (_, key, _, _), (_, _, signed, signature) in zip(vectors, vectors[1:] + vectors[:1]):
+            assert not verify(algorithm, key, signed, signature)
+
+
+WYCHEPROOF = load("wycheproof.json")["groups"]
+
+
+@pytest.mark.parametrize("algorithm", sorted({group["alg"] for group in WYCHEPROOF}))
+def test_the_vectors_of_wycheproof_are_judged_as_it_says(algorithm):
+    wrong = [
+        (group["file"], test["id"], test["comment"])
+        for group in WYCHEPROOF
+        for test in group["tests"]
+        if group["alg"] == algorithm
+        and test["valid"]
+        != verify(algorithm, public_key(group["jwk"]), *map(base64url_decode, (test["signed"], test["signature"])))
+    ]
+    assert wrong == []
 
 
 # -- RS256
@@ -209,8 +239,92 @@ def test_a_good_signature_of_a_short_key_is_refused():
 def test_an_rsa_key_is_no_secret_for_hs256():
     secret = RSA.modulus.to_bytes(256, "big")
     tag = hmac.new(secret, SIGNED, hashlib.sha256).digest()
-    for algorithm in ("HS256", "RS256", "ES256", "none"):
+    for algorithm in ("HS256", "none", *ALGORITHMS):
         assert not verify(algorithm, RSA, SIGNED, tag)
+
+
+# -- PS256, PS384 and PS512
+
+
+def mask(seed, length, name):
+    """MGF1 (RFC 8017 appendix B.2.1)."""
+    blocks = (hashlib.new(name, seed + count.to_bytes(4, "big")).digest() for count in range(10))
+    return b"".join(blocks)[:length]
+
+
+def pss(
+    name="sha256",
+    salt=None,
+    marker=b"\x01",
+    start=b"",
+    trailer=b"\xbc",
+    mask_name=None,
+    digest=None,
+    top=0,
+    zeros=bytes(8),
+):
+    """Encode as EMSA-PSS does (RFC 8017 section 9.1.1) for 2048 bits, but for what the caller wants otherwise."""
+    digest = hashlib.new(name, SIGNED).digest() if digest is None else digest
+    salt = b"s" * len(digest) if salt is None else salt
+    found = hashlib.new(name, zeros + digest + salt).digest()
+    length = 256 - len(found) - 1
+    block = start + bytes(length - len(start) - len(marker) - len(salt)) + marker + salt
+    masked = bytearray(one ^ other for one, other in zip(block, mask(found, length, mask_name or name)))
+    masked[0] = masked[0] & 0x7F | top
+    return bytes(masked) + found + trailer
+
+
+@pytest.mark.parametrize(("algorithm", "name"), [("PS256", "sha256"), ("PS384", "sha384"), ("PS512", "sha512")])
+def test_the_forger_can_sign_by_pss_too(algorithm, name):
+    good = raised_privately(pss(name))
+    assert [each for each in ALGORITHMS if verify(each, RSA, SIGNED, good)] == [algorithm]
+
+
+FORGED_PSS = {
+    "a shorter salt": pss(salt=b"s" * 31),
+    "a longer salt": pss(salt=b"s" * 33),
+    "no salt": pss(salt=b""),
+    "the longest salt": pss(salt=b"s" * 222),
+    "another trailer": pss(trailer=b"\xcc"),
+    "no trailer": pss(trailer=b"\x00"),
+    "another marker": pss(marker=b"\x02"),
+    "no marker": pss(marker=b""),
+    "padding that is not zero": pss(start=b"\x00\x01"),
+    "a bit above the length": pss(top=0x80),
+    "another mask": pss(mask_name="sha1"),
+    "another hash": pss("sha384"),
+    "a wrong digest": pss(digest=hashlib.sha256(b"other").digest()),
+    "a prefix that is not zero": pss(zeros=b"\x01" * 8),
+    "PKCS1": padded(INFO + DIGEST),
+    "zeros": bytes(256),
+}
+
+
+@pytest.mark.parametrize("encoded", FORGED_PSS.values(), ids=FORGED_PSS)
+def test_no_other_pss_encoding_is_accepted(encoded):
+    number_above = int.from_bytes(encoded, "big") >= RSA.modulus
+    assert number_above or not verify("PS256", RSA, SIGNED, raised_privately(encoded))
+
+
+def test_a_bit_above_the_length_is_refused_where_the_modulus_has_room_for_it():
+    """Of 2049 bits one byte of the modulus is not the encoding's."""
+    p = 2**1279 - 1  # a Mersenne prime
+    q = next(q for q in range((1 << 2049) // p - 1 | 1, 0, -2) if pow(2, q - 1, q) == 1 and q % 65537 != 1)
+    key, private = RsaKey(p * q, 65537), pow(65537, -1, (p - 1) * (q - 1))
+    assert key.modulus.bit_length() == 2049
+    good = int.from_bytes(pss_of_2048_bits(), "big")
+    for encoded, expected in ((good, True), (good + (1 << 2048), False)):
+        if encoded < key.modulus:
+            signature = pow(encoded, private, key.modulus).to_bytes(257, "big")
+            assert verify("PS256", key, SIGNED, signature) is expected
+
+
+def pss_of_2048_bits():
+    """Encode for a modulus of 2049 bits: all eight bits of the first byte are used."""
+    salt = b"s" * 32
+    found = hashlib.sha256(bytes(8) + DIGEST + salt).digest()
+    block = bytes(223 - 33) + b"\x01" + salt
+    return bytes(one ^ other for one, other in zip(block, mask(found, 223, "sha256"))) + found + b"\xbc"
 
 
 # -- ES256
@@ -392,3 +506,29 @@ def test_a_key_on_another_curve_is_refused():
 def test_the_negative_of_the_key_is_another_key():
     assert flaw(negative(EC)) is None
     assert not verify("ES256", negative(EC), SIGNED, pair(R, S))
+
+
+# -- ES384 and ES512
+
+
+@pytest.mark.parametrize("name", CURVES)
+def test_the_base_point_is_on_its_curve_and_no_point_beside_it(name):
+    key = EcKey(*CURVES[name].base, name)
+    assert flaw(key) is None
+    assert flaw(key._replace(y=key.y ^ 1)) == f"it is not a point on {name}"
+
+
+@pytest.mark.parametrize(("algorithm", "name"), [("ES256", "P-256"), ("ES384", "P-384"), ("ES512", "P-521")])
+def test_a_signature_by_the_private_key_1_is_good_on_its_own_curve_only(algorithm, name):
+    curve = CURVES[name]
+    digest = int.from_bytes(hashlib.new("sha" + algorithm[2:], SIGNED).digest(), "big")
+    r = curve.base[0] % curve.order
+    s = (digest + r) % curve.order
+    signature = r.to_bytes(curve.size, "big") + s.to_bytes(curve.size, "big")
+    assert [each for each in ALGORITHMS if verify(each, EcKey(*curve.base, name), SIGNED, signature)] == [algorithm]
+    assert not verify(algorithm, EcKey(*curve.base, name), SIGNED + b"x", signature)
+
+
+def test_a_key_has_the_algorithms_of_its_type():
+    assert algorithms_of(RSA) == ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512")
+    assert [algorithms_of(EcKey(1, 1, name)) for name in CURVES] == [("ES256",), ("ES384",), ("ES512",)]

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from functools import reduce
 
 import pytest
 
-from authgate_cli.oauth.strict_json import parse_object
+from authgate_cli.oauth.strict_json import check_depth, parse_object
 
 READ = {
     "object": (b'{"a": [1, 1.5, true, null, "x"]}', {"a": [1, 1.5, True, None, "x"]}),
@@ -21,6 +22,11 @@ READ = {
         b'{"a":[' + b"[" * 62 + b"]" * 62 + b"]}",
         {"a": [reduce(lambda inner, _: [inner], range(61), [])]},
     ),
+    "brackets in texts": (
+        json.dumps({"a": "[" * 70 + '"' + "{" * 70, '\\"[': "\\" * 70 + '"[' * 70}).encode(),
+        {"a": "[" * 70 + '"' + "{" * 70, '\\"[': "\\" * 70 + '"[' * 70},
+    ),
+    "many lists side by side": (b'{"a": [' + b"[]," * 200 + b"[]]}", {"a": [[]] * 201}),
     "many values": (b'{"a": [' + b"0," * 49_999 + b"0]}", {"a": [0] * 50_000}),
     "unknown members": (b'{"_links": {}, "x": []}', {"_links": {}, "x": []}),
 }
@@ -50,6 +56,12 @@ REFUSED = {
     "nested lists": (b"[" * 100_000, "it is nested too deeply"),
     "nested objects": (b'{"a":' * 100_000, "it is nested too deeply"),
     "lists 65 deep": (b'{"a":' + b"[" * 64 + b"]" * 64 + b"}", "it is nested too deeply"),
+    "lists 65 deep behind a text": (
+        b'{"\\\\": "\\"]]]]", "a":' + b"[" * 64 + b"]" * 64 + b"}",
+        "it is nested too deeply",
+    ),
+    "lists of objects": (b'[{"a":' * 400_000, "it is nested too deeply"),
+    "lists that end in a text": (b'{"a": ' + b"[" * 200 + b'"', "it is nested too deeply"),
     "a megabyte of values": (b'{"a": [' + b"0," * 500_000 + b"0]}", "it holds too much"),
     "Latin-1": (b'{"a": "\xe9"}', "it is not UTF-8"),
     "UTF-16": ('{"a": 1}'.encode("utf-16"), "it is not UTF-8"),
@@ -67,3 +79,17 @@ def test_anything_else_is_refused_with_a_reason(data, reason):
 def test_a_number_beyond_all_can_be_written_as_json_again(number):
     document = parse_object(f'{{"a": {number}}}')
     assert parse_object(json.dumps(document)) == document
+
+
+def test_the_depth_is_counted_before_anything_is_parsed():
+    """With a small stack Python 3.13.0 does not survive what is deep, whoever catches RecursionError."""
+    deep = "[" * 100_000
+    with pytest.raises(ValueError, match="nested too deeply"):
+        check_depth(deep)
+    check_depth(json.dumps(deep))
+
+
+@pytest.mark.parametrize("piece", ['"', "\\", '\\"', '["', '"]', "[\\", "é{", '{"a":"\\\\",'], ids=repr)
+def test_counting_takes_one_pass_over_a_megabyte_of_anything(piece):
+    with contextlib.suppress(ValueError):
+        parse_object(piece * (1_000_000 // len(piece)))

@@ -338,3 +338,13 @@ def test_a_file_is_indented_as_others_do_it():
 def test_a_lone_surrogate_survives():
     data = b'{"note": "\\ud800", "data": {}}'
     assert token_file.parse(token_file.serialise(token_file.parse(data))) == {"note": "\ud800", "data": {}}
+
+
+@pytest.mark.parametrize("deep", ["[" * 100_000, '{"a":' * 100_000, '{"data": ' + "[" * 65], ids=len)
+def test_a_deep_file_is_corrupt_and_is_never_parsed(deep):
+    """With a small stack Python 3.13.0 does not survive the parsing."""
+    with pytest.raises(ValueError):
+        token_file.parse(deep.encode())
+    with pytest.raises(ValueError):
+        token_file.parse(deep.encode("utf-16"))
+    assert token_file.read_entry(deep) is None
