@@ -4,7 +4,7 @@ VENV := .venv
 T ?=
 SECONDS ?= 600
 # Tests that repeat something many times: a little in `test`, in full in `test-real`.
-STORMS := cli/test_interrupted cli/test_memory cli/test_one_refresh unit/store/test_every_moment fuzz/test_fuzz
+STORMS := flows/test_wrong_types cli/test_interrupted cli/test_memory cli/test_one_refresh unit/store/test_every_moment fuzz/test_fuzz
 CAN_MAKE_VENV = $(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { echo "$(PYTHON) cannot set up\
  pip in a virtual environment: install python3-venv (apt-get install python3-venv)" >&2; exit 1; }
 

@@ -36,9 +36,9 @@ def pytest_configure(config):
     config.pluginmanager.register(Worker(config, *descriptors) if descriptors else Coordinator(config))
 
 
-def by_file(items):
-    """Return the tests of each file; the same list in every process."""
-    return [list(tests) for _, tests in groupby(items, key=lambda item: item.path)]
+def by_file(numbered):
+    """Return the tests of each file with their numbers; the same list in every process."""
+    return [list(tests) for _, tests in groupby(numbered, key=lambda test: test[1].path)]
 
 
 class Coordinator:
@@ -53,7 +53,8 @@ class Coordinator:
         if session.testsfailed or self._config.option.collectonly:
             return None  # pytest's own loop says so
         waiting, fill = os.pipe()
-        os.write(fill, b"".join(number.to_bytes(NUMBER, "big") for number in range(len(by_file(session.items)))))
+        files = range(len(by_file(enumerate(session.items))))
+        os.write(fill, b"".join(number.to_bytes(NUMBER, "big") for number in files))
         os.close(fill)
         first_port = EACH + secrets.randbelow(EACH)
         workers = [self._start(waiting, first_port + number * EACH) for number in range(PROCESSES)]
@@ -91,16 +92,17 @@ class Coordinator:
     def _report(self, session):
         """Pass on every report, as if the test had run here, until both workers have ended."""
         hook, running = self._config.hook, PROCESSES
-        missing = {item.nodeid: item for item in session.items}
+        missing = dict(enumerate(session.items))
         while running:
             told = self._told.get()
             if "ended" in told:
                 running -= 1
                 continue
+            number = told.pop("number")
             report = hook.pytest_report_from_serializable(config=self._config, data=told)
             hook.pytest_runtest_logreport(report=report)
             if report.when == "teardown":
-                del missing[report.nodeid]
+                del missing[number]
             if session.shouldfail:
                 raise session.Failed(session.shouldfail)
         for item in missing.values():
@@ -121,17 +123,17 @@ class Worker:
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtestloop(self, session):
-        files = by_file(session.items)
+        files = by_file(enumerate(session.items))
         numbers = iter(lambda: os.read(self._waiting, NUMBER), b"")
         tests = (test for number in numbers for test in files[int.from_bytes(number, "big")])
-        test = next(tests, None)
+        test, nobody = next(tests, None), (None, None)
         while test:
-            following = next(tests, None)  # pytest wants to know it, to keep the fixtures that both need
-            self._config.hook.pytest_runtest_protocol(item=test, nextitem=following)
-            test = following
+            self._number, item = test
+            test = next(tests, None)  # pytest wants to know it, to keep the fixtures that both need
+            self._config.hook.pytest_runtest_protocol(item=item, nextitem=(test or nobody)[1])
         return True
 
     def pytest_runtest_logreport(self, report):
         told = self._config.hook.pytest_report_to_serializable(config=self._config, report=report)
         with open(self._reports, "w", encoding="utf-8", closefd=False) as lines:
-            lines.write(json.dumps(told) + "\n")
+            lines.write(json.dumps({**told, "number": self._number}) + "\n")
