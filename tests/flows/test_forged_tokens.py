@@ -10,7 +10,7 @@ import time
 from pathlib import Path
 
 import pytest
-from authgate_keys import SIGNERS
+from authgate.keys import SIGNERS
 from callback_address import callback_address
 from test_browser_flow import get
 
