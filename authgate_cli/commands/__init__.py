@@ -31,9 +31,12 @@ COMMANDS = {
         Command(
             "status",
             "who is signed in, where the token is kept, time left",
-            options=(Option("offline", "do not ask the server; the clock decides"),),
-            examples=("authgate.pyz status --offline && echo good", "authgate.pyz status --json"),
-            details="Exit 0 only for a token that the server accepts (with --offline: that has not expired).",
+            options=(
+                Option("offline", "do not ask the server; look at the local clock only"),
+                Option("all", "list every stored token; the servers are not asked"),
+            ),
+            examples=("authgate.pyz status --offline && echo valid", "authgate.pyz status --all"),
+            details="Exit 0 only for a token that the server accepts (--offline: that has not expired; --all: always).",
         ),
         Command(
             "logout",
@@ -65,11 +68,18 @@ COMMANDS = {
         Command(
             "completion",
             "print a completion script",
-            operands="bash|zsh|fish",
+            operands="bash|zsh|fish|powershell",
             examples=(
                 'eval "$(authgate.pyz completion bash)"',
                 "authgate.pyz completion fish > ~/.config/fish/completions/authgate.pyz.fish",
+                "authgate.pyz completion powershell | Out-String | Invoke-Expression",
             ),
+        ),
+        Command(
+            "help",
+            "explain a command, as COMMAND --help does",
+            operands="[COMMAND]",
+            examples=("authgate.pyz help", "authgate.pyz help token"),
         ),
     )
 }

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from ..oauth.device import DeviceAuthorization, Pending, Poller, TryLater
     from ..system.terminal import Terminal
 
+_LINES_BELOW = 5  # an empty one, three that say what to do, and the one that waits
 _QUIET_LINE_EVERY = 30.0  # seconds, where no line can be updated in place
 
 
@@ -78,14 +79,15 @@ class _Progress:
 
     def note(self, verdict: Pending | TryLater) -> None:
         if isinstance(verdict, device.TryLater):
-            self._why = f"; the server cannot be asked just now ({verdict.why})"
+            self._why = f"; the server cannot be asked right now ({verdict.why})"
         else:
-            self._why = "; the server asks to be asked less often" if verdict.slow_down else ""
+            self._why = "; the server wants fewer requests" if verdict.slow_down else ""
 
     def show(self, left: float, now: float) -> None:
-        text = f"Waiting for approval, {int(left) // 60}:{int(left) % 60:02d} left{self._why}"
+        time = f"{int(left) // 60}:{int(left) % 60:02d} left"
+        text = f"Waiting for approval, {time}{self._why}"
         if self._terminal.can_update:
-            self._terminal.update(text)
+            self._terminal.update(text, f"{time}{self._why}", f"Waiting for approval, {time}", f"Waiting, {time}", time)
         elif now - self._last >= _QUIET_LINE_EVERY:
             self._last = now
             self._terminal.tell(text)
@@ -94,9 +96,10 @@ class _Progress:
 def _show(authorization: DeviceAuthorization, terminal: Terminal, show_qr: bool) -> None:
     address = authorization.complete_uri or authorization.verification_uri
     modules = qr.encode(address) if show_qr and terminal.can_update else None
-    if modules and qr.columns(modules) <= terminal.width:
-        lines = qr.render(modules, colour=terminal.colour)
-        if terminal.can_show("".join(lines)):
+    if modules:
+        lines, (columns, rows) = qr.render(modules, colour=terminal.colour), terminal.size
+        fits = qr.columns(modules) <= columns and len(lines) + _LINES_BELOW <= rows
+        if fits and terminal.can_show("".join(lines)):
             terminal.prompt("\n".join(["", *lines, ""]))
     terminal.prompt(f"To sign in, visit   {authorization.verification_uri}")
     terminal.prompt(f"and enter the code  {terminal.strong(authorization.user_code)}")

@@ -7,14 +7,16 @@ count; a write is read back. Service and user names, and the value, are those of
 
 from __future__ import annotations
 
+import json
 import sys
 import threading  # noqa: F401  keyring needs it, and the thread that imports it first is the main one to it
+from functools import partial
 
 from ..errors import KeyringUnavailable, StoreFailed
 from ..system.threads import TookTooLong, call_within
 from ..values import TYPE_CHECKING
 from . import token_file
-from .token_file import find_for_issuer
+from .token_file import Owner, find_for_issuer
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -26,6 +28,8 @@ if TYPE_CHECKING:
     T = TypeVar("T")
 
 SERVICE = "authgate"
+# The user name of a list of whose tokens are there: a keyring cannot be listed.
+INDEX = "#index"
 # Seconds. While a person may be typing the keyring's password the wait is long.
 _PATIENCE_ATTENDED, _PATIENCE_ALONE = 120.0, 3.0
 _TRUSTED = {
@@ -38,14 +42,13 @@ _TRUSTED = {
 
 
 class KeyringStore:
-    """One client's place in the keyring. Every method raises StoreFailed when that cannot be."""
+    """One owner's place in the keyring. Every method raises StoreFailed when that cannot be."""
 
     name = label = title = "keyring"
 
     def __init__(
         self,
-        client_id: str,
-        issuer: str,
+        owner: Owner,
         now: Callable[[], float],
         attended: bool,
         tell: Callable[[str], None],
@@ -53,13 +56,13 @@ class KeyringStore:
         trusted: bool = True,
     ):
         """Guard refreshes by the lock of `lock_path`, the same for everybody who uses this keyring."""
-        self.client_id, self.issuer, self._trusted = client_id, issuer, trusted
+        self._owner, self._trusted = owner, trusted
         self._now, self._tell, self.lock_path = now, tell, lock_path
         self._patience = _PATIENCE_ATTENDED if attended else _PATIENCE_ALONE
         self._unusable: StoreFailed | None = None
 
     def find(self) -> Found:
-        """Return the token of this client at this issuer, if there is one."""
+        """Return the token of this owner, if there is one."""
         return self._bounded(self._find)
 
     def check_writable(self) -> None:
@@ -86,6 +89,7 @@ class KeyringStore:
             if not kept:
                 _delete(backend, key)
                 raise StoreFailed("the keyring did not keep the token", "use --store file")
+            _write_index(backend, [*_read_index(backend), self._owner])
 
         self._bounded(write)
         return self.label
@@ -96,32 +100,39 @@ class KeyringStore:
         def forget() -> bool:
             found = self._find()
             if found.token is not None:
-                _delete(_backend(), found.key)
+                self._remove(found.key)
             return found.token is not None
 
         return self._bounded(forget)
 
     def entries(self) -> list[token_file.Entry]:
-        """Return this client's token; a keyring cannot be listed."""
-        found = self.find() if self.client_id else token_file.Found("")
-        return [token_file.Entry(found.key, self.client_id, self.issuer, found.token)] if found.token else []
+        """Return the tokens of this owner and of those in the index; a keyring cannot be listed."""
+
+        def read() -> list[token_file.Entry]:
+            backend = _backend()
+            owners = dict.fromkeys([*_read_index(backend), *([self._owner] if self._owner.client_id else [])])
+            founds = [find_for_issuer(partial(_read, backend), owner, self._trusted) for owner in owners]
+            tokens = {found.key: found.token for found in founds if found.token}
+            return [token_file.entry_of(key, token) for key, token in tokens.items()]
+
+        return self._bounded(read)
 
     def forget_entry(self, key: str) -> None:
         """Remove what stands under a key."""
-        self._bounded(lambda: _delete(_backend(), key))
+        self._bounded(lambda: self._remove(key))
+
+    def _remove(self, key: str) -> None:
+        backend = _backend()
+        _delete(backend, key)
+        owners = _read_index(backend)
+        _write_index(backend, [one for one in owners if find_for_issuer(partial(_read, backend), one).token])
 
     def describe(self) -> str:
         """Return the backend's name, for `doctor`. Raise KeyringUnavailable with the reason when none counts."""
         return self._bounded(lambda: _TRUSTED[_module(_backend())])
 
     def _find(self) -> Found:
-        backend = _backend()
-        return find_for_issuer(
-            lambda key: token_file.read_entry(backend.get_password(SERVICE, key)),
-            self.client_id,
-            self.issuer,
-            self._trusted,
-        )
+        return find_for_issuer(partial(_read, _backend()), self._owner, self._trusted)
 
     def _bounded(self, action: Callable[[], T]) -> T:
         if self._unusable is not None:
@@ -167,6 +178,28 @@ def _backend() -> Any:
 
 def _module(backend: Any) -> str:
     return type(backend.get_keyring() if backend is sys.modules["keyring"] else backend).__module__
+
+
+def _read(backend: Any, key: str) -> TokenSet | None:
+    return token_file.read_entry(backend.get_password(SERVICE, key))
+
+
+def _read_index(backend: Any) -> list[Owner]:
+    """Return whose tokens the keyring holds, as far as we have written them."""
+    try:
+        listed = json.loads(backend.get_password(SERVICE, INDEX) or "[]")
+        return [Owner(*(str(one.get(name, "")) for name in Owner._fields)) for one in listed]
+    except (ValueError, AttributeError, TypeError):
+        return []  # not ours: the next save writes it anew
+
+
+def _write_index(backend: Any, owners: list[Owner]) -> None:
+    text = json.dumps([one._asdict() for one in dict.fromkeys(owners)])
+    try:
+        if text != backend.get_password(SERVICE, INDEX):
+            backend.set_password(SERVICE, INDEX, text)
+    except Exception:  # backends raise what they like; the token is kept all the same, and only not listed
+        pass
 
 
 def _delete(backend: Any, key: str) -> None:

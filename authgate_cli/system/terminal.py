@@ -46,7 +46,8 @@ class Terminal:
         self._warnings: set[str] = set()
         self.can_type = _is_terminal(stdin)
         self.can_update = _is_terminal(stderr) and environ.get("TERM", "dumb" if os.name == "posix" else "") != "dumb"
-        self.is_terminal = self.can_type or _is_terminal(stderr)
+        self.is_interactive = _is_terminal(stderr)
+        self.is_terminal = self.can_type or self.is_interactive
         for stream in (stdout, stderr):
             if isinstance(stream, TextIOWrapper) and not stream.closed:
                 stream.reconfigure(errors="backslashreplace")
@@ -105,11 +106,13 @@ class Terminal:
         if hint:
             self._line(f"authgate: hint: {hint}")
 
-    def update(self, text: str) -> None:
-        """Show progress that replaces itself, on a terminal that can do so."""
+    def update(self, *texts: str) -> None:
+        """Show progress that replaces itself, on a terminal that can do so: the first text that fits, or the last."""
         if not self.quiet and self.can_update:
             self._line_open = True
-            self._put("\r" + text[: max(self.width - 1, 1)] + "\x1b[K")
+            room = max(self.size[0] - 1, 1)
+            fitting = next((text for text in texts if len(text) <= room), texts[-1])
+            self._put("\r" + fitting[:room] + "\x1b[K")
 
     def end_update(self) -> None:
         """Take the replaced line away."""
@@ -118,13 +121,13 @@ class Terminal:
             self._put("\r\x1b[K")
 
     @property
-    def width(self) -> int:
-        """Return the terminal's width in columns."""
+    def size(self) -> tuple[int, int]:
+        """Return the terminal's columns and lines."""
         try:
-            columns = os.get_terminal_size(self._stderr.fileno()).columns  # type: ignore[union-attr]
+            columns, lines = os.get_terminal_size(self._stderr.fileno())  # type: ignore[union-attr]
         except (OSError, ValueError, AttributeError):
-            columns = 0  # what a serial console says, too
-        return columns or 80
+            columns = lines = 0  # what a serial console says, too
+        return columns or 80, lines or 24
 
     @property
     def colour(self) -> bool:

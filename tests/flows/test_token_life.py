@@ -656,7 +656,9 @@ def test_a_token_is_never_sent_to_another_server(run, server, stranger, given, e
     result = run(*argv, env={"AUTHGATE_URL": None})
 
     assert result.status == status or status is None
-    assert f"is from {server.issuer}, and is left alone" in result.err or argv == ("doctor",) or "--force" in argv
+    assert (
+        f"ignoring a stored token issued by {server.issuer}" in result.err or argv == ("doctor",) or "--force" in argv
+    )
     assert entry.document["data"][server.client_id] == before
     assert not any(secret in heard_by(stranger) for secret in server.secrets())
     assert server.requests == []
@@ -694,4 +696,4 @@ def test_a_token_that_names_no_issuer_is_used_with_a_warning(run, server, given,
     result = run("token")
 
     assert (result.status, result.out) == (0, "opaque\n")
-    assert "does not say which server it is from; it is used all the same" in result.err
+    assert "does not say which server issued it; using it all the same" in result.err

@@ -193,7 +193,7 @@ def test_a_stored_token_that_names_no_issuer_is_left_alone(
     result = authgate(argv[0], *quiet, *argv[1:], env={"AUTHGATE_URL": None})
 
     assert result.status == status
-    assert ("ignoring a stored token that does not say which server it is from" in result.err) == (not quiet)
+    assert ("ignoring a stored token that does not say which server issued it" in result.err) == (not quiet)
     assert "opaque-" not in result.out + result.err + heard_by(attacker)
     assert json.loads(token_file.read_text())["data"][server.client_id] == before
     assert authgate("token", now=lambda: 1_000_000_000.0).out in ("opaque-access\n", "")

@@ -69,12 +69,13 @@ PROLOGUE = """
 import json
 from authgate_cli.store import is_importable
 from authgate_cli.store.keyring_store import KeyringStore
+from authgate_cli.store.token_file import Owner
 from authgate_cli.errors import StoreFailed
 from authgate_cli.tokens import TokenSet
 
 ISSUER = "https://auth.example.com"
 TOKEN = TokenSet("secret-access", "Bearer", 4600.0, "secret-refresh", None, "email", ISSUER, "client", 3600)
-store = KeyringStore("client", ISSUER, lambda: 1000.0, False, print, "/home/jane/tokens")
+store = KeyringStore(Owner(ISSUER, "client"), lambda: 1000.0, False, print, "/home/jane/tokens")
 
 def attempt(action, *arguments):
     try:
@@ -158,7 +159,7 @@ def test_the_entries_of_the_sdks_are_found(play, sample):
     found = play(f"""
         import keyring
         keyring.set_password("authgate", {client_id!r}, {text!r})
-        store = KeyringStore({client_id!r}, ISSUER, lambda: 1000.0, False, print, "")
+        store = KeyringStore(Owner(ISSUER, {client_id!r}), lambda: 1000.0, False, print, "")
         print(store.find().token.access_token)
     """)
     assert found == [json.loads(text)["access_token"]]

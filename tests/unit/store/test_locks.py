@@ -10,6 +10,7 @@ from own_process import run, start
 from authgate_cli.errors import StoreFailed, Unreachable
 from authgate_cli.store.file_store import FileStore
 from authgate_cli.store.locks import STALE, Waiting, file_lock, refresh_lock
+from authgate_cli.store.token_file import Owner
 from authgate_cli.system.signals import uninterrupted
 
 NOW = 1_800_000_000.0
@@ -150,6 +151,7 @@ SUSPENDED = """
     import os, signal, sys, time
     from authgate_cli.store.file_store import FileStore
     from authgate_cli.store.locks import Waiting
+    from authgate_cli.store.token_file import Owner
     from authgate_cli.tokens import TokenSet
 
     def stop(event, arguments):
@@ -162,7 +164,7 @@ SUSPENDED = """
         time.sleep(seconds)
 
     path, client, action = sys.argv[1:]
-    store = FileStore(path, client, "https://auth.example.com", Waiting(time.time, time.monotonic, sleep), print)
+    store = FileStore(path, Owner("https://auth.example.com", client), Waiting(time.time, time.monotonic, sleep), print)
     token = TokenSet(client, issuer="https://auth.example.com", client_id=client)
     stopped = []
     if action == "save":
@@ -205,12 +207,13 @@ def test_what_others_save_while_a_process_is_suspended_for_long_is_kept(path, lo
 
 def test_a_lock_that_is_lost_again_and_again_is_an_error(path, lock):
     """As where the clock of a network's file system is an hour off, and everybody thinks every lock stale."""
-    store = FileStore(str(path), "client", "https://auth.example.com", Clock().waiting, silent)
+    store = FileStore(str(path), Owner("https://auth.example.com", "client"), Clock().waiting, silent)
     code = """
         import os, sys, time
         from authgate_cli.errors import StoreFailed
         from authgate_cli.store.file_store import FileStore
         from authgate_cli.store.locks import Waiting
+        from authgate_cli.store.token_file import Owner
         from authgate_cli.tokens import TokenSet
 
         def take_over(event, arguments):
@@ -219,7 +222,8 @@ def test_a_lock_that_is_lost_again_and_again_is_an_error(path, lock):
 
         path = sys.argv[1]
         sys.addaudithook(take_over)
-        store = FileStore(path, "client", "https://auth.example.com", Waiting(time.time, time.monotonic, None), print)
+        waiting = Waiting(time.time, time.monotonic, None)
+        store = FileStore(path, Owner("https://auth.example.com", "client"), waiting, print)
         try:
             store.save(TokenSet("token"))
         except StoreFailed as error:
