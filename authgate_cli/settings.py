@@ -233,8 +233,8 @@ def _issuer(url: str, name: str) -> str:
         raise UsageError(f"{name} is not a server URL: it has a query or a fragment", example)
     if not parts.is_safe:
         raise UsageError(
-            f"{name} is plain http, and tokens would cross the network in the clear",
-            f"use https://{parts.netloc}{parts.path}; plain http is for this machine alone",
+            f"{name} is plain http, so that tokens would be sent unencrypted",
+            f"use https://{parts.netloc}{parts.path}; plain http is allowed for this machine only",
         )
     return url
 
@@ -270,13 +270,17 @@ def _account(value: str, name: str) -> str:
 
 def _access_token(value: str, name: str) -> str | None:
     if value and not is_token(value):
-        raise UsageError(f"{name} has characters that no token has", "was a line break or a space copied?")
+        raise UsageError(
+            f"{name} contains characters that are not allowed in a token", "was a line break or a space copied?"
+        )
     return value or None
 
 
 def _scope(value: str, name: str) -> str:
     if not value.isascii() or not value.isprintable() or '"' in value or "\\" in value:  # RFC 6749 section 3.3
-        raise UsageError(f"{name} has characters that no scope has", "for example 'openid profile email'")
+        raise UsageError(
+            f"{name} contains characters that are not allowed in a scope", "for example 'openid profile email'"
+        )
     return " ".join(value.split())
 
 

@@ -11,13 +11,13 @@ COMMANDS = {
     for command in (
         Command(
             "login",
-            "get a usable token, signing in if need be; report (default)",
+            "get a usable token, signing in if necessary; report (default)",
             options=(Option("force", "sign in even if a token is stored"),),
             examples=("authgate.pyz", "authgate.pyz login --force --flow device"),
         ),
         Command(
             "token",
-            "print the access token and nothing else, refreshed if need be",
+            "print the access token and nothing else, refreshed if necessary",
             options=(
                 Option("format", "how to print it", "FORM", "", "raw", ("raw", "header", "json", "exec-credential")),
                 _MIN_TTL,
@@ -26,7 +26,7 @@ COMMANDS = {
                 'curl -H "$(authgate.pyz token --format header)" https://api.example.com/',
                 "authgate.pyz token --format exec-credential   # for kubectl",
             ),
-            details="It never starts a sign-in, except with --flow client-credentials: exit 4 says that one is needed.",
+            details="It never starts a sign-in, except with --flow client-credentials; exit 4 means that one is needed.",
         ),
         Command(
             "status",
@@ -40,10 +40,10 @@ COMMANDS = {
         ),
         Command(
             "logout",
-            "revoke the tokens at the server, and forget them",
-            options=(Option("all", "every stored token, each at the server that it is from"),),
+            "revoke the tokens at the server and delete them",
+            options=(Option("all", "every stored token, each at the server that issued it"),),
             examples=("authgate.pyz logout", "authgate.pyz logout --all"),
-            details="With --all, files that were left over beside the token file are removed as well.",
+            details="With --all, left-over files beside the token file are removed as well.",
         ),
         Command(
             "exec",
@@ -62,7 +62,7 @@ COMMANDS = {
         ),
         Command(
             "doctor",
-            "check all that signing in needs, with remedies",
+            "check everything that signing in needs, with remedies",
             examples=("authgate.pyz doctor",),
         ),
         Command(

@@ -156,9 +156,9 @@ class Store:
             if place is self.places[-1]:
                 raise
             if isinstance(failure, KeyringUnavailable):
-                self._terminal.explain(f"{failure.message}; the {self.places[-1].title} is used")
+                self._terminal.explain(f"{failure.message}; using the {self.places[-1].title}")
             else:
-                self._terminal.warn(f"{failure.message}; the {self.places[-1].title} is used")
+                self._terminal.warn(f"{failure.message}; using the {self.places[-1].title}")
         return None
 
     def _forget_quietly(self, place: Place) -> None:

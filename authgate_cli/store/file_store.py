@@ -70,7 +70,7 @@ class FileStore:
             except StoreCorrupt:
                 require_lock()
                 aside = move_aside(self.path)
-                self._warn(f"the token file was corrupt; it is kept as {aside}, and a new one is begun")
+                self._warn(f"the token file was corrupt; it was moved to {aside}, and a new one was started")
             check_replaceable(self.path, _RESERVE)
 
         self._locked(make_ready)
@@ -123,7 +123,7 @@ class FileStore:
                     return work(require_lock)
             except LockLost:
                 pass
-        raise StoreFailed(f"the lock of the token file {self.path} is lost again and again", "try again in a moment")
+        raise StoreFailed(f"the lock of the token file {self.path} keeps being lost", "try again in a moment")
 
     def _read(self) -> Document:
         """Return all that the file holds. Raise StoreFailed when it cannot be read."""

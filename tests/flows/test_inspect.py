@@ -42,7 +42,7 @@ def test_token_is_decoded_without_settings_or_requests(authgate, server):
     assert (result.status, result.err) == (0, "")
     assert result.out.startswith("Header\n  alg  HS256\n")
     assert "  name  Zoë\n" in result.out
-    assert result.out.endswith("Nothing of this has been checked; --verify does.\n")
+    assert result.out.endswith("Not verified; use --verify.\n")
     assert server.requests == []
 
 
@@ -152,7 +152,7 @@ def test_right_signature_is_proven_and_what_is_not_is_said(authgate, server, sig
 
     assert (result.status, result.err) == (0, "")
     assert f"Proven: the signature is right: {signing} by the key test-" in result.out
-    assert "Proven: it is meant to be valid now\n" in result.out
+    assert "Proven: it is valid at this time\n" in result.out
     assert "Not proven: that it has not been revoked" in result.out
 
 

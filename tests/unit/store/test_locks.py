@@ -420,7 +420,7 @@ def test_what_is_not_our_own_in_place_of_the_refresh_lock_is_not_relied_on(path,
         assert "remove it" in caught.value.hint
     else:
         with refresh_lock(str(path), Clock().waiting, 60, explained.append):
-            assert ["going on without a lock" in line for line in explained] == [True]
+            assert ["continuing without a lock" in line for line in explained] == [True]
     assert (sorted(os.listdir(path.parent)), explained == []) == (before, required)
 
 
@@ -504,6 +504,6 @@ def test_in_a_read_only_directory_a_refresh_goes_on_alone_and_says_so(tmp_path, 
     reason = (
         "belongs to another user (0)" if made_before and os.geteuid() == 0 else "cannot be used (Permission denied)"
     )
-    assert "going on without a lock: " in explained
+    assert "continuing without a lock: " in explained
     assert f"tokens.refresh {reason}" in explained
     assert went_on == "went on"
