@@ -109,7 +109,7 @@ def _arguments(
     for flag in flags:
         if flag not in general | own:
             owners = [other.name for other in commands.values() if flag in {option.name for option in other.options}]
-            raise UsageError(f"--{flag} cannot be used with {name!r}", f"it is an option of {' and '.join(owners)}")
+            raise UsageError(f"--{flag} cannot be used with {name!r}", f"it belongs to {' and '.join(owners)}")
     if words[:1] == ["--"]:
         words.pop(0)
     if words and not command.operands:

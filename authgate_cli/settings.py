@@ -270,17 +270,13 @@ def _account(value: str, name: str) -> str:
 
 def _access_token(value: str, name: str) -> str | None:
     if value and not is_token(value):
-        raise UsageError(
-            f"{name} contains characters that are not allowed in a token", "was a line break or a space copied?"
-        )
+        raise UsageError(f"{name} has characters that a token cannot have", "was a line break or a space copied?")
     return value or None
 
 
 def _scope(value: str, name: str) -> str:
     if not value.isascii() or not value.isprintable() or '"' in value or "\\" in value:  # RFC 6749 section 3.3
-        raise UsageError(
-            f"{name} contains characters that are not allowed in a scope", "for example 'openid profile email'"
-        )
+        raise UsageError(f"{name} has characters that a scope cannot have", "for example 'openid profile email'")
     return " ".join(value.split())
 
 

@@ -26,7 +26,7 @@ COMMANDS = {
                 'curl -H "$(authgate.pyz token --format header)" https://api.example.com/',
                 "authgate.pyz token --format exec-credential   # for kubectl",
             ),
-            details="It never starts a sign-in, except with --flow client-credentials; exit 4 means that one is needed.",
+            details="It never starts a sign-in, except with --flow client-credentials; exit 4: one is needed.",
         ),
         Command(
             "status",

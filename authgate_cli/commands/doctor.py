@@ -215,9 +215,7 @@ def _browser_flow(context: Context) -> Iterator[Check]:
         status = context.system.send(get(attempt.url(endpoint, settings.params))).status
         if status in (400, 401, 403, 404):
             remedy = f"register {uri}, byte for byte, for this client at the server, or see --redirect-uri"
-            yield _bad(
-                "browser flow", f"the server refuses the client or the callback (status {status})", remedy, grave
-            )
+            yield _bad("browser flow", f"the server refuses client or redirect URI (status {status})", remedy, grave)
         else:
             yield ok("browser flow", f"redirect URI {uri} accepted so far")
 

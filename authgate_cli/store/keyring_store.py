@@ -189,7 +189,7 @@ def _read_index(backend: Any) -> list[Owner]:
     try:
         listed = json.loads(backend.get_password(SERVICE, INDEX) or "[]")
         return [Owner(*(str(one.get(name, "")) for name in Owner._fields)) for one in listed]
-    except (ValueError, AttributeError, TypeError):
+    except (ValueError, AttributeError, TypeError, RecursionError):
         return []  # not ours: the next save writes it anew
 
 

@@ -92,7 +92,7 @@ def test_server_that_is_down_is_exit_3(authgate, server):
     result = authgate("logout")
 
     assert (result.status, result.out) == (3, "")
-    assert "forgotten here" in result.err
+    assert "deleted here" in result.err
     assert authgate("token").status == 4
 
 

@@ -90,6 +90,43 @@ def test_offline_makes_no_request(authgate, told, server):
     assert server.requests == []
 
 
+def test_offline_the_user_is_who_the_id_token_says(authgate, told, server, token_file):
+    entry = {**server.issue("openid profile email"), "expires_at": int(time.time() + 3600), "issuer": server.issuer}
+    token_file.touch(0o600)
+    token_file.write_text(json.dumps({"data": {server.client_id: json.dumps(entry)}}))
+    server.stop()
+
+    assert told("--offline")["user"]["name"] == "Jane Doe"
+    assert authgate("status", "--offline").out.startswith("User: Jane Doe (jane@example.com)\n")
+    assert "\nChecked by: (not asked; local clock only)\n" in authgate("status", "--offline").out
+
+
+def test_json_tells_in_one_word_why_nobody_is_signed_in(authgate, told, server, token_file):
+    reasons = [told()["reason"]]
+    authgate("--flow", "device")
+    reasons += [
+        told()["reason"],
+        told("--offline", now=later(3601))["reason"],
+        told(env={"AUTHGATE_URL": "x"})["reason"],
+    ]
+    server.misbehave("/oauth/userinfo", status=401, body={"error": "invalid_token"})
+    reasons.append(told()["reason"])
+    server.userinfo = server.tokeninfo = False
+    reasons.append(told()["reason"])
+    server.stop()
+    reasons.append(told()["reason"])
+    token_file.write_text("{")
+    reasons.append(told()["reason"])
+
+    assert reasons == ["signed_out", None, "expired", "settings", "refused", "unknown", "not_reachable", "store"]
+
+
+def test_expired_token_is_told_with_the_time_since_when(authgate, server):
+    authgate("--flow", "device")
+
+    assert re.search(r"\nExpired: 20\d\d-\S+Z\n", authgate("status", now=later(3601)).out)
+
+
 @pytest.mark.parametrize("arguments", [(), ("--offline",)], ids=str)
 def test_expired_token_is_exit_4_and_no_request(authgate, told, server, arguments):
     authgate("--flow", "device")

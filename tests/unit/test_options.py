@@ -69,11 +69,11 @@ REFUSED = {
     "option of another command": (
         ["token", "--force"],
         "--force cannot be used with 'token'",
-        "it is an option of login",
+        "it belongs to login",
     ),
     "too many words": (
         ["token", "a", "b"],
-        "'token' takes no arguments, and there are 2",
+        "'token' takes no arguments (2 given)",
         "see authgate.pyz token --help",
     ),
 }

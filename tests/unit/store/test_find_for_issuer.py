@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from builders import CLIENT, ISSUER, jwt
 
-from authgate_cli.store.token_file import Owner, find_for_issuer
+from authgate_cli.store.token_file import Owner, entry_of, find_for_issuer
 from authgate_cli.tokens import TokenSet
 
 OTHER = "https://other.example.com"
@@ -100,3 +100,30 @@ def test_a_hostile_issuer_is_made_safe_to_show():
     warning = look_up({CLIENT: token(claimed="https://\x1b[2J\nauthgate: error")}).warning
     assert "\x1b" not in warning
     assert "\n" not in warning
+
+
+# -- accounts
+
+ACCOUNTS = {
+    "a name": ("jane", CLIENT + "#jane"),
+    "an address": ("jane@example.com", CLIENT + "#jane@example.com"),
+    "none": ("", CLIENT),
+}
+
+
+@pytest.mark.parametrize(("account", "key"), ACCOUNTS.values(), ids=ACCOUNTS)
+def test_an_account_has_a_key_of_its_own(account, key):
+    ours, owner = token(recorded=ISSUER)._replace(client_id=CLIENT), Owner(ISSUER, CLIENT, account)
+    others = {other: ours for _, other in ACCOUNTS.values() if other != key}
+    assert find_for_issuer(others.get, owner) == (key, None, None)
+    assert find_for_issuer({**others, key: ours}.get, owner) == (key, ours, None)
+    assert entry_of(key, ours) == (key, CLIENT, ISSUER, account, ours)
+
+
+@pytest.mark.parametrize(("account", "key"), ACCOUNTS.values(), ids=ACCOUNTS)
+def test_an_account_at_another_issuer_has_yet_another(account, key):
+    theirs, ours = (token(recorded=one)._replace(client_id=CLIENT) for one in (OTHER, ISSUER))
+    owner, both = Owner(ISSUER, CLIENT, account), f"{key}@{ISSUER}"
+    assert find_for_issuer({key: theirs}.get, owner)[:2] == (both, None)
+    assert find_for_issuer({key: theirs, both: ours}.get, owner) == (both, ours, None)
+    assert entry_of(both, ours) == (both, CLIENT, ISSUER, account, ours)

@@ -7,6 +7,7 @@ from textwrap import dedent
 import pytest
 from own_process import run
 
+ISSUER = "https://auth.example.com"
 # The chain of a real one: module functions, which ask a backend, whose module tells what it is.
 PACKAGE = {
     "keyring/__init__.py": """
@@ -147,9 +148,39 @@ def test_service_user_and_value_are_those_of_the_sdks(play):
         store.save(TOKEN)
         print(json.dumps([[service, user, text] for (service, user), text in keyring.get_keyring().kept.items()]))
     """)
-    [[service, user, text]] = json.loads(line)
+    [[service, user, text], index] = json.loads(line)
+    assert index == ["authgate", "#index", json.dumps([{"issuer": ISSUER, "client_id": "client", "account": ""}])]
     assert (service, user) == ("authgate", "client")
     assert json.loads(text)["expires_at"] == "1970-01-01T01:16:40Z"
+
+
+def test_all_that_was_saved_is_listed_until_it_is_removed(play):
+    owners = [("client", ""), ("client", "jane@work"), ("other", "")]
+    lines = play(f"""
+        for client, account in {owners!r}:
+            store = KeyringStore(Owner(ISSUER, client, account), lambda: 1000.0, False, print, "")
+            store.save(TOKEN._replace(client_id=client))
+        def listed():
+            nobody = KeyringStore(Owner("", ""), lambda: 1000.0, False, print, "")
+            print(json.dumps([(one.key, one.issuer, one.client_id, one.account) for one in nobody.entries()]))
+            return nobody
+        listed().forget_entry("client#jane@work")
+        listed()
+        store.forget()
+        listed()
+    """)
+    keys = {"client": ("client", ""), "client#jane@work": ("client", "jane@work"), "other": ("other", "")}
+    everything = [[key, ISSUER, client, account] for key, (client, account) in keys.items()]
+    assert [json.loads(line) for line in lines] == [everything, [everything[0], everything[2]], everything[:1]]
+
+
+@pytest.mark.parametrize("index", ["", "no JSON", "{}", "[7]", "null", '[{"issuer": 7}]'])
+def test_an_index_that_is_not_ours_costs_nobody_a_sign_in(play, index):
+    assert play(f"""
+        import keyring
+        keyring.set_password("authgate", "#index", {index!r})
+        print(store.save(TOKEN), [one.key for one in store.entries()])
+    """) == ["keyring ['client']"]
 
 
 @pytest.mark.parametrize("sample", ["bash-cli", "go-sdk", "python-sdk"])
@@ -227,7 +258,7 @@ def test_of_a_chain_only_the_link_that_counts_is_used(play):
         print([len(link.kept) for link in (keyring.get_keyring(), *keyring.get_keyring().backends)])
         """,
         "chainer",
-    ) == ["keyring", "[0, 0, 1, 0]"]
+    ) == ["keyring", "[0, 0, 2, 0]"]
 
 
 def test_a_chain_without_a_link_that_counts_is_no_keyring(play):
