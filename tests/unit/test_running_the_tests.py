@@ -49,13 +49,16 @@ def test_what_the_tests_start_can_be_interrupted_even_in_the_background():
         import subprocess, sys
         sys.path.insert(0, sys.argv[1])
         import conftest
-        subprocess.run([sys.executable, "-c", "import signal; print(signal.getsignal(signal.SIGINT).__name__)"])
+        child = "import signal as s; print(*(s.getsignal(n).name for n in (s.SIGQUIT, s.SIGHUP)), s.getsignal(s.SIGINT))"
+        subprocess.run([sys.executable, "-c", child])
     """
 
     def ignore():
-        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        for number in (signal.SIGINT, signal.SIGQUIT, signal.SIGHUP):
+            signal.signal(number, signal.SIG_IGN)
 
-    assert run(code, ROOT / "tests", preexec_fn=ignore) == ["default_int_handler"]
+    (said,) = run(code, ROOT / "tests", preexec_fn=ignore)
+    assert said == f"SIG_DFL SIG_DFL {signal.default_int_handler}"
 
 
 @pytest.mark.skipif(not shutil.which("make"), reason="there is no make here")
