@@ -24,7 +24,10 @@ def device_code(provider: Provider, request: Request) -> Response:
     if client is None:
         raise OAuthError("invalid_client", "Unknown client_id")
     client.require_grant("device_code")
-    code, device = _new_device(provider, client_id, request.form.get("scope") or DEFAULT_SCOPE)
+    challenge = request.form.get("code_challenge", "") if provider.device_pkce else ""
+    if provider.device_pkce and not (challenge and request.form.get("code_challenge_method") == "S256"):
+        raise OAuthError("invalid_request", "Missing parameter: code_challenge")
+    code, device = _new_device(provider, client_id, request.form.get("scope") or DEFAULT_SCOPE, challenge)
     # Of the address as it is configured: a slash at its end is doubled, and such a page is not found.
     page = (provider.base_url or provider.url("")) + "/device"
     answer = {
@@ -38,12 +41,12 @@ def device_code(provider: Provider, request: Request) -> Response:
     return json_response({name: value for name, value in answer.items() if value is not None})
 
 
-def _new_device(provider: Provider, client_id: str, scope: str) -> tuple[str, Device]:
+def _new_device(provider: Provider, client_id: str, scope: str, challenge: str) -> tuple[str, Device]:
     code = secrets.token_hex(20)
     provider.issued.add(code)
     letters = "".join(secrets.choice(USER_CODE_LETTERS) for _ in range(8))
     expires = provider.clock() + (1800 if provider.device_ttl is None else provider.device_ttl)
-    device = Device(client_id, scope, f"{letters[:4]}-{letters[4:]}", expires)
+    device = Device(client_id, scope, f"{letters[:4]}-{letters[4:]}", expires, challenge)
     provider.devices[code] = device
     return code, device
 

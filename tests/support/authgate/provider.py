@@ -62,6 +62,7 @@ class Device:
     scope: str
     user_code: str
     expires: float
+    challenge: str = ""
     allowed: bool | None = None
 
 
@@ -75,6 +76,7 @@ class Provider(TokenIssuer):
     auto_approve: bool = True  # device codes are approved at their first poll
     device_interval: int | None = 0
     device_ttl: int | None = 1800
+    device_pkce: bool = False  # demand it, as Keycloak can; AuthGate ignores it
     rate_limits: bool = False
     tls: ssl.SSLContext | None = None
     advertise_device: bool = False  # other providers do

@@ -63,6 +63,8 @@ def device_grant(provider: Provider, request: Request) -> Claims:
     device = provider.devices.get(code)
     if device is None or device.client_id != client_id:
         raise OAuthError("access_denied")
+    if device.challenge and not _matches(request.form.get("code_verifier", ""), device.challenge):
+        raise OAuthError("invalid_grant", "PKCE verification failed")
     if device.expires <= provider.clock():
         raise OAuthError("expired_token")
     if device.allowed is None and not provider.auto_approve:

@@ -161,7 +161,7 @@ class TokenIssuer:
             "iat": now,
             "exp": now + self.access_ttl,
             "auth_time": grant.auth_time,
-            "at_hash": at_hash(answer["access_token"]),
+            "at_hash": at_hash(answer["access_token"], self.signing),
             **self.profile(grant.scope),
             **({"nonce": nonce} if nonce else {}),
         }
