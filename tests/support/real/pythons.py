@@ -16,7 +16,7 @@ class Python(NamedTuple):
     root: "str | None" = None
 
     def isolated(self, *arguments: str, shared: "dict[Path, str] | None" = None, **how) -> list[str]:
-        """Return the command that runs it apart from everything else, with the machine's Pythons in /mnt.
+        """Return the command that runs it in namespaces of its own, with the machine's Pythons in /mnt.
 
         Where the machine keeps them, other users than root may not come in.
         """
