@@ -40,7 +40,7 @@ def parse(data: bytes) -> Document:
     try:
         document = _load(data.decode(json.detect_encoding(data), "surrogatepass"))
     except ValueError:
-        raise ValueError("not JSON") from None
+        raise ValueError("not JSON, or nested too deeply") from None
     if not isinstance(document, dict):
         raise ValueError("not a JSON object")
     if not all(isinstance(_entries(document, name), dict) for name in _MAPS):
