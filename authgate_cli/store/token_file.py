@@ -175,6 +175,15 @@ def _written_time(expires_at: float | None, before: object) -> str | float:
     return rfc3339(expires_at) if expires_at is not None else _NO_TIME
 
 
+class Entry(Value):
+    """One stored token, under which key, and whose it is."""
+
+    key: str
+    client_id: str
+    issuer: str | None
+    token: TokenSet
+
+
 class Found(Value):
     """What a store holds for a client at an issuer, under which key, and what to warn of."""
 

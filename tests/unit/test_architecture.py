@@ -28,7 +28,7 @@ FLOORS = {
 FLOOR_OF = {name: floor for floor, names in FLOORS.items() for name in names}
 # Each would cost more start-up time than all of a cached `token`.
 TOO_SLOW = {"typing", "dataclasses", "inspect", "tempfile"}
-THIRD_PARTY = {"keyring": "store.keyring_store"}
+THIRD_PARTY = {"keyring": "system.keyring_process"}
 # What ends the program at once, and who may do so.
 ENDINGS = {
     "sys.exit": ["__main__"],
