@@ -9,6 +9,8 @@ packages (`-S`); the SDK's are named in PYTHONPATH. Seconds differ from machine 
 they are shown for orientation only.
 """
 
+from __future__ import annotations
+
 import argparse
 import json
 import os

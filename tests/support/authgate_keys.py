@@ -5,6 +5,8 @@ nothing. Signing is plain Python, so that nothing has to be installed; it does n
 constant time. `Mint` issues tokens and knows which of them are still good.
 """
 
+from __future__ import annotations
+
 import base64
 import hashlib
 import hmac
@@ -191,7 +193,7 @@ class Access(NamedTuple):
     expires: float
 
 
-@dataclass(kw_only=True, eq=False, repr=False)
+@dataclass(eq=False, repr=False)
 class Mint:
     """Issue tokens and keep the books on them; times are in seconds."""
 

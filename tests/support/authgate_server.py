@@ -14,6 +14,8 @@ redeemed twice ends the grant that came of it.
 runs it in the foreground. Sign in as jane with the password secret.
 """
 
+from __future__ import annotations
+
 import argparse
 import base64
 import contextlib
@@ -271,7 +273,7 @@ def require_grant(client: Client, grant: str) -> None:
         raise OAuthError("unauthorized_client", f"{grant} is not enabled for this client")
 
 
-@dataclass(kw_only=True, eq=False, repr=False)
+@dataclass(eq=False, repr=False)
 class Provider(Mint):
     """AuthGate without a socket; every option may be changed while it runs."""
 
@@ -718,7 +720,7 @@ ROUTES: dict[str, dict[str, Callable[[Provider, Seen], Answer]]] = {
 # ---- misbehaviour
 
 
-@dataclass(kw_only=True)
+@dataclass
 class Fault:
     """How answers go wrong; `AuthGateServer.misbehave` says what each field means."""
 
@@ -772,7 +774,7 @@ class Connection(BaseHTTPRequestHandler):
 
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True  # a trickled byte is a packet of its own
-    server: "CallbackServer"
+    server: CallbackServer
 
     def respond(self) -> None:
         """Answer one request, well or badly."""
@@ -831,7 +833,7 @@ class CallbackServer(socketserver.ThreadingTCPServer):
     request_queue_size = 128
     allow_reuse_address = os.name == "posix"  # on Windows that would share the port
 
-    def __init__(self, house: "AuthGateServer", address: str):
+    def __init__(self, house: AuthGateServer, address: str):
         self.house = house
         self.connections: set[Any] = set()
         self.address_family = socket.AF_INET6 if ":" in address else socket.AF_INET
@@ -877,7 +879,7 @@ class AuthGateServer(Provider):
         self._faults: dict[str, list[Fault]] = defaultdict(list)
         self._listeners: list[CallbackServer] = []
 
-    def start(self) -> "AuthGateServer":
+    def start(self) -> AuthGateServer:
         """Listen; started again after a stop it has the same port."""
         self.stopping.clear()
         for address in ("127.0.0.1", "::1") if self.host == "localhost" else (self.host,):
@@ -900,7 +902,7 @@ class AuthGateServer(Provider):
         while self._listeners:
             self._listeners.pop().stop()
 
-    def __enter__(self) -> "AuthGateServer":
+    def __enter__(self) -> AuthGateServer:
         return self.start()
 
     def __exit__(self, *_: object) -> None:
