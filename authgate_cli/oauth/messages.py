@@ -115,7 +115,7 @@ def http_date(text: str) -> float | None:
 
     try:
         return parsedate_to_datetime(text).timestamp()
-    except (TypeError, ValueError, OverflowError):
+    except (TypeError, ValueError, OverflowError, IndexError):  # IndexError: Python 3.9
         return None
 
 

@@ -132,7 +132,7 @@ def measure(cases: dict[str, Case], rounds: int) -> dict[str, Cost]:
                 costs[name].append(cost)
         if sys.stderr.isatty():
             print(f"\r  round {number} of {rounds}\x1b[K\r", end="", file=sys.stderr, flush=True)
-    return {name: Cost(*map(statistics.median, zip(*seen, strict=True))) for name, seen in costs.items()}
+    return {name: Cost(*map(statistics.median, zip(*seen))) for name, seen in costs.items()}
 
 
 def show(what: str, ratio: float, goal: float, note: str) -> None:

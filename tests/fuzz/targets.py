@@ -83,7 +83,7 @@ def check_poll(response):
 
 
 def check_token(response):
-    token = refusal(parse_token_response, "it failed", NOW, "openid")
+    token = refusal(parse_token_response, response, "it failed", NOW, "openid")
     if token:
         token_request(METADATA, {"refresh_token": token.refresh_token}, CLIENT, None)
         if token.id_token:

@@ -83,7 +83,7 @@ def test_anything_changed_makes_it_wrong(key, signed, signature):
 def test_a_key_checks_its_own_signatures_only():
     of_one_kind = [GENERATED[:5], GENERATED[5:]]
     for vectors in of_one_kind:
-        for (key, _, _), (_, signed, signature) in zip(vectors, vectors[1:] + vectors[:1], strict=True):
+        for (key, _, _), (_, signed, signature) in zip(vectors, vectors[1:] + vectors[:1]):
             assert not verify(algorithm_of(key), key, signed, signature)
 
 
