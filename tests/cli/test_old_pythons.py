@@ -47,7 +47,7 @@ def main_source(archive) -> str:
 
 NOT_IN_PYTHON_2 = (
     *(ast.AnnAssign, ast.JoinedStr, ast.NamedExpr, ast.AsyncFunctionDef, ast.AsyncFor, ast.AsyncWith, ast.Await),
-    *(ast.YieldFrom, ast.Nonlocal, ast.Starred, ast.MatMult, ast.Match),
+    *(ast.YieldFrom, ast.Nonlocal, ast.Starred, ast.MatMult, getattr(ast, "Match", ast.MatMult)),
 )
 
 
