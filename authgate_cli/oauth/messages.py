@@ -110,7 +110,7 @@ def http_date(text: str) -> float | None:
 
     try:
         return parsedate_to_datetime(text).timestamp()
-    except (TypeError, ValueError, OverflowError, OSError):  # OSError: Windows, before 1970
+    except (TypeError, ValueError, OverflowError, IndexError, OSError):  # IndexError: Python 3.9; OSError: Windows
         return None
 
 
