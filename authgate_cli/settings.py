@@ -50,6 +50,7 @@ SWITCHES = (
     Option("debug", "show tracebacks"),
     Option("show-tokens", "do not mask tokens"),
     Option("no-qr", "no QR code with the device code"),
+    Option("no-browser", "print the address, open nothing, wait"),
     Option("version", "print the version", short="V"),
     Option("help", "print this help", short="h"),
 )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import binascii
-from urllib.parse import parse_qsl, quote, urlencode
+from urllib.parse import parse_qsl, urlencode
 
 from ..errors import Refused, Unreachable
 from ..text import clean
@@ -67,11 +67,6 @@ def without_echo(response: Response, secrets: tuple[str, ...]) -> Response:
 def form_encode(fields: Mapping[str, str | None]) -> str:
     """Return fields as application/x-www-form-urlencoded; those that are None are left out."""
     return urlencode(_present(fields))
-
-
-def with_query(url: str, fields: Mapping[str, str | None]) -> str:
-    """Append fields to a URL, keeping the query it has (RFC 6749 section 3.1)."""
-    return f"{url}{'&' if '?' in url else '?'}{urlencode(_present(fields), quote_via=quote)}"
 
 
 def _present(fields: Mapping[str, str | None]) -> dict[str, str]:

@@ -4,6 +4,7 @@ import io
 import os
 import shutil
 import struct
+import threading
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,9 @@ from own_process import SAFETY, run, start
 
 from authgate_cli.errors import OutputFailed
 from authgate_cli.system.terminal import OutputClosed, Terminal
+
+if os.name == "posix":
+    import termios
 
 needs_full = pytest.mark.skipif(not Path("/dev/full").exists(), reason="Linux has /dev/full")
 posix = pytest.mark.skipif(os.name != "posix", reason="pseudo-terminals are a POSIX matter")
@@ -283,11 +287,27 @@ def test_what_is_no_terminal_is_not_updated():
     assert (streams.terminal.can_update, streams.terminal.colour, streams.terminal.is_terminal) == (False,) * 3
 
 
+def test_progress_is_shown_in_place_on_a_terminal():
+    with Screen(80) as screen:
+        screen.terminal.progress("5:00 left", 0.0)
+        assert screen.shown == "\r5:00 left\x1b[K"
+
+
+def test_progress_is_a_line_every_thirty_seconds_elsewhere():
+    streams = Streams()
+    for now in range(0, 91, 10):
+        streams.terminal.progress(f"{now} s", now)
+    assert streams.written == ("", "30 s\n60 s\n90 s\n")
+
+
 # What is typed
 
 
 def on_a_terminal(code, typed=b""):
-    """Run code whose stdin is the controlling terminal of its session; return what it prints."""
+    """Run code whose stdin is the controlling terminal of its session; return what it prints.
+
+    What is `typed` comes once line mode is off, as it does when somebody has read the prompt.
+    """
     prologue = """
 import fcntl, os, sys, termios
 from authgate_cli.system.terminal import Terminal
@@ -295,47 +315,158 @@ fcntl.ioctl(0, termios.TIOCSCTTY, 0)
 terminal = Terminal(sys.stdin, sys.stdout, sys.stderr, os.environ)
 """
     outer, inner = os.openpty()
+    over = threading.Event()
+    typist = threading.Thread(target=type_at, args=(outer, inner, typed, over))
     try:
-        os.write(outer, typed)
+        typist.start()
         return run(prologue + code, stdin=inner, start_new_session=True)
     finally:
+        over.set()
+        typist.join()
         os.close(inner)
         os.close(outer)
+
+
+def type_at(outer, inner, typed, over):
+    """Type, and take away what the terminal shows of it."""
+    os.set_blocking(outer, False)
+    while not over.wait(0.002):
+        if typed and not termios.tcgetattr(inner)[3] & termios.ICANON:
+            try:
+                typed = typed[os.write(outer, typed) :]
+            except BlockingIOError:
+                pass
+        try:
+            os.read(outer, 65536)
+        except BlockingIOError:
+            pass
+
+
+TYPED = """
+import time
+typed = terminal.typed_lines()
+def lines(count):
+    found = []
+    while len(found) < count:
+        line = typed.read()
+        found += [] if line is None else [line]
+        time.sleep(0.001)
+    return found
+"""
 
 
 @posix
 def test_typed_lines_are_noticed_and_read():
     code = """
-descriptor = terminal.typing_descriptor()
-print(terminal.can_type, terminal.is_terminal, descriptor)
-while terminal.has_input(descriptor):
-    print(repr(terminal.typed_line(descriptor)))
+print(terminal.can_type, terminal.is_terminal)
+print(lines(2), typed.read(), typed.is_begun)
 """
-    assert on_a_terminal(code, b"http://127.0.0.1:8088/?code=1\n\x04") == [
-        "True True 0",
-        "'http://127.0.0.1:8088/?code=1\\n'",
-        "None",
+    assert on_a_terminal(TYPED + code, b"http://127.0.0.1:8088/?code=1\nsecond\n") == [
+        "True True",
+        "['http://127.0.0.1:8088/?code=1', 'second'] None False",
     ]
 
 
 @posix
-def test_in_the_background_the_terminal_is_not_read():
-    """Reading it would stop the whole process (SIGTTIN)."""
+@pytest.mark.parametrize("length", [4094, 4095, 4096, 20_000, 100_000])
+def test_a_line_of_any_length_is_read_whole(length):
+    """In its line mode a terminal drops what comes after 4,095 bytes (macOS: 1,024)."""
+    code = "[line] = lines(1); print(len(line), line)"
+    assert on_a_terminal(TYPED + code, b"<" + b"x" * length + b">\n") == [f"{length + 2} <{'x' * length}>"]
+
+
+@posix
+def test_what_is_typed_can_be_corrected():
     code = """
+print(lines(2))
+while not typed.is_begun:
+    typed.read()
+typed.close()
+"""
+    assert on_a_terminal(TYPED + code, b"abc\x7f\x7fd\n\x7fwrong\x15right\nmore") == ["['ad', 'right']"]
+
+
+@posix
+def test_ctrl_d_and_other_controls_mean_nothing():
+    assert on_a_terminal(TYPED + "print(lines(3))", b"one\n\x04\ntw\x1bo\n") == ["['one', '', 'two']"]
+
+
+@posix
+def test_a_terminal_that_has_gone_has_no_lines():
+    code = """
+import signal
+signal.signal(signal.SIGHUP, signal.SIG_IGN)
+typed = terminal.typed_lines()
+os.close(0)
+print(typed.read(), typed.is_begun)
+typed.close()
+"""
+    assert on_a_terminal(code) == ["None False"]
+
+
+@posix
+def test_the_terminal_gets_its_mode_back():
+    code = """
+before = termios.tcgetattr(0)
+typed = terminal.typed_lines()
+print(termios.tcgetattr(0) == before)
+typed.close()
+print(termios.tcgetattr(0) == before)
+"""
+    assert on_a_terminal(code) == ["False", "True"]
+
+
+@posix
+def test_line_mode_that_a_shell_has_turned_on_is_turned_off_again():
+    """As when we were stopped and go on."""
+    code = """
+before = termios.tcgetattr(0)
+typed = terminal.typed_lines()
+ours = termios.tcgetattr(0)
+termios.tcsetattr(0, termios.TCSANOW, before)
+print(typed.read(), termios.tcgetattr(0) == ours)
+"""
+    assert on_a_terminal(code) == ["None True"]
+
+
+@posix
+def test_the_keyboard_is_left_to_a_pager_of_our_output():
+    code = """
+typed = terminal.typed_lines()
+mode = termios.tcgetattr(0)
+mode[6][termios.VMIN] = 1
+termios.tcsetattr(0, termios.TCSANOW, mode)
+print(typed.read(), termios.tcgetattr(0) == mode)
+typed.close()
+print(termios.tcgetattr(0) == mode)
+"""
+    assert on_a_terminal(code, b"q") == ["None True", "True"]
+
+
+@posix
+def test_in_the_background_the_terminal_is_neither_read_nor_changed():
+    """Either would stop the whole process (SIGTTIN, SIGTTOU)."""
+    code = """
+typed = terminal.typed_lines()
+before = termios.tcgetattr(0)
 child = os.fork()
 if child == 0:
     os.setpgid(0, 0)  # as a shell does with a job in the background
-    print(terminal.can_type, terminal.typing_descriptor(), flush=True)
+    print(typed.read(), flush=True)
+    typed.close()
+    again = terminal.typed_lines()
+    print(again.read(), termios.tcgetattr(0) == before, flush=True)
     os._exit(0)
-os.waitpid(child, 0)
+_, status = os.waitpid(child, os.WUNTRACED)
+print(status, typed.read())
 """
-    assert on_a_terminal(code) == ["True None"]
+    assert on_a_terminal(code, b"typed\n") == ["None", "None True", "0 typed"]
 
 
 @pytest.mark.parametrize("stdin", [None, io.StringIO("typed\n")])
 def test_what_is_no_terminal_is_not_typed_at(stdin):
     terminal = Terminal(stdin, None, None, {})
-    assert (terminal.can_type, terminal.typing_descriptor()) == (False, None)
+    assert (terminal.can_type, terminal.typed_lines()) == (False, None)
 
 
 def test_a_pipe_is_not_typed_at():
@@ -343,6 +474,6 @@ def test_a_pipe_is_not_typed_at():
         import sys
         from authgate_cli.system.terminal import Terminal
 
-        print(Terminal(sys.stdin, None, None, {}).typing_descriptor())
+        print(Terminal(sys.stdin, None, None, {}).typed_lines())
     """
     assert run(code) == ["None"]
