@@ -16,6 +16,7 @@ from __future__ import annotations
 from ..errors import CallbackTimeout, CallbackUnavailable, Denied, FlowUnavailable, Refused, Unreachable
 from ..oauth.authorization import iss_problem, new_request, read_pasted
 from ..oauth.messages import OAuthError, retry_after
+from ..system.keyboard import open_keyboard
 from ..tokens import IssuedToken
 from ..urls import split
 from ..values import TYPE_CHECKING
@@ -101,8 +102,8 @@ class _Waiting:
         self._may_fall_back = may_fall_back
         self._device: DeviceSignIn | None = None
         self._https_told = False
-        self._typed = context.terminal.typed_lines()
-        if self._typed:
+        self._keyboard = open_keyboard(context.terminal.typing_descriptor())
+        if self._keyboard:
             context.terminal.prompt("If you end on a page that won't load, paste its address here.")
 
     def run(self, opener: Opener | None, opens: bool) -> IssuedToken:
@@ -110,8 +111,8 @@ class _Waiting:
         try:
             result = self._wait(opener, opens)
         finally:
-            if self._typed:
-                self._typed.close()
+            if self._keyboard:
+                self._keyboard.close()
             self._context.terminal.end_update()
         if isinstance(result, IssuedToken):
             return result
@@ -147,7 +148,7 @@ class _Waiting:
             if self._device:
                 if issued := self._poll_device(self._device):
                     return issued
-            elif not (self._typed and self._typed.is_begun):
+            elif not (self._keyboard and self._keyboard.is_begun):
                 terminal.progress(f"Waiting for the browser, {clock(deadline - now)} left", now)
         raise CallbackTimeout("nobody came back from the browser", "run authgate.pyz login again, or use --flow device")
 
@@ -171,11 +172,11 @@ class _Waiting:
             return None
 
     def _tell_of_https(self) -> None:
-        remedy = "paste the address of the page that won't load" if self._typed else "use --flow device"
+        remedy = "paste the address of the page that won't load" if self._keyboard else "use --flow device"
         self._context.terminal.tell(f"The browser insists on https, which does not work here; {remedy}.")
 
     def _pasted(self) -> Callback | None:
-        line = self._typed.read() if self._typed else None
+        line = self._keyboard.line() if self._keyboard else None
         if not line or not line.strip():
             return None
         redirect = self._server.redirect

@@ -11,11 +11,6 @@ from __future__ import annotations
 import os
 from io import TextIOWrapper
 
-try:
-    import termios
-except ImportError:  # Windows
-    termios = None  # type: ignore[assignment]
-
 from ..errors import OutputFailed, UsageError
 from ..text import escape
 from ..values import TYPE_CHECKING
@@ -25,7 +20,6 @@ if TYPE_CHECKING:
     from typing import TextIO
 
 _PROGRESS_INTERVAL = 30.0  # seconds between lines, where none can be updated in place
-_ERASE, _KILL = "\x08\x7f", "\x15"  # backspace, Ctrl-U
 
 
 class OutputClosed(Exception):
@@ -159,13 +153,11 @@ class Terminal:
             return False
         return True
 
-    def typed_lines(self) -> TypedLines | None:
-        """Begin to watch for typed lines; None where nobody can type to us."""
-        if not self.can_type or termios is None:
-            return None
+    def typing_descriptor(self) -> int | None:
+        """Return the descriptor of the terminal where somebody can type to us; None where nobody can."""
         try:
-            return TypedLines(self._stdin.fileno())  # type: ignore[union-attr]
-        except (OSError, ValueError, termios.error):
+            return self._stdin.fileno() if self._stdin and self.can_type else None
+        except (OSError, ValueError):
             return None
 
     def _line(self, text: str) -> None:
@@ -185,74 +177,6 @@ class Terminal:
         except (OSError, ValueError):
             _discard(self._stderr)
             self._stderr = None
-
-
-class TypedLines:
-    """Lines that are typed or pasted at the terminal, read without waiting for them.
-
-    - In its line mode a terminal cuts a line at 4,095 bytes (macOS: at 1,024), so this mode is off
-      until `close`; a read then returns what there is.
-    - Nothing is read in the background, where that would stop the whole process (SIGTTIN).
-    - A shell turns line mode on again when we were stopped. Any other mode is of another program,
-      such as a pager of our output, which then reads the keyboard and we do not.
-    """
-
-    def __init__(self, descriptor: int):
-        """Raise termios.error when it is no terminal."""
-        self._descriptor, self._text, self._is_ended = descriptor, "", False
-        self._before = termios.tcgetattr(descriptor)
-        self._mode = termios.tcgetattr(descriptor)
-        self._mode[3] &= ~termios.ICANON
-        self._mode[6][termios.VMIN] = self._mode[6][termios.VTIME] = 0
-        self._is_ready()
-
-    @property
-    def is_begun(self) -> bool:
-        """Tell whether a line has been begun, which nothing should be written over."""
-        return bool(self._text)
-
-    def read(self) -> str | None:
-        """Return the next whole line, without its end; None when there is none yet."""
-        try:
-            while "\n" not in self._text and not self._is_ended and self._is_ready():
-                data = os.read(self._descriptor, 65536)
-                if not data:
-                    break
-                self._take(data.decode("utf-8", "replace"))
-        except (OSError, termios.error):
-            self._is_ended = True
-        line, end, rest = self._text.partition("\n")
-        if not end:
-            return None
-        self._text = rest
-        return line
-
-    def close(self) -> None:
-        """Give the terminal its mode back."""
-        try:
-            if self._is_ready():
-                termios.tcsetattr(self._descriptor, termios.TCSANOW, self._before)
-        except (OSError, termios.error):
-            pass
-
-    def _is_ready(self) -> bool:
-        """Tell whether the terminal is ours to read, setting its mode where that is needed."""
-        if os.tcgetpgrp(self._descriptor) != os.getpgrp():
-            return False
-        mode = termios.tcgetattr(self._descriptor)
-        if mode[3] & termios.ICANON:
-            termios.tcsetattr(self._descriptor, termios.TCSANOW, self._mode)
-            mode = termios.tcgetattr(self._descriptor)
-        return bool(mode[3] == self._mode[3] and mode[6] == self._mode[6])
-
-    def _take(self, text: str) -> None:
-        for character in text:
-            if character in _ERASE and not self._text.endswith("\n"):
-                self._text = self._text[:-1]
-            elif character == _KILL:
-                self._text = self._text[: self._text.rfind("\n") + 1]
-            elif character == "\n" or character.isprintable():
-                self._text += character
 
 
 def reserve_standard_descriptors() -> None:

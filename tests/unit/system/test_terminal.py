@@ -4,7 +4,6 @@ import io
 import os
 import shutil
 import struct
-import threading
 from pathlib import Path
 
 import pytest
@@ -12,9 +11,6 @@ from own_process import SAFETY, run, start
 
 from authgate_cli.errors import OutputFailed
 from authgate_cli.system.terminal import OutputClosed, Terminal
-
-if os.name == "posix":
-    import termios
 
 needs_full = pytest.mark.skipif(not Path("/dev/full").exists(), reason="Linux has /dev/full")
 posix = pytest.mark.skipif(os.name != "posix", reason="pseudo-terminals are a POSIX matter")
@@ -43,20 +39,20 @@ class Screen:
         self._outer, inner = os.openpty()
         tty.setraw(inner)
         fcntl.ioctl(inner, termios.TIOCSWINSZ, struct.pack("HHHH", 25, columns, 0, 0))
-        self._stream = open(inner, "w")  # noqa: SIM115
-        self.terminal = Terminal(None, io.StringIO(), self._stream, {"TERM": "xterm", **environ})
+        self.stream = open(inner, "w")  # noqa: SIM115
+        self.terminal = Terminal(None, io.StringIO(), self.stream, {"TERM": "xterm", **environ})
 
     def __enter__(self):
         return self
 
     def __exit__(self, *_):
-        self._stream.close()
+        self.stream.close()
         os.close(self._outer)
 
     @property
     def shown(self):
-        self._stream.write("\0")  # an end mark: reads of a terminal bring what is there and no end of file
-        self._stream.flush()
+        self.stream.write("\0")  # an end mark: reads of a terminal bring what is there and no end of file
+        self.stream.flush()
         data = b""
         while not data.endswith(b"\0"):
             data += os.read(self._outer, 65536)
@@ -303,170 +299,16 @@ def test_progress_is_a_line_every_thirty_seconds_elsewhere():
 # What is typed
 
 
-def on_a_terminal(code, typed=b""):
-    """Run code whose stdin is the controlling terminal of its session; return what it prints.
-
-    What is `typed` comes once line mode is off, as it does when somebody has read the prompt.
-    """
-    prologue = """
-import fcntl, os, sys, termios
-from authgate_cli.system.terminal import Terminal
-fcntl.ioctl(0, termios.TIOCSCTTY, 0)
-terminal = Terminal(sys.stdin, sys.stdout, sys.stderr, os.environ)
-"""
-    outer, inner = os.openpty()
-    over = threading.Event()
-    typist = threading.Thread(target=type_at, args=(outer, inner, typed, over))
-    try:
-        typist.start()
-        return run(prologue + code, stdin=inner, start_new_session=True)
-    finally:
-        over.set()
-        typist.join()
-        os.close(inner)
-        os.close(outer)
-
-
-def type_at(outer, inner, typed, over):
-    """Type, and take away what the terminal shows of it."""
-    os.set_blocking(outer, False)
-    while not over.wait(0.002):
-        if typed and not termios.tcgetattr(inner)[3] & termios.ICANON:
-            try:
-                typed = typed[os.write(outer, typed) :]
-            except BlockingIOError:
-                pass
-        try:
-            os.read(outer, 65536)
-        except BlockingIOError:
-            pass
-
-
-TYPED = """
-import time
-typed = terminal.typed_lines()
-def lines(count):
-    found = []
-    while len(found) < count:
-        line = typed.read()
-        found += [] if line is None else [line]
-        time.sleep(0.001)
-    return found
-"""
-
-
-@posix
-def test_typed_lines_are_noticed_and_read():
-    code = """
-print(terminal.can_type, terminal.is_terminal)
-print(lines(2), typed.read(), typed.is_begun)
-"""
-    assert on_a_terminal(TYPED + code, b"http://127.0.0.1:8088/?code=1\nsecond\n") == [
-        "True True",
-        "['http://127.0.0.1:8088/?code=1', 'second'] None False",
-    ]
-
-
-@posix
-@pytest.mark.parametrize("length", [4094, 4095, 4096, 20_000, 100_000])
-def test_a_line_of_any_length_is_read_whole(length):
-    """In its line mode a terminal drops what comes after 4,095 bytes (macOS: 1,024)."""
-    code = "[line] = lines(1); print(len(line), line)"
-    assert on_a_terminal(TYPED + code, b"<" + b"x" * length + b">\n") == [f"{length + 2} <{'x' * length}>"]
-
-
-@posix
-def test_what_is_typed_can_be_corrected():
-    code = """
-print(lines(2))
-while not typed.is_begun:
-    typed.read()
-typed.close()
-"""
-    assert on_a_terminal(TYPED + code, b"abc\x7f\x7fd\n\x7fwrong\x15right\nmore") == ["['ad', 'right']"]
-
-
-@posix
-def test_ctrl_d_and_other_controls_mean_nothing():
-    assert on_a_terminal(TYPED + "print(lines(3))", b"one\n\x04\ntw\x1bo\n") == ["['one', '', 'two']"]
-
-
-@posix
-def test_a_terminal_that_has_gone_has_no_lines():
-    code = """
-import signal
-signal.signal(signal.SIGHUP, signal.SIG_IGN)
-typed = terminal.typed_lines()
-os.close(0)
-print(typed.read(), typed.is_begun)
-typed.close()
-"""
-    assert on_a_terminal(code) == ["None False"]
-
-
-@posix
-def test_the_terminal_gets_its_mode_back():
-    code = """
-before = termios.tcgetattr(0)
-typed = terminal.typed_lines()
-print(termios.tcgetattr(0) == before)
-typed.close()
-print(termios.tcgetattr(0) == before)
-"""
-    assert on_a_terminal(code) == ["False", "True"]
-
-
-@posix
-def test_line_mode_that_a_shell_has_turned_on_is_turned_off_again():
-    """As when we were stopped and go on."""
-    code = """
-before = termios.tcgetattr(0)
-typed = terminal.typed_lines()
-ours = termios.tcgetattr(0)
-termios.tcsetattr(0, termios.TCSANOW, before)
-print(typed.read(), termios.tcgetattr(0) == ours)
-"""
-    assert on_a_terminal(code) == ["None True"]
-
-
-@posix
-def test_the_keyboard_is_left_to_a_pager_of_our_output():
-    code = """
-typed = terminal.typed_lines()
-mode = termios.tcgetattr(0)
-mode[6][termios.VMIN] = 1
-termios.tcsetattr(0, termios.TCSANOW, mode)
-print(typed.read(), termios.tcgetattr(0) == mode)
-typed.close()
-print(termios.tcgetattr(0) == mode)
-"""
-    assert on_a_terminal(code, b"q") == ["None True", "True"]
-
-
-@posix
-def test_in_the_background_the_terminal_is_neither_read_nor_changed():
-    """Either would stop the whole process (SIGTTIN, SIGTTOU)."""
-    code = """
-typed = terminal.typed_lines()
-before = termios.tcgetattr(0)
-child = os.fork()
-if child == 0:
-    os.setpgid(0, 0)  # as a shell does with a job in the background
-    print(typed.read(), flush=True)
-    typed.close()
-    again = terminal.typed_lines()
-    print(again.read(), termios.tcgetattr(0) == before, flush=True)
-    os._exit(0)
-_, status = os.waitpid(child, os.WUNTRACED)
-print(status, typed.read())
-"""
-    assert on_a_terminal(code, b"typed\n") == ["None", "None True", "0 typed"]
+def test_a_terminal_may_be_typed_at():
+    with Screen(80) as screen:
+        terminal = Terminal(screen.stream, None, None, {})
+        assert (terminal.can_type, terminal.typing_descriptor()) == (True, screen.stream.fileno())
 
 
 @pytest.mark.parametrize("stdin", [None, io.StringIO("typed\n")])
 def test_what_is_no_terminal_is_not_typed_at(stdin):
     terminal = Terminal(stdin, None, None, {})
-    assert (terminal.can_type, terminal.typed_lines()) == (False, None)
+    assert (terminal.can_type, terminal.typing_descriptor()) == (False, None)
 
 
 def test_a_pipe_is_not_typed_at():
@@ -474,6 +316,6 @@ def test_a_pipe_is_not_typed_at():
         import sys
         from authgate_cli.system.terminal import Terminal
 
-        print(Terminal(sys.stdin, None, None, {}).typed_lines())
+        print(Terminal(sys.stdin, None, None, {}).typing_descriptor())
     """
     assert run(code) == ["None"]
