@@ -155,9 +155,9 @@ class _Waiting:
     def _browser_failed(self) -> None:
         terminal = self._context.terminal
         if not self._may_fall_back:
-            terminal.tell("The browser may not have opened. Open the address above yourself; it still works.")
+            terminal.tell("The browser may not have opened; the address above still works.")
             return
-        terminal.tell("The browser may not have opened. The address above still works, and so does a device code:")
+        terminal.tell("The browser may not have opened. Use the address above, or a device code:")
         try:
             self._device = DeviceSignIn(self._context)
         except (FlowUnavailable, Unreachable) as error:

@@ -106,8 +106,8 @@ class Terminal:
             self._line(f"authgate: hint: {hint}")
 
     def update(self, text: str) -> None:
-        """Show progress that replaces itself, on a terminal that can do so."""
-        if not self.quiet and self.can_update:
+        """Show progress that replaces itself, on a terminal that can do so and that no shell is using meanwhile."""
+        if not self.quiet and self.can_update and not self._is_in_background():
             self._line_open = True
             self._put("\r" + text[: max(self.width - 1, 1)] + "\x1b[K")
 
@@ -159,6 +159,12 @@ class Terminal:
             return self._stdin.fileno() if self._stdin and self.can_type else None
         except (OSError, ValueError):
             return None
+
+    def _is_in_background(self) -> bool:
+        try:
+            return os.tcgetpgrp(self._stderr.fileno()) != os.getpgrp()  # type: ignore[union-attr]
+        except (OSError, ValueError, AttributeError):  # not the terminal of our session; Windows
+            return False
 
     def _line(self, text: str) -> None:
         """Write one line, whatever the words of a command line or the name of a file hold."""

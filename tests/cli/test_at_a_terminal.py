@@ -2,6 +2,7 @@
 
 import re
 import socket
+import time
 import urllib.request
 
 import pytest
@@ -140,14 +141,16 @@ def test_sent_to_the_background_the_callback_is_still_answered(waiting):
 
     terminal.type("\x1a")
     terminal.wait_for("(?i)stopped")
-    terminal.type("bg\n")
     shown = len(terminal.shown)
+    terminal.type("bg\n")
+    time.sleep(0.6)  # in which a countdown would be shown twice
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     with opener.open(callback_address(address), timeout=20) as page:
         assert "You are signed in" in page.read().decode()
     terminal.wait_for("User: Jane Doe")
 
     assert "stopped" not in terminal.shown[shown:].lower()
+    assert "Waiting for" not in terminal.shown[shown:]  # the shell has its prompt there
 
 
 def test_back_in_the_foreground_an_address_may_be_pasted(waiting):

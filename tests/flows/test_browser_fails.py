@@ -14,7 +14,7 @@ from callback_address import callback_address
 from robot import Robot
 from test_browser_flow import get
 
-FAILED = "The browser may not have opened."
+FAILED = "The browser may not have opened"
 WAITING = {"status": 400, "body": {"error": "authorization_pending"}}
 
 
@@ -73,7 +73,7 @@ def test_auto_shows_a_device_code_and_takes_the_callback_if_that_comes_first(sig
     result = sign_in(words="enter the code", then=lambda: pages.append(Robot({}).visit(opener.address).title))
 
     assert json.loads(result.out)["source"] == "browser"
-    assert "so does a device code" in result.err
+    assert "Use the address above, or a device code:" in result.err
     assert pages == ["You are signed in"]
     assert server.count("POST", "/oauth/token", grant_type="authorization_code") == 1
     assert len(server.families) == 1
