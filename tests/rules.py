@@ -18,7 +18,7 @@ HEADINGS = {
     "ID token (OpenID Connect Core)": 11,
     "Revocation (RFC 7009)": 4,
     "Token binding": 5,
-    "HTTP": 13,
+    "HTTP": 15,
     "Files": 6,
 }
 
@@ -388,6 +388,18 @@ RULES = [
     ),
     *_under(
         "HTTP",
+        (
+            *("H", "a 429 says that a code was not spent: it is tried again for up to 90 s, and after nothing else"),
+            f"{BROWSER}::test_a_code_is_tried_again_after_a_rate_limit",
+            f"{BROWSER}::test_a_rate_limit_that_lasts_is_exit_3",
+            f"{BROWSER}::test_any_other_failure_may_have_spent_the_code",
+        ),
+        (
+            *("H", "what a server sends for the authorization address is percent-encoded before a shell may read it"),
+            f"{ASKED}::test_nothing_of_the_servers_is_left_that_a_shell_would_run",
+            "unit/system/test_browser.py::test_no_shell_runs_what_a_server_sends",
+            "unit/system/test_browser.py::test_no_shell_in_browser_runs_what_a_server_sends",
+        ),
         (
             *("H", "one deadline covers an exchange, a trickling body included"),
             f"{HTTP}::test_one_deadline_covers_the_whole_exchange",

@@ -94,12 +94,12 @@ def authgate(server, home):
         out, err = io.StringIO(), Watched(watch)
 
         def edit(real):
-            return real._replace(
-                environment=lambda: here,
-                find_browser=lambda: "test-browser" if browser else None,
-                open_browser=browser or forbidden_browser,
-                **system,
-            )
+            ours = {
+                "environment": lambda: here,
+                "find_browser": lambda: "test-browser" if browser else None,
+                "open_browser": browser or forbidden_browser,
+            }
+            return real._replace(**{**ours, **system})
 
         status = cli.run(list(argv), environ, Terminal(None, out, err, environ), now, edit)
         everything.append(said(argv, out.getvalue(), err.getvalue()))
