@@ -1,4 +1,4 @@
-"""Sign in anew: choose a flow that fits here, and the one that `auto` falls back to.
+"""Sign in: choose a flow that fits here, and the one that `auto` falls back to.
 
 The browser is taken where one can be opened, the device code elsewhere.
 """

@@ -1,6 +1,6 @@
 """Serve the callback URL on loopback with http.server (RFC 8252 sections 7.3 and 8.3).
 
-- Each connection has a thread of its own, and a limit on time and bytes; at most 64 are read at a time.
+- Each connection has its own thread and a limit on time and bytes; at most 64 are read at a time.
 - The first GET of the registered path with the right Host and state is the result. Its browser
   waits for `finish`, so the page says what became of the sign-in.
 - Every other request is answered or dropped, and the waiting goes on.

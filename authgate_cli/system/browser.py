@@ -1,4 +1,4 @@
-"""Find and open a browser with the webbrowser module, in a process of its own.
+"""Find and open a browser with the webbrowser module, in a separate process.
 
 There it gets no stdin and no stdout, outlives us, and its environment holds none of our secrets.
 Without TERM, webbrowser offers no text browsers: they need the terminal that we are using.
