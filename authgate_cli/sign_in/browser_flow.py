@@ -7,8 +7,8 @@
    is closed.
 
 A browser that seems to have failed may have opened the page all the same: the port stays open.
-Under `auto` a device code is shown as well, and one loop waits for both. It asks the server
-for the result of the device code only between looks at the callback, so there are never two token requests at the same time.
+Under `auto` a device code is shown as well, and one loop waits for both: it asks the server about
+the device code between looks at the callback, so two token requests are never made at once.
 """
 
 from __future__ import annotations
