@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import binascii
 import re
-from urllib.parse import parse_qsl, quote, unquote, urlencode
+from urllib.parse import parse_qsl, unquote, urlencode
 
 from ..errors import Refused, Unreachable
 from ..text import ISSUER, SENTENCE, WORD, clean, cut
@@ -61,11 +61,6 @@ def get_as(url: str, access_token: str) -> Request:
 def form_encode(fields: Mapping[str, str | None]) -> str:
     """Return fields as application/x-www-form-urlencoded; those that are None are left out."""
     return urlencode(_present(fields))
-
-
-def with_query(url: str, fields: Mapping[str, str | None]) -> str:
-    """Append fields to a URL, keeping the query it has (RFC 6749 section 3.1)."""
-    return f"{url}{'&' if '?' in url else '?'}{urlencode(_present(fields), quote_via=quote)}"
 
 
 def _present(fields: Mapping[str, str | None]) -> dict[str, str]:
