@@ -168,19 +168,11 @@ def test_module_that_is_missing_without_a_name_is_no_traceback_either(archive):
     assert re.fullmatch(r"authgate: error: this Python lacks .*json.*libpython3-stdlib.*\n", done.stderr)
 
 
-def test_python_without_zlib_can_read_the_first_file(archive, tmp_path):
+def test_a_python_without_zlib_can_read_the_first_file(archive):
     """Everything else is compressed; without zlib, Python could not even find out what is wrong."""
     with zipfile.ZipFile(archive) as opened:
         stored = {entry.filename for entry in opened.infolist() if entry.compress_type == zipfile.ZIP_STORED}
     assert stored == {"__main__.py", "__main__.pyc"}
-
-    hidden = BLOCK.replace("import runpy, sys", "import runpy, sys, zipimport\nzipimport._zlib = None")
-    code = hidden.format(missing="zlib", arguments=["token"], archive=str(archive))
-    done = run_python(code + "\n")
-
-    assert (done.returncode, done.stdout) == (2, "")
-    assert done.stderr.startswith("authgate: error: this Python lacks the standard module zlib; ")
-    assert done.stderr.count("\n") == 1
 
 
 UNUSED = ["ssl", "http.client", "email", "subprocess", "dataclasses"]
