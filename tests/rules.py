@@ -18,7 +18,7 @@ HEADINGS = {
     "ID token (OpenID Connect Core)": 13,
     "Revocation (RFC 7009)": 4,
     "Token binding": 5,
-    "HTTP": 15,
+    "HTTP": 16,
     "Files": 13,
     "Signals and core files": 2,
 }
