@@ -15,7 +15,8 @@ OURS = {f"--{option.name}" for option in (*SETTINGS, *SWITCHES)} | {
     f"--{option.name}" for command in COMMANDS.values() for option in command.options
 }
 OF_OTHER_TOOLS = {"--no-install-recommends", "--user", "--now"}  # the example's script, apt-get, systemctl
-OF_OTHERS = {"ENV", "HTTP_PROXY", "SETTINGS"}  # Docker's; and what would matter only for a plain http that is not allowed
+# Docker's; what would matter only for a plain http that is not allowed; a name in settings.py.
+OF_OTHERS = {"ENV", "HTTP_PROXY", "SETTINGS"}
 
 
 def test_every_option_is_in_the_readme_and_every_option_in_it_exists():
