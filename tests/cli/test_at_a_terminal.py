@@ -167,8 +167,9 @@ def test_back_in_the_foreground_an_address_may_be_pasted(waiting):
 def test_device_code_beside_a_browser_that_seems_to_have_failed(screen, server):
     """One page, or the other: here the address is pasted, and then Ctrl-C ends another one."""
     server.auto_approve, server.device_interval = False, 1
+    uri = free_callback(server)
     for end in ("paste", "\x03"):
-        terminal = screen("login", "--force", "--no-qr", env={"BROWSER": "false"})
+        terminal = screen("login", "--force", "--no-qr", "--redirect-uri", uri, env={"BROWSER": "false"})
         address = terminal.wait_for(r"(http://\S+/oauth/authorize\S+)")[1]
         terminal.wait_for("Waiting for approval, 29:5")
         terminal.type(end if end == "\x03" else callback_address(address) + "\n")
