@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
-from .errors import Refused, Unreachable
+from .errors import AuthGateError, Refused, Unreachable
 from .keys import KeySet
 from .oauth import id_token
-from .oauth.endpoints import authenticated, parse_token_response, parse_tokeninfo, parse_userinfo, token_request
+from .oauth.endpoints import (
+    Claims,
+    authenticated,
+    parse_token_response,
+    parse_tokeninfo,
+    parse_userinfo,
+    token_request,
+)
 from .oauth.jwt import claimed_subject
 from .oauth.messages import check_data, get, get_as, refused
 from .oauth.metadata import metadata_url, parse_metadata
@@ -15,7 +22,6 @@ from .values import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from .oauth.endpoints import Claims
     from .oauth.messages import Request, Response
     from .oauth.metadata import Metadata
     from .settings import Settings
@@ -89,12 +95,19 @@ class Server:
         return token._replace(issuer=settings.issuer, client_id=settings.client_id)
 
     def userinfo(self, access_token: str) -> Claims:
-        """Ask UserInfo about a token. Raise TokenRefused, Unreachable or Refused."""
-        return parse_userinfo(self._system.send(get_as(str(self.metadata.userinfo_endpoint), access_token)))
+        """Ask UserInfo about a token, where the server offers it. Raise TokenRefused, Unreachable or Refused."""
+        if self.metadata.userinfo_endpoint is None:
+            return Claims(reason="the server does not offer it")
+        return parse_userinfo(self._system.send(get_as(self.metadata.userinfo_endpoint, access_token)))
 
     def tokeninfo(self, access_token: str) -> Claims:
-        """Ask AuthGate's TokenInfo about a token. Raise Unreachable or Refused."""
-        return parse_tokeninfo(self._system.send(get_as(str(self.metadata.tokeninfo_endpoint), access_token)))
+        """Ask AuthGate's TokenInfo about a token; that it cannot be had is never an error."""
+        if self.metadata.tokeninfo_endpoint is None:
+            return Claims(reason="this server is not an AuthGate")
+        try:
+            return parse_tokeninfo(self._system.send(get_as(self.metadata.tokeninfo_endpoint, access_token)))
+        except AuthGateError as error:
+            return Claims(reason=error.message)
 
     def revoke(self, token: str, kind: str) -> None:
         """Revoke a token (RFC 7009); `kind` is `refresh_token` or `access_token`. Raise Unreachable or Refused."""

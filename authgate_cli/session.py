@@ -7,9 +7,7 @@ script gets has either been accepted by the server, or the report says that it h
 from __future__ import annotations
 
 from .errors import AuthGateError, Refused, SignInNeeded, StoreCorrupt, StoreFailed, TokenRefused, UsageError
-from .oauth.endpoints import Claims, token_refused
 from .oauth.jwt import claimed_expiry, claimed_issuer, claimed_subject
-from .system.threads import Background
 from .text import clean
 from .tokens import EARLY, STILL_USABLE, IssuedToken, TokenSet
 from .urls import same_issuer
@@ -17,6 +15,7 @@ from .values import TYPE_CHECKING, Value
 
 if TYPE_CHECKING:
     from .context import Context
+    from .oauth.endpoints import Claims
     from .store import StoredToken
 
 _ASK_OPENID = "its UserInfo may want the scope openid: --scope 'openid profile email'"
@@ -96,13 +95,16 @@ def stored_token(context: Context) -> StoredToken | None:
 
 def check(context: Context, issued: IssuedToken) -> Checked:
     """Ask the server about a token. Raise TokenRefused, Unreachable or Refused."""
+    from .oauth.endpoints import Claims, token_refused  # a stored token is printed without what these load
+    from .system.threads import Background
+
     require_own_issuer(context, issued)
     server, token = context.server, issued.token.access_token
     subject = claimed_subject(issued.token.id_token)
     server.metadata  # noqa: B018  once, before two threads want it
-    asking = Background(lambda: _tokeninfo(context, token))  # both at once: a network may be slow
+    asking = Background(lambda: server.tokeninfo(token))  # both at once: a network may be slow
     try:
-        userinfo = _userinfo(context, token)
+        userinfo = server.userinfo(token)
         tokeninfo: Claims = asking.result()
     except AuthGateError as error:
         tokeninfo = asking.result()
@@ -193,21 +195,6 @@ def require_own_issuer(context: Context, issued: IssuedToken) -> None:
             f"AUTHGATE_TOKEN was issued by {clean(owner, 100)} and is not sent to {context.settings.issuer}",
             "check AUTHGATE_URL, also in the .env of this directory",
         )
-
-
-def _userinfo(context: Context, token: str) -> Claims:
-    if context.server.metadata.userinfo_endpoint is None:
-        return Claims(reason="the server does not offer it")
-    return context.server.userinfo(token)
-
-
-def _tokeninfo(context: Context, token: str) -> Claims:
-    if context.server.metadata.tokeninfo_endpoint is None:
-        return Claims(reason="this server is not an AuthGate")
-    try:
-        return context.server.tokeninfo(token)
-    except AuthGateError as error:
-        return Claims(reason=error.message)
 
 
 class _Mismatch(Refused):

@@ -2,6 +2,10 @@
 
 import signal
 
-# A shell that is no terminal's starts background jobs with SIGINT ignored, and so would be what the
-# tests start in turn: a child inherits that, and waits for ever where Ctrl-C is to end it.
+# A shell starts background jobs with SIGINT and SIGQUIT ignored, and nohup ignores SIGHUP. What the tests
+# start would inherit that, and wait for ever for a Ctrl-C; a signal that has a handler is reset for it.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+for name in ("SIGQUIT", "SIGHUP"):
+    number = getattr(signal, name, None)
+    if number is not None and signal.getsignal(number) is signal.SIG_IGN:
+        signal.signal(number, lambda *_: None)

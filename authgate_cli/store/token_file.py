@@ -40,7 +40,7 @@ def parse(data: bytes) -> Document:
     try:
         document = _load(data.decode(json.detect_encoding(data), "surrogatepass"))
     except ValueError:
-        raise ValueError("not JSON") from None
+        raise ValueError("not JSON, or nested too deeply") from None
     if not isinstance(document, dict):
         raise ValueError("not a JSON object")
     if not all(isinstance(_entries(document, name), dict) for name in _MAPS):
@@ -65,13 +65,8 @@ def get(document: Document, key: str) -> TokenSet | None:
 def entries(document: Document) -> list[Entry]:
     """Return all entries that hold a token; one key may stand in both maps."""
     found = [(key, read_entry(entry)) for name in _MAPS for key, entry in _entries(document, name).items()]
-    return [entry_of(key, token) for key, token in found if token]
-
-
-def entry_of(key: str, token: TokenSet) -> Entry:
-    """Return a token that stands under a key together with whose it is."""
-    client_id = token.client_id or key
-    return Entry(key, client_id, _issuer(token), _account(key, client_id), token)
+    tokens = [(key, token.client_id or key, token) for key, token in found if token]
+    return [Entry(key, client, _issuer(token), account_of(key, client), token) for key, client, token in tokens]
 
 
 def put(document: Document, key: str, token: TokenSet, now: float) -> Document:
@@ -242,7 +237,7 @@ def find_for_issuer(get: Callable[[str], TokenSet | None], owner: Owner, trusted
     return Found(own_key, None, f"ignoring a stored token issued by {clean(issuer, 100)}")
 
 
-def _account(key: str, client_id: str) -> str:
+def account_of(key: str, client_id: str) -> str:
     """Return the account of a key that `find_for_issuer` has made; "" for any other."""
     name = key[len(client_id) + 1 :] if key.startswith(client_id + "#") else ""
     before, scheme, _ = name.partition("://")  # of an issuer; no account has that

@@ -9,7 +9,6 @@
 from __future__ import annotations
 
 import os
-import select
 from io import TextIOWrapper
 
 from ..errors import OutputFailed, UsageError
@@ -19,6 +18,8 @@ from ..values import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from typing import TextIO
+
+_PROGRESS_INTERVAL = 30.0  # seconds between lines, where none can be updated in place
 
 
 class OutputClosed(Exception):
@@ -44,6 +45,7 @@ class Terminal:
         self._environ = environ
         self._line_open = False
         self._warnings: set[str] = set()
+        self._last_progress: float | None = None
         self.can_type = _is_terminal(stdin)
         self.can_update = _is_terminal(stderr) and environ.get("TERM", "dumb" if os.name == "posix" else "") != "dumb"
         self.is_interactive = _is_terminal(stderr)
@@ -106,13 +108,26 @@ class Terminal:
         if hint:
             self._line(f"authgate: hint: {hint}")
 
-    def update(self, *texts: str) -> None:
-        """Show progress that replaces itself, on a terminal that can do so: the first text that fits, or the last."""
-        if not self.quiet and self.can_update:
+    def update(self, text: str) -> None:
+        """Show progress that replaces itself, on a terminal that can do so and that no shell is using meanwhile.
+
+        Where it does not fit, what follows a semicolon is left out, and then what precedes a comma.
+        """
+        if not self.quiet and self.can_update and not self._is_in_background():
             self._line_open = True
-            room = max(self.size[0] - 1, 1)
-            fitting = next((text for text in texts if len(text) <= room), texts[-1])
-            self._put("\r" + fitting[:room] + "\x1b[K")
+            room, main = max(self.size[0] - 1, 1), text.partition("; ")[0]
+            shown = next((one for one in (text, main) if len(one) <= room), main.rpartition(", ")[2])
+            self._put("\r" + shown[:room] + "\x1b[K")
+
+    def progress(self, text: str, now: float) -> None:
+        """Say what is waited for: in place where that can be, else every 30 s. `now` is of a monotonic clock."""
+        if self.can_update:
+            self.update(text)
+        elif self._last_progress is None:
+            self._last_progress = now
+        elif now - self._last_progress >= _PROGRESS_INTERVAL:
+            self._last_progress = now
+            self.tell(text)
 
     def end_update(self) -> None:
         """Take the replaced line away."""
@@ -122,12 +137,12 @@ class Terminal:
 
     @property
     def size(self) -> tuple[int, int]:
-        """Return the terminal's columns and lines."""
+        """Return the terminal's columns and rows."""
         try:
-            columns, lines = os.get_terminal_size(self._stderr.fileno())  # type: ignore[union-attr]
+            columns, rows = os.get_terminal_size(self._stderr.fileno())  # type: ignore[union-attr]
         except (OSError, ValueError, AttributeError):
-            columns = lines = 0  # what a serial console says, too
-        return columns or 80, lines or 24
+            columns = rows = 0  # what a serial console says, too
+        return columns or 80, rows or 24
 
     @property
     def colour(self) -> bool:
@@ -147,27 +162,17 @@ class Terminal:
         return True
 
     def typing_descriptor(self) -> int | None:
-        """Return the descriptor to watch for typed lines, while somebody can type them to us."""
-        if not self.can_type or os.name != "posix":
-            return None
+        """Return the descriptor of the terminal where somebody can type to us; None where nobody can."""
         try:
-            descriptor = self._stdin.fileno()  # type: ignore[union-attr]
-            # Reading the terminal from the background would stop the whole process.
-            return descriptor if os.tcgetpgrp(descriptor) == os.getpgrp() else None
+            return self._stdin.fileno() if self._stdin and self.can_type else None
         except (OSError, ValueError):
             return None
 
-    def has_input(self, descriptor: int) -> bool:
-        """Tell whether a typed line is waiting."""
-        return bool(select.select([descriptor], [], [], 0)[0])
-
-    def typed_line(self, descriptor: int) -> str | None:
-        """Return the line that has been typed, None at end of file."""
+    def _is_in_background(self) -> bool:
         try:
-            data = os.read(descriptor, 65536)
-        except OSError:
-            return None
-        return data.decode("utf-8", "replace") if data else None
+            return os.tcgetpgrp(self._stderr.fileno()) != os.getpgrp()  # type: ignore[union-attr]
+        except (OSError, ValueError, AttributeError):  # not the terminal of our session; Windows
+            return False
 
     def _line(self, text: str) -> None:
         """Write one line, whatever the words of a command line or the name of a file hold."""

@@ -1,4 +1,4 @@
-"""What more than one of these tests is made of."""
+"""Values that several unit tests use."""
 
 from __future__ import annotations
 
@@ -20,6 +20,6 @@ def answer(body=b"", status=200, **headers):
 
 
 def jwt(claims, **header):
-    """Return a JWT that nobody signed."""
+    """Return a JWT with a signature that no key made."""
     parts = (base64url_encode(json.dumps(part).encode()) for part in ({"alg": "HS256", **header}, claims))
     return ".".join([*parts, "c2ln"])

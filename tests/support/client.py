@@ -1,4 +1,4 @@
-"""The built archive, as somebody runs it in an empty home."""
+"""The built archive, run as a user would in an empty home."""
 
 import base64
 import json
@@ -26,9 +26,9 @@ def build_archive(folder: Path) -> Path:
 
 
 class Client:
-    """Run the archive with an environment of its own; nothing of the caller's but PATH gets in.
+    """Run the archive; of the caller's environment it gets PATH alone.
 
-    `everything` is what all runs have said.
+    `everything` is the output of all runs.
     """
 
     def __init__(self, archive: Path, home: Path, python: str = sys.executable, **environment: str):
@@ -112,7 +112,7 @@ class Client:
 
 
 class _Remembered(subprocess.Popen):
-    """A command whose client remembers what it has said, once somebody asks for all of it."""
+    """A command whose output is added to the client's when it has been read."""
 
     def __init__(self, client: Client, arguments: tuple[str, ...], **how):
         self._client, self._arguments = client, arguments

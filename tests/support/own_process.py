@@ -1,4 +1,4 @@
-"""Run a few lines of Python in a process of their own: what they do to signals, users and limits stays there."""
+"""Run a few lines of Python in another process, for what changes signals, users or limits."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import textwrap
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-SAFETY = 30  # seconds; only a test that fails gets to feel it
+SAFETY = 30  # seconds; only a test that fails waits so long
 
 
 def start(code, *arguments, environ=None, path=(), **options):
@@ -22,7 +22,7 @@ def start(code, *arguments, environ=None, path=(), **options):
 
 
 def run(code, *arguments, **options):
-    """Return the lines that the code prints; it has to end well, and by itself."""
+    """Return the lines that the code prints; fail unless it ends by itself, with status 0 and an empty stderr."""
     with start(code, *arguments, **options) as process:
         try:
             output, errors = process.communicate(timeout=SAFETY)

@@ -1,4 +1,4 @@
-"""Look for a server's secrets in what the program says, wherever none belongs.
+"""Look for secrets in the program's output, where none belongs.
 
 stderr never shows one, whatever was asked for. stdout shows tokens where that is the point: by
 `token`, `inspect`, `--show-tokens`, and by whatever `exec` runs. The fixtures of tests/flows and
@@ -14,7 +14,7 @@ SHORTEST = 12  # characters; what a test makes up and calls a token may be a com
 
 
 class Said(NamedTuple):
-    """What came of one command line."""
+    """A command line and its output."""
 
     arguments: tuple[str, ...]
     out: str
@@ -27,12 +27,12 @@ class Said(NamedTuple):
 
 
 def said(arguments, out, err) -> Said:
-    """Take streams as they come: text, bytes, or None where one was led elsewhere."""
+    """Return the output of a command; a stream may be text, bytes, or None if it went elsewhere."""
     return Said(tuple(map(str, arguments)), *map(_text, (out, err)))
 
 
 def insist(everything: list[Said], secrets: set[str]) -> None:
-    """Fail when a secret stands where none belongs; the secret itself is not repeated in full."""
+    """Fail if a secret is where none belongs, without repeating it in full."""
     for one in everything:
         for stream, text in {"stderr": one.err, "stdout": "" if one.may_show else one.out}.items():
             for secret in secrets:

@@ -12,4 +12,4 @@ def eventually(condition, seconds=PATIENCE):
         if value := condition():
             return value
         time.sleep(0.005)
-    raise AssertionError("it did not come to pass")
+    raise AssertionError(f"not within {seconds:g} s")

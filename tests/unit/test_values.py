@@ -72,9 +72,7 @@ HOLDERS = [
     Response(200, {"set-cookie": SECRET}, SECRET.encode()),
     AuthorizationRequest("client", "http://127.0.0.1/", "openid", state=SECRET, verifier=SECRET, nonce=SECRET),
     Callback(code=SECRET),
-    DeviceAuthorization(
-        SECRET, SECRET, "https://auth.example.com", f"https://auth.example.com/{SECRET}", 1.0, 1.0, "verifier"
-    ),
+    DeviceAuthorization(SECRET, SECRET, "https://a.example", f"https://a.example/{SECRET}", 1.0, 1.0, SECRET),
     Expected("https://auth.example.com", "client", 0.0, nonce=SECRET, access_token=SECRET),
     Jwt({}, {"sub": SECRET}, SECRET.encode(), SECRET.encode()),
 ]

@@ -1,4 +1,4 @@
-"""Sign in with the robot, but stop before the callback."""
+"""Get the callback address of a sign-in without visiting it."""
 
 import urllib.request
 

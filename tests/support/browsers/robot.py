@@ -1,4 +1,4 @@
-"""A browser without a browser: follows redirects, keeps cookies, submits HTML forms.
+"""A browser for tests: it follows redirects, keeps cookies and submits HTML forms.
 
 It fills in the fields it knows by name and presses the button that means yes, page after page,
 until a page asks for nothing more. To deny, it signs in all the same and then presses no.

@@ -1,4 +1,4 @@
-"""A CONNECT proxy on loopback, which leads every host to one port here and can ask for a password."""
+"""A CONNECT proxy on loopback: every tunnel ends at one port here, and it can ask for a password."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from tunnel import carry
 
 
 class ConnectProxy(socketserver.ThreadingTCPServer):
-    """Lead tunnels to `port`; `credentials` is "user:password" where it asks for some.
+    """End every tunnel at `port`; `credentials` is the "user:password" that it asks for.
 
-    `asked` are the requests as they came, `carried` is every byte that went through.
+    `asked` are the requests as they came, `carried` are all bytes that went through.
     """
 
     daemon_threads = True

@@ -13,7 +13,7 @@ import time
 
 from tunnel import carry
 
-SAFETY = 20.0  # seconds; only a test that fails gets to feel it
+SAFETY = 20.0  # seconds; only a test that fails waits so long
 
 
 class RawServer:

@@ -1,4 +1,4 @@
-"""Stand between a browser and a port of loopback, and remember who came and what was said."""
+"""A relay between a browser and a port of loopback that records every connection."""
 
 import socket
 import threading
@@ -6,7 +6,7 @@ import time
 
 from tunnel import SAFETY, carry
 
-REFUSAL = 0.5  # seconds in which somebody who meets nobody can say what it was about
+REFUSAL = 0.5  # seconds to read a request that nobody will answer
 
 
 class Visit:
@@ -27,7 +27,7 @@ class Visit:
 
 
 class Relay:
-    """Take connections and lead them to `target`, as long as the `with` block.
+    """Accept connections and pass them on to `target`, as long as the `with` block lasts.
 
     `visits` are in the order in which they began to speak.
     """
@@ -40,7 +40,7 @@ class Relay:
         self._silent: list[Visit] = []
 
     def silent(self, seconds: float) -> int:
-        """Count the connections on which nothing was said for so long, or ever, though somebody listened."""
+        """Count the connections that have been open for so long without a request."""
         latest = time.monotonic() - seconds
         return sum(visit.since < latest for visit in list(self._silent))
 

@@ -1,7 +1,7 @@
-"""A desktop session of one's own: a D-Bus, gnome-keyring in it, a display, and a person who can type.
+"""A desktop session: a D-Bus session bus, gnome-keyring on it, a display, and a person who types.
 
-Nothing is shared with the machine's own session, if it has one. Everything is ready when its
-`with` block begins, and gone when it ends.
+It shares nothing with a session that the machine may have. Each part is ready when its `with` block
+begins and has ended when the block ends.
 """
 
 import os
@@ -15,7 +15,7 @@ from waiting import eventually
 VENV = ROOT / ".venv-keyring"
 PYTHON = VENV / "bin" / "python"
 PASSWORD = "the keyring's password"
-SAFETY = 30  # seconds; only a test that fails gets to feel it
+SAFETY = 30  # seconds; only a test that fails waits so long
 # gnome-keyring is started here and not by the bus; what the bus may start is its prompt's window.
 BUS_SETTINGS = """<busconfig>
   <type>session</type><listen>unix:tmpdir=/tmp</listen><auth>EXTERNAL</auth>{services}
@@ -48,7 +48,7 @@ class Process:
         """Wait until it can be used."""
 
     def freeze(self) -> None:
-        """Let it hang, without its sockets being closed."""
+        """Stop it, with its sockets still open: whoever asks it waits."""
         self._popen.send_signal(signal.SIGSTOP)
 
     def __enter__(self):
@@ -119,7 +119,7 @@ class Keyring(Process):
 
 
 class Display(Process):
-    """An X display without a screen."""
+    """An X server that draws into memory."""
 
     def __init__(self):
         # When its last client leaves, a server begins anew, and turns away whoever comes in that moment.
@@ -132,13 +132,13 @@ class Display(Process):
         self.environment["DISPLAY"] = f":{self.first_line()}"
 
     def answer_prompt(self) -> None:
-        """Type the keyring's password, as whoever sits before it, when it is asked for."""
+        """Type the keyring's password when it is asked for."""
         self._await_prompt()
         self.type(PASSWORD)
         self.press("Return")
 
     def cancel_prompt(self) -> None:
-        """Do not."""
+        """Press Escape when the keyring's password is asked for."""
         self._await_prompt()
         self.press("Escape")
 
@@ -147,11 +147,11 @@ class Display(Process):
         return self._has("--name", f"^{title}")
 
     def await_window(self, title: str) -> None:
-        """Wait for it."""
+        """Wait for a window whose title begins with this."""
         eventually(lambda: self.shows(title))
 
     def type(self, text: str) -> None:
-        """Type, into whatever has the keyboard."""
+        """Type into the window that has the focus."""
         self._xdotool("type", text).check_returncode()
 
     def press(self, *keys: str) -> None:

@@ -1,6 +1,6 @@
-"""Commands in namespaces of their own: another root file system, no network, nothing that can be written.
+"""Run commands in Linux namespaces: in another root file system, without a network, or read-only.
 
-What is mounted for a command is gone with it, and nobody else sees it. It takes root, and Linux.
+What is mounted for a command is not visible outside and disappears with it. Needs root.
 """
 
 from pathlib import Path
@@ -31,7 +31,7 @@ def isolated(
     read_only: bool = False,
     user: int = 0,
 ) -> list[str]:
-    """Return the command that runs another one apart.
+    """Return the command that runs another one in namespaces of its own.
 
     `root` names a root file system of ROOTS, and `prepare` is a script to run in it first, as root.
     `shared` says which folders are to be seen there, and where. `network` is shared, loopback or none.

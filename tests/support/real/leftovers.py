@@ -1,4 +1,4 @@
-"""End what a test has started and what that has started in turn: a browser outlives whoever opens it."""
+"""End the processes that a test leaves: a browser goes on when the program that opened it has ended."""
 
 import os
 import signal

@@ -1,6 +1,6 @@
-"""What somebody does with the archive and a provider from sign-in to sign-out, step by step.
+"""The steps from sign-in to sign-out, for tests of real providers.
 
-Each step asserts what has to hold with every provider, whatever its family and configuration.
+Each asserts what has to hold with every provider, however it is configured.
 """
 
 from __future__ import annotations
@@ -66,7 +66,7 @@ def refresh_with_rotation(client, user, times=2) -> None:
 
 
 def somebody_else_spends_the_refresh_token(client, home) -> None:
-    """Refresh with a copy of the token file: the provider then signs everybody out, and we say what to do.
+    """Refresh with a copy of the token file: the provider then ends the grant, and the program says what to do.
 
     The access tokens are too short-lived to be used for what they are.
     """
@@ -81,7 +81,7 @@ def somebody_else_spends_the_refresh_token(client, home) -> None:
 
 
 def verify(client, token, algorithm) -> None:
-    """Check a JWT by the provider's keys; nobody gets away with another subject in it."""
+    """Check a JWT by the provider's keys, and that one with another subject is refused."""
     told = report(client.run("inspect", "-", "--verify", "--json", input=token, stdin=None))
     assert told["verified"] and f"{algorithm} by the key" in told["proven"][0]
 
@@ -99,7 +99,7 @@ def tampered(token: str) -> str:
 
 
 def sign_out(client) -> None:
-    """Log out; whoever kept a copy of the tokens can neither use nor renew them."""
+    """Log out, and check that a copy of the tokens can be neither used nor refreshed."""
     copy = client.token_file.read_bytes()
 
     finished = client.run("logout")

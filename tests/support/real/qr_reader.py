@@ -1,4 +1,4 @@
-"""Read a QR code off a terminal's screen, as a phone before it would: with zbar, no decoder of ours."""
+"""Read a QR code from a terminal's output with zbar, as a phone would."""
 
 import re
 import subprocess
@@ -8,7 +8,7 @@ MODULE = 8  # pixels a side
 
 
 def decoded(shown: str) -> str:
-    """Return what the code says."""
+    """Return the text of the code."""
     command = ["zbarimg", "-q", "--raw", "-"]
     return subprocess.run(command, input=_as_picture(shown), capture_output=True).stdout.decode().strip()
 

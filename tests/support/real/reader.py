@@ -1,4 +1,4 @@
-"""Somebody who follows the README: the archive where they have it, and our server in the place of the example's."""
+"""Run the README's commands, with the stand-in's address and client in place of the example's."""
 
 import os
 import shutil
@@ -13,7 +13,7 @@ DEPLOY = '#!/bin/sh\necho "deployed $* with a token of ${#AUTHGATE_TOKEN} charac
 
 
 class Reader:
-    """A folder with the archive, its checksum and a deploy.sh, and an environment of one's own."""
+    """A folder with the archive, its checksum and a deploy.sh, and an environment that is not the caller's."""
 
     def __init__(self, archive: Path, server: AuthGateServer, folder: Path):
         self.server, self.folder = server, folder
@@ -28,13 +28,13 @@ class Reader:
         programs.mkdir()
         (programs / "python3").symlink_to(sys.executable)
         self.environment = {
-            "PATH": f"{programs}:{os.environ['PATH']}",
+            "PATH": f"{folder / '.local' / 'bin'}:{programs}:{os.environ['PATH']}",
             "HOME": str(folder),
             "AUTHGATE_STORE": "file",
         }
 
     def real(self, text: str) -> str:
-        """Put real names in the place of the README's examples."""
+        """Replace the README's example names by real ones."""
         server = self.server
         for example, name in (
             ("https://auth.example.com", server.issuer),
@@ -46,7 +46,7 @@ class Reader:
         return text
 
     def run(self, script: str, *shell: str, **environment: str) -> subprocess.CompletedProcess:
-        """Run a script as it stands but for the names; without a `shell` by a careful sh."""
+        """Run a script with the names replaced, by default with `sh -eu`."""
         return subprocess.run(
             [*(shell or ("sh", "-eu", "-c")), self.real(script)],
             cwd=self.folder,

@@ -1,4 +1,4 @@
-"""The archive, started in a way or a place of its own, and what it has to do there."""
+"""The archive, started by a given command, and a sign-in that has to work however it is started."""
 
 import re
 from pathlib import Path
@@ -9,7 +9,7 @@ from secrecy import insist
 
 
 class Started(Client):
-    """The archive in an empty home, started in a way of its own."""
+    """The archive in an empty home, started by the command `start`."""
 
     def __init__(self, start: list, home: Path, **environment: str):
         super().__init__(Path(start[-1]), home, **environment)
@@ -20,7 +20,7 @@ class Started(Client):
 
 
 def signs_in(client: Client, server: AuthGateServer, name: str = "Jane Doe", **how) -> None:
-    """Sign in by device code, and print the token; nothing else is said."""
+    """Sign in by device code and print the token; fail if anything else is printed."""
     client.environment |= {"AUTHGATE_URL": server.issuer, "CLIENT_ID": server.client_id}
 
     signed_in, token = client.run("login", "--flow", "device", **how), client.run("token", **how)

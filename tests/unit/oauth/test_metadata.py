@@ -210,3 +210,11 @@ def test_where_there_is_no_document_the_url_is_doubted(response):
     with pytest.raises(Refused) as caught:
         parse_metadata(response, ISSUER)
     assert f"is {ISSUER} the server's own URL?" in caught.value.hint
+
+
+def test_an_issuer_that_is_too_long_to_type_is_no_advice():
+    long = ISSUER + "/" + "a" * 900_000
+    with pytest.raises(Refused) as caught:
+        parse_metadata(answer({"issuer": long}), ISSUER)
+    assert len(caught.value.message) < 300
+    assert caught.value.hint == "is AUTHGATE_URL right?"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from builders import CLIENT, ISSUER, jwt
 
-from authgate_cli.store.token_file import Owner, entry_of, find_for_issuer
+from authgate_cli.store.token_file import Owner, account_of, find_for_issuer
 from authgate_cli.tokens import TokenSet
 
 OTHER = "https://other.example.com"
@@ -117,7 +117,7 @@ def test_an_account_has_a_key_of_its_own(account, key):
     others = {other: ours for _, other in ACCOUNTS.values() if other != key}
     assert find_for_issuer(others.get, owner) == (key, None, None)
     assert find_for_issuer({**others, key: ours}.get, owner) == (key, ours, None)
-    assert entry_of(key, ours) == (key, CLIENT, ISSUER, account, ours)
+    assert account_of(key, CLIENT) == account
 
 
 @pytest.mark.parametrize(("account", "key"), ACCOUNTS.values(), ids=ACCOUNTS)
@@ -126,4 +126,4 @@ def test_an_account_at_another_issuer_has_yet_another(account, key):
     owner, both = Owner(ISSUER, CLIENT, account), f"{key}@{ISSUER}"
     assert find_for_issuer({key: theirs}.get, owner)[:2] == (both, None)
     assert find_for_issuer({key: theirs, both: ours}.get, owner) == (both, ours, None)
-    assert entry_of(both, ours) == (both, CLIENT, ISSUER, account, ours)
+    assert account_of(both, CLIENT) == account
