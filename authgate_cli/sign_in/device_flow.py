@@ -99,7 +99,8 @@ def _show(authorization: DeviceAuthorization, terminal: Terminal, show_qr: bool)
         lines, (columns, rows) = qr.render(modules, colour=terminal.colour), terminal.size
         fits = qr.columns(modules) <= columns and len(lines) + _LINES_BELOW <= rows
         if fits and terminal.can_show("".join(lines)):
-            terminal.prompt("\n".join(["", *lines, ""]))
+            # With colours the last line, of the quiet zone, is white and looks empty already.
+            terminal.prompt("\n".join(["", *lines, *([] if terminal.colour else [""])]))
     terminal.prompt(f"To sign in, visit   {authorization.verification_uri}")
     terminal.prompt(f"and enter the code  {terminal.strong(authorization.user_code)}")
     if authorization.complete_uri:
