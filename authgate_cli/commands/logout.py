@@ -25,10 +25,11 @@ class Identity(Value):
 
 
 class Outcome(Value):
-    """What became of the tokens of one identity at its server."""
+    """What became of the tokens of one identity at its server; the access token may be left to expire there."""
 
     identity: Identity
     offered: bool = True
+    expires: bool = False
     failure: AuthGateError | None = None
 
 
@@ -83,7 +84,7 @@ def _revoke(context: Context, identity: Identity, tokens: list[TokenSet]) -> Out
         server = _server(context, identity)
         if server.metadata.revocation_endpoint is None:
             return Outcome(identity, offered=False)
-        return Outcome(identity, failure=_revoke_at(server, tokens))
+        return _revoke_at(server, identity, tokens)
     except AuthGateError as error:
         return Outcome(identity, failure=error)
 
@@ -103,22 +104,28 @@ def _server(context: Context, identity: Identity) -> Server:
     return Server(context.system, other, context.terminal)
 
 
-def _revoke_at(server: Server, tokens: list[TokenSet]) -> AuthGateError | None:
-    """Revoke the refresh tokens, then the access tokens; return the first failure.
+def _revoke_at(server: Server, identity: Identity, tokens: list[TokenSet]) -> Outcome:
+    """Revoke the refresh tokens, then the access tokens; the first failure is told.
 
-    A refusal of one says nothing about the next; that the server is away does.
+    A refusal of one says nothing about the next; that the server is away does. Some servers revoke
+    no access tokens (RFC 7009 section 2.2.1), which is no failure once the refresh token is gone.
     """
     failure: AuthGateError | None = None
+    ended = expires = False
     for kind in ("refresh_token", "access_token"):
         for secret in dict.fromkeys(getattr(token, kind) for token in tokens):
             try:
                 if secret:
                     server.revoke(secret, kind)
+                    ended = ended or kind == "refresh_token"
             except Refused as error:
-                failure = failure or error
+                if kind == "access_token" and ended and error.code == "unsupported_token_type":
+                    expires = True
+                else:
+                    failure = failure or error
             except Unreachable as error:
-                return failure or error
-    return failure
+                return Outcome(identity, failure=failure or error)
+    return Outcome(identity, expires=expires, failure=failure)
 
 
 def _look_after_leftovers(context: Context, remove: bool) -> None:
@@ -150,5 +157,6 @@ def _sentence(outcome: Outcome, everything: bool) -> str:
     issuer = clean(outcome.identity.issuer, 200)
     client = f" as client {clean(outcome.identity.client_id, 100)}" if everything else ""
     if not outcome.offered:
-        return f"Signed out here{client}; {issuer} does not offer revocation.\n"
-    return f"Signed out of {issuer}{client}.\n"
+        return f"Signed out here{client}; {issuer} does not offer revocation: the tokens live until they expire.\n"
+    rest = "; the access token cannot be revoked there, and will expire by itself" if outcome.expires else ""
+    return f"Signed out of {issuer}{client}{rest}.\n"

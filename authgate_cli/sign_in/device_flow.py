@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from ..errors import Unreachable
+from ..errors import Refused, Unreachable
 from ..oauth import device
 from ..oauth.authorization import new_secret
+from ..oauth.endpoints import scope_hint
 from ..tokens import IssuedToken
 from ..values import TYPE_CHECKING
 from . import qr
@@ -23,7 +24,7 @@ def sign_in(context: Context) -> IssuedToken:
     Raise FlowUnavailable when the server does not offer this, Denied or SignInNeeded when the
     person said no or nothing.
     """
-    authorization = _authorize(context)
+    authorization = begin(context)
     terminal = context.terminal
     _show(authorization, terminal, show_qr="no-qr" not in context.arguments.flags)
     try:
@@ -32,11 +33,17 @@ def sign_in(context: Context) -> IssuedToken:
         terminal.end_update()
 
 
-def _authorize(context: Context) -> DeviceAuthorization:
-    settings, metadata = context.settings, context.server.metadata
-    verifier, client = new_secret(context.system.random_bytes), (settings.client_id, settings.client_secret)
-    request = device.authorization_request(metadata, *client, settings.scope, verifier, settings.params)
-    return device.parse_authorization(context.system.send(request), settings.issuer, verifier)
+def begin(context: Context) -> DeviceAuthorization:
+    """Ask for a device code. Raise FlowUnavailable when the server does not offer this to the client."""
+    settings, verifier = context.settings, new_secret(context.system.random_bytes)
+    fields = device.authorization_fields(settings.scope, verifier, settings.params)
+    response = context.server.ask(context.server.metadata.device_authorization_endpoint, fields)
+    try:
+        return device.parse_authorization(response, settings.issuer, verifier)
+    except Refused as error:
+        if error.code == "invalid_scope":
+            error.hint = scope_hint(settings.scope)
+        raise
 
 
 def _wait(context: Context, authorization: DeviceAuthorization) -> IssuedToken:
@@ -52,7 +59,7 @@ def _wait(context: Context, authorization: DeviceAuthorization) -> IssuedToken:
         with system.uninterrupted():
             verdict: Pending | TryLater | None
             try:
-                response = system.send(context.server.token_request(authorization.poll()))
+                response = context.server.ask_for_token(authorization.poll())
                 verdict = device.interpret_poll(response, system.now())
             except Unreachable as error:
                 verdict = device.interpret_failure(error)

@@ -17,7 +17,7 @@ import json
 from ..oauth.jwt import claimed_issuer, claimed_lifetime
 from ..oauth.strict_json import check_depth
 from ..text import clean
-from ..tokens import LATEST, TokenSet, is_number, is_token, parse_rfc3339, rfc3339
+from ..tokens import LATEST, TokenSet, is_number, is_secret, is_token, parse_rfc3339, rfc3339
 from ..urls import same_issuer
 from ..values import TYPE_CHECKING, Value
 
@@ -100,6 +100,8 @@ def read_entry(entry: object) -> TokenSet | None:
         issuer=_text(fields, "issuer"),
         client_id=_text(fields, "client_id"),
         lifetime=_lifetime(fields),
+        requested_scope=fields["requested_scope"] if isinstance(fields.get("requested_scope"), str) else None,
+        grant_type=_text(fields, "grant_type"),
     )
 
 
@@ -117,6 +119,10 @@ def write_entry(token: TokenSet, now: float, old: object = None) -> str | Fields
         "client_id": token.client_id,
         "issuer": token.issuer,
     }
+    for name in ("requested_scope", "grant_type"):
+        value = getattr(token, name)
+        if value is not None or name in before:
+            told[name] = value or ""
     if before and set(before) <= PYTHON_SDK:
         told = {name: value for name, value in told.items() if name in PYTHON_SDK}
     elif before:
@@ -153,7 +159,7 @@ def _text(fields: Fields, name: str) -> str | None:
 
 
 def _token(fields: Fields, name: str) -> str | None:
-    return fields[name] if is_token(fields.get(name)) else None
+    return fields[name] if is_secret(fields.get(name)) else None
 
 
 def _lifetime(fields: Fields) -> float | None:
@@ -208,9 +214,11 @@ def find_for_issuer(get: Callable[[str], TokenSet | None], client_id: str, issue
     if owner is not None and same_issuer(owner, issuer):
         return Found(client_id, shared)
     own_key = f"{client_id}@{issuer}"
-    own = get(own_key)
-    if own and same_issuer(_owner(own) or "", issuer):
-        return Found(own_key, own)
+    typed = own_key.removesuffix("/") if issuer.endswith("/") else own_key + "/"  # one slash more or less
+    for key in (own_key, typed):
+        own = get(key)
+        if own and same_issuer(_owner(own) or "", issuer):
+            return Found(key, own)
     if shared is None:
         return Found(client_id)
     if owner is None and trusted:
