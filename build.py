@@ -7,16 +7,28 @@ would put the files' dates into the archive.
 
 from __future__ import annotations
 
-import hashlib
-import importlib
-import os
-import py_compile
 import sys
-import tempfile
-import zipfile
-from pathlib import Path
 
-ROOT = Path(__file__).resolve().parent
+try:
+    import hashlib
+    import importlib
+    import os
+    import py_compile
+    import subprocess
+    import tempfile
+    import zipfile
+    import zlib  # noqa: F401  without it, zipfile can be imported and cannot compress
+    from pathlib import Path
+
+    ROOT = Path(__file__).resolve().parent
+    sys.path.insert(0, str(ROOT))
+    sys.dont_write_bytecode = True
+    for name in ("cli", "commands.token"):  # what `token` loads to print a stored token
+        importlib.import_module(f"authgate_cli.{name}")
+except ImportError as error:
+    sys.exit(f"build.py: error: {error}; it takes all of Python 3.9 or newer (Debian, Ubuntu: apt-get install python3)")
+
+LOADED = {Path(str(module.__file__)) for name, module in sys.modules.items() if name.startswith("authgate_cli")}
 SHEBANG = b"#!/usr/bin/env python3\n"
 DATE = (1980, 1, 1, 0, 0, 0)  # the first one that a zip file can hold
 
@@ -31,7 +43,9 @@ def build(target: Path) -> None:
             for name, data in sorted(entries().items()):
                 entry = zipfile.ZipInfo(name, DATE)
                 entry.create_system, entry.external_attr = 3, 0o100644 << 16  # Unix, wherever it is built
-                archive.writestr(entry, data, zipfile.ZIP_DEFLATED, compresslevel=9)
+                # A Python without zlib reads __main__.py, which says so.
+                method = zipfile.ZIP_STORED if name.startswith("__main__.") else zipfile.ZIP_DEFLATED
+                archive.writestr(entry, data, method, compresslevel=9)
     temporary.chmod(0o755)
     temporary.replace(target)
     checksum = f"{hashlib.sha256(target.read_bytes()).hexdigest()}  {target.name}\n"
@@ -40,40 +54,26 @@ def build(target: Path) -> None:
 
 def entries() -> dict[str, bytes]:
     """Return the content of every file in the archive, by its name there."""
-    found, compiled = {}, modules_for_a_stored_token()
+    found = {}
     for path in sorted(ROOT.glob("authgate_cli/**/*.py")):
         name = path.relative_to(ROOT).as_posix().replace("authgate_cli/__main__.py", "__main__.py")
         found[name] = path.read_bytes()
-        if path in compiled:
+        if path in LOADED or name == "__main__.py":  # byte code for the rest would double the archive
             found[name + "c"] = byte_code(path, name)
     return found
 
 
-def modules_for_a_stored_token() -> set[Path]:
-    """Return what `token` loads to print a stored token; byte code for the rest would double the archive."""
-    sys.path.insert(0, str(ROOT))
-    sys.dont_write_bytecode = True
-    for name in ("cli", "commands.token"):
-        importlib.import_module(f"authgate_cli.{name}")
-    loaded = [module.__file__ for name, module in sys.modules.items() if name.startswith("authgate_cli")]
-    return {ROOT / "authgate_cli" / "__main__.py", *(Path(file) for file in loaded if file)}
-
-
 def byte_code(path: Path, name: str) -> bytes:
-    """Return a module's .pyc, which Python uses without looking at the source (PEP 552: unchecked hash).
-
-    Only the release of Python that built it can use it; any other one compiles the source.
-    """
+    """Return a module's .pyc, which its release of Python uses without looking at the source (PEP 552)."""
     with tempfile.TemporaryDirectory() as folder:
-        compiled = Path(folder, "module.pyc")
-        mode = py_compile.PycInvalidationMode.UNCHECKED_HASH
-        py_compile.compile(str(path), str(compiled), name, doraise=True, optimize=2, invalidation_mode=mode)
-        return compiled.read_bytes()
+        compiled, mode = os.path.join(folder, "module.pyc"), py_compile.PycInvalidationMode.UNCHECKED_HASH
+        py_compile.compile(str(path), compiled, name, doraise=True, optimize=2, invalidation_mode=mode)
+        return Path(compiled).read_bytes()
 
 
 if __name__ == "__main__":
     if sys.flags.hash_randomization:  # the order of a set in the byte code depends on the hashes of its members
-        os.execve(sys.executable, [sys.executable, *sys.argv], {**os.environ, "PYTHONHASHSEED": "0"})
+        sys.exit(subprocess.call([sys.executable, *sys.argv], env={**os.environ, "PYTHONHASHSEED": "0"}))
     target = Path(sys.argv[1]) if len(sys.argv) > 1 else ROOT / "dist" / "authgate.pyz"
     build(target)
     print(f"{target}: {target.stat().st_size} bytes")

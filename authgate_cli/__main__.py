@@ -26,8 +26,9 @@ if __name__ == "__main__":
 
     try:
         import signal
+        import zlib  # noqa: F401  everything but this file is compressed
 
-        # An exception from a signal handler can get lost amid an import, and until the command runs
+        # An exception from a signal handler can get lost during an import, and until the command runs
         # there is nothing to undo: end at once.
         if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
             signal.signal(signal.SIGINT, _end_at_once)

@@ -36,6 +36,10 @@ class Refused(AuthGateError):
         self.code = code
 
 
+class NoSubject(Refused):
+    """UserInfo does not say who it is about: it knows no machines, or the scope openid is missing."""
+
+
 class OutputFailed(AuthGateError):
     """The result could not be written to stdout."""
 

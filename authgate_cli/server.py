@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from .errors import Refused, Unreachable
+from .errors import AuthGateError, Refused, Unreachable
 from .keys import KeySet
 from .oauth import id_token
 from .oauth.endpoints import (
     BASIC,
     POST,
+    Claims,
     authenticated,
     parse_token_response,
     parse_tokeninfo,
@@ -23,7 +24,6 @@ from .values import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from .oauth.endpoints import Claims
     from .oauth.messages import Request, Response
     from .oauth.metadata import Metadata
     from .settings import Settings
@@ -120,12 +120,19 @@ class Server:
         return token._replace(issuer=self.metadata.issuer, client_id=settings.client_id, requested_scope=requested)
 
     def userinfo(self, access_token: str) -> Claims:
-        """Ask UserInfo about a token. Raise TokenRefused, Unreachable or Refused."""
-        return parse_userinfo(self._system.send(get_as(str(self.metadata.userinfo_endpoint), access_token)))
+        """Ask UserInfo about a token, where the server offers it. Raise TokenRefused, Unreachable or Refused."""
+        if self.metadata.userinfo_endpoint is None:
+            return Claims(reason="the server does not offer it")
+        return parse_userinfo(self._system.send(get_as(self.metadata.userinfo_endpoint, access_token)))
 
     def tokeninfo(self, access_token: str) -> Claims:
-        """Ask AuthGate's TokenInfo about a token. Raise Unreachable or Refused."""
-        return parse_tokeninfo(self._system.send(get_as(str(self.metadata.tokeninfo_endpoint), access_token)))
+        """Ask AuthGate's TokenInfo about a token; that it cannot be had is never an error."""
+        if self.metadata.tokeninfo_endpoint is None:
+            return Claims(reason="this server is not an AuthGate")
+        try:
+            return parse_tokeninfo(self._system.send(get_as(self.metadata.tokeninfo_endpoint, access_token)))
+        except AuthGateError as error:
+            return Claims(reason=error.message)
 
     def revoke(self, token: str, kind: str) -> None:
         """Revoke a token (RFC 7009); `kind` is `refresh_token` or `access_token`. Raise Unreachable or Refused."""

@@ -6,18 +6,25 @@ script gets has either been accepted by the server, or the report says that it h
 
 from __future__ import annotations
 
-from .errors import AuthGateError, Refused, SignInNeeded, StoreCorrupt, StoreFailed, TokenRefused, UsageError
-from .oauth.endpoints import Claims, NoSubject, token_refused, with_openid
+from .errors import (
+    AuthGateError,
+    NoSubject,
+    Refused,
+    SignInNeeded,
+    StoreCorrupt,
+    StoreFailed,
+    TokenRefused,
+    UsageError,
+)
 from .oauth.jwt import claimed_expiry, claimed_issuer, claimed_scope, claimed_subject
-from .oauth.messages import OAuthError
-from .system.threads import Background
 from .text import clean
-from .tokens import EARLY, STILL_USABLE, IssuedToken, TokenSet
+from .tokens import EARLY, STILL_USABLE, IssuedToken, TokenSet, with_openid
 from .urls import same_issuer
 from .values import TYPE_CHECKING, Value
 
 if TYPE_CHECKING:
     from .context import Context
+    from .oauth.endpoints import Claims
     from .store import StoredToken
 
 
@@ -112,21 +119,24 @@ def stored_token(context: Context) -> StoredToken | None:
 
 def check(context: Context, issued: IssuedToken) -> Checked:
     """Ask the server about a token. Raise TokenRefused, Unreachable or Refused."""
+    from .oauth.endpoints import Claims, token_refused  # a stored token is printed without what these load
+    from .system.threads import Background
+
     require_own_issuer(context, issued)
     server, token = context.server, issued.token.access_token
     subject = claimed_subject(issued.token.id_token)
     server.metadata  # noqa: B018  once, before two threads want it
-    asking = Background(lambda: _tokeninfo(context, token))  # both at once: a network may be slow
+    asking = Background(lambda: server.tokeninfo(token))  # both at once: a network may be slow
     try:
-        userinfo = _userinfo(context, token)
+        userinfo = server.userinfo(token)
         tokeninfo: Claims = asking.result()
     except AuthGateError as error:
         tokeninfo = asking.result()
         if not isinstance(error, (TokenRefused, NoSubject)):
             raise
-        userinfo = _without_user(context, issued, error, tokeninfo)
+        userinfo = Claims(reason=_without_user(context, issued, error, tokeninfo))
     if tokeninfo.refused and not userinfo.accepted:
-        raise token_refused(OAuthError(tokeninfo.reason))
+        raise token_refused(tokeninfo.reason, tokeninfo.reason)
     if userinfo.subject and subject not in (None, userinfo.subject):
         operator = "report this to the operator of the server"
         raise _Mismatch("UserInfo is about somebody else than the ID token (sub)", operator)
@@ -142,19 +152,17 @@ def check(context: Context, issued: IssuedToken) -> Checked:
     return checked
 
 
-def _without_user(
-    context: Context, issued: IssuedToken, refusal: TokenRefused | NoSubject, tokeninfo: Claims
-) -> Claims:
-    """Say what it means that UserInfo refuses, or names nobody. Raise where the token is not good.
+def _without_user(context: Context, issued: IssuedToken, refusal: TokenRefused | NoSubject, tokeninfo: Claims) -> str:
+    """Return why UserInfo names nobody. Raise its refusal where that shows that the token is not good.
 
     Neither proves anything about a machine's token; nor does a 403 about a token that the server
     has just issued, or that TokenInfo knows.
     """
     if _is_machine(context, issued, tokeninfo):
-        return Claims(reason=f"a machine's token has no user: {refusal.code}")
+        return f"a machine's token has no user: {refusal.code}"
     known = tokeninfo.accepted or issued.source not in ("stored", "environment")
     if isinstance(refusal, TokenRefused) and refusal.forbidden and known:
-        return Claims(reason=refusal.code)
+        return refusal.code
     if isinstance(refusal, NoSubject):
         refusal.hint = _openid_hint(context, issued)
     raise refusal
@@ -252,21 +260,6 @@ def require_own_issuer(context: Context, issued: IssuedToken) -> None:
             f"AUTHGATE_TOKEN is from {clean(owner, 100)}, and is not sent to {context.settings.issuer}",
             "check AUTHGATE_URL, in a .env of this directory too",
         )
-
-
-def _userinfo(context: Context, token: str) -> Claims:
-    if context.server.metadata.userinfo_endpoint is None:
-        return Claims(reason="the server does not offer it")
-    return context.server.userinfo(token)
-
-
-def _tokeninfo(context: Context, token: str) -> Claims:
-    if context.server.metadata.tokeninfo_endpoint is None:
-        return Claims(reason="this server is not an AuthGate")
-    try:
-        return context.server.tokeninfo(token)
-    except AuthGateError as error:
-        return Claims(reason=error.message)
 
 
 class _Mismatch(Refused):

@@ -57,6 +57,7 @@ SWITCHES = (
     Option("debug", "show tracebacks"),
     Option("show-tokens", "do not mask tokens"),
     Option("no-qr", "no QR code with the device code"),
+    Option("no-browser", "print the address, open nothing, wait"),
     Option("param", "extra parameter of a sign-in; repeatable", "NAME=VALUE", repeatable=True),
     Option("version", "print the version", short="V"),
     Option("help", "print this help", short="h"),

@@ -80,6 +80,11 @@ def is_secret(value: object) -> TypeGuard[str]:
     return isinstance(value, str) and value.isascii() and value.isprintable() and value != ""
 
 
+def with_openid(scope: str) -> str:
+    """Return the flag that asks for these scopes and for openid, without which some servers show nobody."""
+    return f"--scope '{' '.join(['openid', *scope.split()])}'"
+
+
 def expiry(expires_in: object, now: float) -> float | None:
     """Turn a server's `expires_in` into a time; None (never) for what is not a usable number."""
     if isinstance(expires_in, bool) or not isinstance(expires_in, (int, float)):

@@ -17,7 +17,8 @@ sys.path[:0] = [str(ROOT), str(ROOT / "tests" / "support")]
 
 from authgate_server import AuthGateServer  # noqa: E402
 
-from authgate_cli.sign_in.choose import choose  # noqa: E402
+from authgate_cli.sign_in import choose  # noqa: E402
+from authgate_cli.system.browser import find_browser  # noqa: E402
 from authgate_cli.system.environment import detect  # noqa: E402
 
 PATIENCE = 10  # seconds to answer the offer
@@ -53,7 +54,8 @@ def browser_wanted() -> bool:
     """Offer the real page where there is a browser and somebody at the terminal."""
     if not (sys.stdin.isatty() and sys.stderr.isatty()):
         return False
-    if choose("auto", detect(os.environ, terminal=True)).flow != "browser":
+    here = detect(os.environ, terminal=True)
+    if choose("auto", here, lambda: find_browser(os.environ, here.platform)).flow != "browser":
         return False
     print(f"Press Enter within {PATIENCE} s to sign in on the page yourself (user jane, password secret).", flush=True)
     return bool(select.select([sys.stdin], [], [], PATIENCE)[0])

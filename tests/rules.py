@@ -18,7 +18,7 @@ HEADINGS = {
     "ID token (OpenID Connect Core)": 13,
     "Revocation (RFC 7009)": 4,
     "Token binding": 5,
-    "HTTP": 14,
+    "HTTP": 16,
     "Files": 13,
     "Signals and core files": 2,
 }
@@ -49,7 +49,7 @@ LISTENER, HTTP, FILES = (
 )
 ASKED, PKCE, POLLER = "unit/oauth/test_authorization.py", "unit/oauth/test_pkce.py", "unit/oauth/test_device.py"
 DISCOVERY, BACK, ID_TOKEN = "unit/oauth/test_metadata.py", "unit/oauth/test_callback.py", "unit/oauth/test_id_token.py"
-KEYS, BINDING, PAGES = "unit/oauth/test_jwks.py", "unit/store/test_find_for_issuer.py", "unit/sign_in/test_pages.py"
+KEYS, BINDING = "unit/oauth/test_jwks.py", "unit/store/test_find_for_issuer.py"
 TLS, PROXY, SECRETS = "cli/test_certificates.py", "cli/test_behind_a_proxy.py", "cli/test_secrets.py"
 
 RULES = [
@@ -270,24 +270,24 @@ RULES = [
         ("H", "pages are not stored (Cache-Control)", f"{BROWSER}::test_page_keeps_the_code_to_itself"),
         (
             *("H", "their Content-Security-Policy is strict"),
-            f"{PAGES}::test_the_policy_allows_what_the_page_has_and_nothing_else",
-            f"{PAGES}::test_the_policy_forbids_everything_else",
+            f"{LISTENER}::test_the_policy_allows_what_the_page_has_and_nothing_else",
+            f"{LISTENER}::test_the_policy_forbids_everything_else",
             f"{BROWSER}::test_page_keeps_the_code_to_itself",
         ),
         (
             *("H", "they hand no address on (Referrer-Policy)"),
-            f"{PAGES}::test_no_address_is_handed_on",
+            f"{LISTENER}::test_no_answer_hands_an_address_on_and_each_is_what_it_says_it_is",
             f"{BROWSER}::test_page_keeps_the_code_to_itself",
         ),
         (
             *("H", "they show no text of the server's unescaped"),
-            f"{PAGES}::test_title_and_text_are_escaped",
+            f"{LISTENER}::test_title_text_and_server_are_escaped",
             f"{BROWSER}::test_error_text_of_the_server_is_not_shown_unescaped",
             "flows/test_hostile_text.py::test_no_error_on_the_callback_reaches_the_terminal_or_the_page_as_it_is",
         ),
         (
             *("H", "they take the code out of the address bar"),
-            f"{PAGES}::test_every_page_takes_the_code_out_of_the_address_bar",
+            f"{LISTENER}::test_every_page_takes_the_code_out_of_the_address_bar",
         ),
         (
             *("H", "the person gets in within a second, and Ctrl-C works, whoever else has come"),
@@ -418,6 +418,18 @@ RULES = [
     ),
     *_under(
         "HTTP",
+        (
+            *("H", "a 429 says that a code was not spent: it is tried again for up to 90 s, and after nothing else"),
+            f"{BROWSER}::test_a_code_is_tried_again_after_a_rate_limit",
+            f"{BROWSER}::test_a_rate_limit_that_lasts_is_exit_3",
+            f"{BROWSER}::test_any_other_failure_may_have_spent_the_code",
+        ),
+        (
+            *("H", "what a server sends for the authorization address is percent-encoded before a shell may read it"),
+            f"{ASKED}::test_nothing_of_the_servers_is_left_that_a_shell_would_run",
+            "unit/system/test_browser.py::test_no_shell_runs_what_a_server_sends",
+            "unit/system/test_browser.py::test_no_shell_in_browser_runs_what_a_server_sends",
+        ),
         (
             *("H", "one deadline covers an exchange, a trickling body included"),
             f"{HTTP}::test_one_deadline_covers_the_whole_exchange",

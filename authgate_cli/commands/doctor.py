@@ -14,9 +14,8 @@ from ..oauth.endpoints import scope_hint
 from ..oauth.messages import get, http_date, parse_query, quotable_error
 from ..server import fetch_metadata
 from ..settings import SECRET_VARIABLES, SETTINGS
-from ..sign_in import device_flow
+from ..sign_in import choose, device_flow
 from ..sign_in.callback_server import CallbackServer
-from ..sign_in.choose import choose
 from ..store.keyring_store import KeyringStore
 from ..system.proxy import proxy_for
 from ..system.tls import tls_context
@@ -163,7 +162,7 @@ def _clock(context: Context, date: str) -> Iterator[Check]:
 
 
 def flow(context: Context) -> Iterator[Check]:
-    choice = choose(context.settings.flow, context.system.environment())
+    choice = choose(context.settings.flow, context.system.environment(), context.system.find_browser)
     yield ok("sign-in", f"would use {choice.flow}: {choice.reason}")
 
 
@@ -171,7 +170,7 @@ def callback(context: Context) -> Iterator[Check]:
     uris, taken = context.settings.redirect_uris, {}
     for uri in uris:
         try:
-            CallbackServer(split(uri), context.system.monotonic).close()
+            CallbackServer(split(uri), "", "", context.system.monotonic).close()
             yield ok("callback", f"{uri} is free")
         except AuthGateError as error:
             taken[uri] = error

@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import re
+from urllib.parse import parse_qsl, quote, urlencode
 
 from ..urls import split
 from ..values import TYPE_CHECKING, Value
 from .jwt import base64url_encode
-from .messages import parse_query, quotable_error, quotable_issuer, with_query
+from .messages import parse_query, quotable_error, quotable_issuer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -30,7 +32,7 @@ def challenge(verifier: str) -> str:
 
 
 class AuthorizationRequest(Value):
-    """One attempt to sign in; every attempt has its own state, nonce and verifier."""
+    """What one sign-in asks for; each has its own state, nonce and verifier."""
 
     client_id: str
     redirect_uri: str
@@ -74,7 +76,7 @@ class AuthorizationRequest(Value):
 def new_request(
     client_id: str, redirect_uri: str, scope: str, random_bytes: Callable[[int], bytes]
 ) -> AuthorizationRequest:
-    """Begin an attempt."""
+    """Return a request with a new state, nonce and verifier."""
     return AuthorizationRequest(
         client_id,
         redirect_uri,
@@ -83,6 +85,23 @@ def new_request(
         verifier=new_secret(random_bytes),
         nonce=new_secret(random_bytes) if "openid" in scope.split() else None,
     )
+
+
+def with_query(endpoint: str, fields: Mapping[str, str | None]) -> str:
+    """Add fields, those that are None aside, to the query that an endpoint has (RFC 6749 section 3.1).
+
+    The address goes to a browser, by a shell if BROWSER says so. So everything in it that came from
+    the server is percent-encoded, and its query is written as name=value pairs: nothing is left that a
+    shell would run. A fragment is left out (section 3.1), and so is what we set ourselves.
+    """
+    url = split(endpoint)
+    path = re.sub("%(?![0-9A-Fa-f]{2})", "%25", quote(url.path, safe="/%:@+,="))
+    # By latin-1, any bytes come out as they went in.
+    pairs = parse_qsl(url.query, keep_blank_values=True, encoding="latin-1")
+    theirs = [(name, value) for name, value in pairs if name and name not in fields]
+    ours = [(name, value) for name, value in fields.items() if value is not None]
+    query = [urlencode(theirs, quote_via=quote, encoding="latin-1"), urlencode(ours, quote_via=quote)]
+    return f"{url.scheme}://{quote(url.netloc, safe=':[]')}{path}?{'&'.join(filter(None, query))}"
 
 
 class Callback(Value):
@@ -98,7 +117,7 @@ class Callback(Value):
 
 
 def read_query(query: str, state: str) -> Callback | None:
-    """Return what a callback's query says; None unless it belongs to this attempt."""
+    """Return what a callback's query says; None unless it belongs to this sign-in."""
     try:
         fields = parse_query(query)
     except ValueError:
@@ -117,9 +136,16 @@ def read_query(query: str, state: str) -> Callback | None:
 
 
 def read_pasted(text: str, redirect: Url, state: str) -> Callback | None:
-    """Return what a pasted address says; None unless it is this attempt's callback."""
+    """Return what a pasted address says; None unless it is the callback of this sign-in.
+
+    Some browsers leave the scheme out when an address is copied, and some change it to https.
+    """
+    address = text.strip().strip("'\"<>")
+    scheme, separator, rest = address.partition("://")
+    if separator and scheme.lower() not in ("http", "https"):
+        return None
     try:
-        url = split(text.strip().strip("'\"<>"))
+        url = split(f"{redirect.scheme}://{rest if separator else address}")
     except ValueError:
         return None
     if (url.origin, url.path or "/") != (redirect.origin, redirect.path or "/"):

@@ -5,12 +5,12 @@ RFC 6749 sections 4 to 6, OpenID Connect Core section 5.3, RFC 7009.
 
 from __future__ import annotations
 
-from ..errors import Refused, TokenRefused
+from ..errors import NoSubject, Refused, TokenRefused
 from ..text import WORD, clean
-from ..tokens import TokenSet, expiry, is_secret, is_token
+from ..tokens import TokenSet, expiry, is_secret, is_token, with_openid
 from ..values import TYPE_CHECKING, Value
 from .jwt import claimed_subject
-from .messages import OAuthError, check_data, client_authorization, post_form, quotable, read_error, refused
+from .messages import check_data, client_authorization, post_form, quotable, read_error, refused
 from .strict_json import parse_object
 
 if TYPE_CHECKING:
@@ -52,11 +52,6 @@ def scope_hint(scope: str) -> str:
     """Return what to do when these scopes are refused; Dex, for one, insists on openid."""
     example = "" if "openid" in scope.split() else f", for example {with_openid(scope)}"
     return f"ask for other scopes{example or ' with --scope'}"
-
-
-def with_openid(scope: str) -> str:
-    """Return the flag that asks for these scopes and for openid, without which some servers show nobody."""
-    return f"--scope '{' '.join(['openid', *scope.split()])}'"
 
 
 def parse_token_response(response: Response, what: str, now: float, asked_scope: str | None) -> TokenSet:
@@ -130,7 +125,7 @@ def parse_userinfo(response: Response) -> Claims:
     if forbidden and error.code == "insufficient_scope":  # the one reason that only a good token gets
         return Claims(reason=error.code, accepted=True)
     if response.status == 401 or (forbidden and not response.is_html):  # a proxy's page is no word of the server's
-        raise token_refused(error, response.status)
+        raise token_refused(str(error) if error.code else "", error.code or f"status {response.status}", forbidden)
     if response.status in (404, 405, 501):
         return Claims(reason=error.code or f"status {response.status}")
     check_data(response, what)
@@ -150,16 +145,11 @@ def parse_tokeninfo(response: Response) -> Claims:
         return Claims(reason=f"the answer cannot be used: {error}")
 
 
-class NoSubject(Refused):
-    """UserInfo does not say who it is about: it knows no machines, or the scope openid is missing."""
-
-
-def token_refused(error: OAuthError, status: int = 401) -> TokenRefused:
+def token_refused(said: str, code: str, forbidden: bool = False) -> TokenRefused:
     """Return the error for a token that the server does not take (any more)."""
     hint = "sign in again with authgate.pyz login; an AUTHGATE_TOKEN has to be renewed"
-    reason = f": {error}" if error.code else ""
-    code = error.code or f"status {status}"
-    return TokenRefused(f"the server does not accept the token{reason}", hint, code, forbidden=status == 403)
+    reason = f": {said}" if said else ""
+    return TokenRefused(f"the server does not accept the token{reason}", hint, code, forbidden)
 
 
 def _claims(response: Response, what: str) -> Json:
@@ -169,5 +159,5 @@ def _claims(response: Response, what: str) -> Json:
     except ValueError as error:
         raise Refused(f"{what}: the server's answer cannot be used: {error}") from None
     if not isinstance(claims.get("sub"), str) or not claims["sub"]:
-        raise NoSubject(f"{what}: the server's answer does not say whose it is (sub)", code="no sub")
+        raise NoSubject(f"{what}: the server's answer does not say whose it is (sub)", None, "no sub")
     return claims

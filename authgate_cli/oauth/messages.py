@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import binascii
 import re
-from urllib.parse import parse_qsl, quote, unquote, urlencode
+from urllib.parse import parse_qsl, unquote, urlencode
 
 from ..errors import Refused, Unreachable
 from ..text import ISSUER, SENTENCE, WORD, clean, cut
@@ -63,11 +63,6 @@ def form_encode(fields: Mapping[str, str | None]) -> str:
     return urlencode(_present(fields))
 
 
-def with_query(url: str, fields: Mapping[str, str | None]) -> str:
-    """Append fields to a URL, keeping the query it has (RFC 6749 section 3.1)."""
-    return f"{url}{'&' if '?' in url else '?'}{urlencode(_present(fields), quote_via=quote)}"
-
-
 def _present(fields: Mapping[str, str | None]) -> dict[str, str]:
     return {name: value for name, value in fields.items() if value is not None}
 
@@ -110,7 +105,7 @@ def http_date(text: str) -> float | None:
 
     try:
         return parsedate_to_datetime(text).timestamp()
-    except (TypeError, ValueError, OverflowError, OSError):  # OSError: Windows, before 1970
+    except (TypeError, ValueError, OverflowError, IndexError, OSError):  # IndexError: Python 3.9; OSError: Windows
         return None
 
 

@@ -1,16 +1,29 @@
-"""Sign in anew: by the flow that fits here, or by the one that `auto` falls back to."""
+"""Sign in: choose a flow that fits here, and the one that `auto` falls back to.
+
+The browser is taken where one can be opened, the device code elsewhere.
+"""
 
 from __future__ import annotations
 
-from ..errors import FlowUnavailable
+from ..errors import FlowUnavailable, SignInNeeded
 from ..refresh import machine_token
 from ..tokens import IssuedToken
-from ..values import TYPE_CHECKING
+from ..values import TYPE_CHECKING, Value
 from . import browser_flow, device_flow
-from .choose import choose, require_person
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from ..context import Context
+    from ..system.environment import Environment
+
+
+class Choice(Value):
+    """The flow, and why. `may_fall_back` when another flow may be tried if this one cannot be."""
+
+    flow: str
+    reason: str
+    may_fall_back: bool = True
 
 
 def sign_in(context: Context) -> IssuedToken:
@@ -18,30 +31,65 @@ def sign_in(context: Context) -> IssuedToken:
 
     Raise SignInNeeded where nobody may be asked or the person said no.
     """
-    settings, here, terminal = context.settings, context.system.environment(), context.terminal
+    settings, system, terminal = context.settings, context.system, context.terminal
     if settings.is_machine:
         return machine_token(context)
-    require_person(settings.flow, settings.no_input, here)
+    require_person(settings.flow, settings.no_input, system.environment())
     # A server that cannot be reached, or a store that cannot be written, is found out before a
     # person is asked to approve anything.
     context.server.metadata  # noqa: B018
     if "openid" in settings.scope.split():
         context.server.keys.load()
     context.store.prepare()
-    choice = choose(settings.flow, here)
+    choice = choose(settings.flow, system.environment(), system.find_browser)
     terminal.explain(f"signing in with {choice.flow}: {choice.reason}")
     try:
-        return _run(context, choice.flow, browser_required=not choice.may_fall_back)
+        if choice.flow == "device":
+            return device_flow.sign_in(context)
+        opens = "no-browser" not in context.arguments.flags and system.find_browser() is not None
+        return browser_flow.sign_in(context, opens, choice.may_fall_back)
     except FlowUnavailable as error:
         if not choice.may_fall_back:
             raise
-        other = "device" if choice.flow == "browser" else "browser"
-        terminal.tell(f"{error.sentence}; going on with {'a device code' if other == 'device' else 'a browser'}.")
-        # When the device flow was the choice, no browser can be opened here: the address is shown.
-        return _run(context, other, browser_required=True, open_page=False)
+        other = "a device code" if choice.flow == "browser" else "a browser"
+        terminal.tell(f"{error.sentence}; going on with {other}.")
+    if choice.flow == "browser":
+        return device_flow.sign_in(context)
+    return browser_flow.sign_in(context, opens=False, may_fall_back=False)  # no browser can be opened here
 
 
-def _run(context: Context, flow: str, browser_required: bool, open_page: bool = True) -> IssuedToken:
-    if flow == "browser":
-        return browser_flow.sign_in(context, open_page, browser_required)
-    return device_flow.sign_in(context)
+def choose(flow: str, here: Environment, find_browser: Callable[[], str | None]) -> Choice:
+    """Return the flow for this setting in this environment. The first matching rule wins."""
+    if flow != "auto":
+        return Choice(flow, f"--flow or AUTHGATE_FLOW asks for {flow}", may_fall_back=False)
+    if here.browser_asked:
+        if here.browser_is_text:
+            return Choice("device", "BROWSER names a text browser, which cannot be used for signing in")
+        if find_browser() is None:
+            return Choice("device", "the program that BROWSER names cannot be found")
+        return Choice("browser", "BROWSER is set")
+    if here.ssh and not here.display:
+        return Choice("device", "this is an SSH session without a display")
+    if here.ci:
+        return Choice("device", "this is a CI job")
+    if here.container:
+        return Choice("device", f"this is {here.container}")
+    if here.platform not in ("darwin", "win32", "wsl") and not here.display:
+        return Choice("device", "there is no display")
+    name = find_browser()
+    if name is None:
+        return Choice("device", "there is no program here that opens a browser")
+    return Choice("browser", f"{name} can open one")
+
+
+def require_person(flow: str, no_input: bool, here: Environment) -> None:
+    """Raise SignInNeeded where nobody may be asked to sign in. Client credentials ask nobody."""
+    if flow == "client-credentials":
+        return
+    if no_input:
+        raise SignInNeeded("signing in is needed, and --no-input forbids it", "run authgate.pyz login in a terminal")
+    if flow == "auto" and here.ci and not here.terminal:
+        raise SignInNeeded(
+            "signing in is needed, and in CI there is nobody to do it",
+            "set AUTHGATE_TOKEN, or CLIENT_SECRET with --flow client-credentials, or name a --flow",
+        )

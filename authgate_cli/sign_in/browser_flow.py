@@ -1,141 +1,215 @@
 """Sign in with a browser: Authorization Code with PKCE over a loopback callback (RFC 8252).
 
-The address is printed before anything is opened. While we wait, the address of the page that
-failed to load in a browser elsewhere may be pasted; its state is checked like any other. The
-page that says success is sent when the tokens are in hand, and nothing listens after that.
+1. The callback port is opened, the address is printed, and then a browser is opened.
+2. The callback is delivered to the port, or its address is pasted at the terminal; its state is
+   checked either way, and anything else does not end the waiting.
+3. The code is exchanged for the tokens. Then the page in the browser says success, and the port
+   is closed.
+
+A browser that seems to have failed may have opened the page all the same: the port stays open.
+Under `auto` a device code is shown as well, and one loop waits for both: it asks the server about
+the device code between looks at the callback, so two token requests are never made at once.
 """
 
 from __future__ import annotations
 
 from ..errors import CallbackTimeout, CallbackUnavailable, Denied, FlowUnavailable, Refused, Unreachable
-from ..oauth.authorization import iss_problem, new_request, read_pasted, read_query
-from ..oauth.messages import OAuthError
+from ..oauth.authorization import iss_problem, new_request, read_pasted
+from ..oauth.messages import OAuthError, retry_after
+from ..system.keyboard import open_keyboard
 from ..tokens import IssuedToken
 from ..urls import split
 from ..values import TYPE_CHECKING
-from . import pages
+from . import callback_server
 from .callback_server import CallbackServer
+from .device_flow import DeviceSignIn, clock
 
 if TYPE_CHECKING:
     from ..context import Context
     from ..oauth.authorization import AuthorizationRequest, Callback
-    from ..system.browser import Opened
-    from ..system.terminal import Terminal
-    from ..urls import Url
-    from .callback_server import PendingRequest
+    from ..system.browser import Opener
 
 PATIENCE = 300.0  # seconds for the person to come back
-_TICK = 0.25  # seconds between looks at the browser program
+_TICK = 0.25  # seconds between looks at the keyboard and the opener
+_RETRY_TIME = 90.0  # seconds in which a code is tried again while the server's rate limit lasts
+_FIRST_PAUSE, _LONGEST_PAUSE = 2.0, 30.0  # seconds
+# Next steps for the error codes of RFC 6749 section 4.1.2.1 and OpenID Connect Core section 3.1.2.6.
+_HINTS = {
+    "invalid_scope": "ask for other scopes with --scope",
+    "invalid_request": "check CLIENT_ID and the client's settings at the server, or use --flow device",
+    "invalid_client": "check CLIENT_ID and AUTHGATE_URL",
+    "unsupported_response_type": "the server does not offer the sign-in by browser; use --flow device",
+    "login_required": "sign in at the server's own page first, then run authgate.pyz login again",
+    "interaction_required": "sign in at the server's own page first, then run authgate.pyz login again",
+    "consent_required": "run authgate.pyz login again and allow what is asked for",
+}
+_OTHER_HINT = "run authgate.pyz login again, or use --flow device; the server's log may say more"
 
 
-def sign_in(context: Context, open_page: bool, browser_required: bool) -> IssuedToken:
+def sign_in(context: Context, opens: bool, may_fall_back: bool) -> IssuedToken:
     """Return the tokens of the person who came back.
 
-    `open_page` False only prints the address. With `browser_required` a browser that fails to open is no
-    reason to give up, as the address can be visited by hand. Raise FlowUnavailable when this way
-    leads nowhere, Denied when the person said no, Refused when the server did.
+    Without `opens` the address is only printed. With `may_fall_back`, a device code is shown as
+    well if the browser seems to have failed. Raise FlowUnavailable when this way leads nowhere,
+    Denied when the person said no, Refused when the server did.
     """
-    if context.server.metadata.authorization_endpoint is None:
+    endpoint = context.server.metadata.authorization_endpoint
+    if endpoint is None:
         raise FlowUnavailable("the server does not offer the sign-in by browser", "use --flow device")
-    callback_server, redirect_uri = _listen(context)
+    server, request = _listen(context)
     try:
-        request = new_request(
-            context.settings.client_id, redirect_uri, context.settings.scope, context.system.random_bytes
-        )
-        address = request.url(context.server.metadata.authorization_endpoint, context.settings.params)
-        opened = _invite(context, address, split(redirect_uri), open_page)
-        if open_page and opened is None and not browser_required:
-            raise CallbackUnavailable("no browser could be opened")
-        callback, delivery = _wait(context, callback_server, request, None if browser_required else opened)
-        try:
-            issued = _redeem(context, request, callback)
-        except Denied:
-            _answer(delivery, 200, pages.DENIED)
-            raise
-        except BaseException:
-            _answer(delivery, 400, pages.FAILED)
-            raise
-        _answer(delivery, 200, pages.SUCCESS)
-        return issued
+        address = request.url(endpoint, context.settings.params)
+        _show(context, address, server, opens)
+        waiting = _Waiting(context, server, request, may_fall_back)
+        return waiting.run(context.system.open_browser(address) if opens else None, opens)
     finally:
-        callback_server.close(pages.ALREADY_USED, pages.HEADERS)
+        server.close()
 
 
-def _listen(context: Context) -> tuple[CallbackServer, str]:
+def _listen(context: Context) -> tuple[CallbackServer, AuthorizationRequest]:
     """Open the first callback whose port is free."""
+    settings, system = context.settings, context.system
     failure: CallbackUnavailable | None = None
-    for uri in context.settings.redirect_uris:
+    for uri in settings.redirect_uris:
+        request = new_request(settings.client_id, uri, settings.scope, system.random_bytes)
         try:
-            return CallbackServer(split(uri), context.system.monotonic), uri
+            return CallbackServer(split(uri), request.state, settings.issuer, system.monotonic), request
         except CallbackUnavailable as error:
             failure = failure or error
     assert failure is not None
     raise failure
 
 
-def _invite(context: Context, url: str, redirect: Url, open_page: bool) -> Opened | None:
-    terminal, here = context.terminal, context.system.environment()
-    open_page = open_page and here.browser is not None
+def _show(context: Context, address: str, server: CallbackServer, opens: bool) -> None:
+    terminal, here, redirect = context.terminal, context.system.environment(), server.redirect
     terminal.prompt(
         "Opening your browser to sign in. If nothing happens, open this address yourself:"
-        if open_page
+        if opens
         else "To sign in, open this address in a browser:"
     )
-    terminal.prompt(f"\n    {url}\n")
+    terminal.prompt(f"\n    {address}\n")
     if here.ssh:
-        host = "localhost" if redirect.host == "localhost" else redirect.host
-        forward = f"{redirect.port}:{f'[{host}]' if ':' in host else host}:{redirect.port}"
+        host = f"[{redirect.host}]" if ":" in redirect.host else redirect.host
+        forward = f"{redirect.port}:{host}:{redirect.port}"
         terminal.prompt(f"From a browser on your own machine: ssh -L {forward} {here.ssh_login or 'this-host'}")
-    if terminal.typing_descriptor() is not None:
-        terminal.prompt("If the page there fails to load at the end, paste its address here.")
-    return context.system.open_browser(url) if open_page else None
 
 
-def _wait(
-    context: Context, callback_server: CallbackServer, request: AuthorizationRequest, opened: Opened | None
-) -> tuple[Callback, PendingRequest | None]:
-    """Wait for the callback of this attempt, from the listener or pasted, whichever is first."""
-    system, terminal = context.system, context.terminal
-    redirect, deadline = split(request.redirect_uri), system.monotonic() + PATIENCE
-    typing = terminal.typing_descriptor()
-    while (left := deadline - system.monotonic()) > 0:
-        found = _delivered(callback_server.wait(min(left, _TICK), typing), request.state)
-        if found:
-            return found
-        if typing is not None and terminal.has_input(typing):
-            line = terminal.typed_line(typing)
-            typing = None if line is None else typing
-            callback = _pasted(line or "", redirect, request.state, terminal)
-            if callback is not None:
-                return callback, None
-        if opened is not None and opened.failed():
-            raise CallbackUnavailable("the browser could not be opened")
-    raise CallbackTimeout("nobody came back from the browser", "run authgate.pyz login again, or use --flow device")
+class _Waiting:
+    """Wait for the callback, and for a device code if the browser seems to have failed."""
+
+    def __init__(self, context: Context, server: CallbackServer, request: AuthorizationRequest, may_fall_back: bool):
+        self._context, self._server, self._request = context, server, request
+        self._may_fall_back = may_fall_back
+        self._device: DeviceSignIn | None = None
+        self._https_told = False
+        self._keyboard = open_keyboard(context.terminal.typing_descriptor())
+        if self._keyboard:
+            context.terminal.prompt("If you end on a page that won't load, paste its address here.")
+
+    def run(self, opener: Opener | None, opens: bool) -> IssuedToken:
+        """Return the tokens. Raise as `sign_in` does."""
+        try:
+            result = self._wait(opener, opens)
+        finally:
+            if self._keyboard:
+                self._keyboard.close()
+            self._context.terminal.end_update()
+        if isinstance(result, IssuedToken):
+            return result
+        try:
+            issued = _exchange(self._context, self._request, result)
+        except FlowUnavailable as error:
+            self._server.finish(callback_server.FAILED)
+            if self._device is None:
+                raise
+            self._context.terminal.tell(f"{error.sentence}; going on with the device code.")
+            return self._device.wait()
+        except Denied:
+            self._server.finish(callback_server.DENIED)
+            raise
+        except BaseException:
+            self._server.finish(callback_server.FAILED)
+            raise
+        self._server.finish(callback_server.SUCCESS)
+        return issued
+
+    def _wait(self, opener: Opener | None, opens: bool) -> Callback | IssuedToken:
+        monotonic, terminal = self._context.system.monotonic, self._context.terminal
+        deadline = monotonic() + PATIENCE
+        while (now := monotonic()) < deadline or self._device:
+            if callback := self._server.wait(_TICK) or self._pasted():
+                return callback
+            if opens and (opener is None or opener.failed()):
+                opens = False
+                self._browser_failed()
+            if self._server.saw_https and not self._https_told:
+                self._https_told = True
+                self._tell_of_https()
+            if self._device:
+                if issued := self._poll_device(self._device):
+                    return issued
+            elif not (self._keyboard and self._keyboard.is_begun):
+                terminal.progress(f"Waiting for the browser, {clock(deadline - now)} left", now)
+        raise CallbackTimeout("nobody came back from the browser", "run authgate.pyz login again, or use --flow device")
+
+    def _browser_failed(self) -> None:
+        terminal = self._context.terminal
+        if not self._may_fall_back:
+            terminal.tell("The browser may not have opened; the address above still works.")
+            return
+        terminal.tell("The browser may not have opened. Use the address above, or a device code:")
+        try:
+            self._device = DeviceSignIn(self._context)
+        except (FlowUnavailable, Unreachable) as error:
+            terminal.tell(f"{error.sentence}; going on with the address above.")
+
+    def _poll_device(self, device: DeviceSignIn) -> IssuedToken | None:
+        try:
+            return device.poll()
+        except FlowUnavailable as error:
+            self._context.terminal.tell(f"{error.sentence}; going on with the address above.")
+            self._device = None
+            return None
+
+    def _tell_of_https(self) -> None:
+        remedy = "paste the address of the page that won't load" if self._keyboard else "use --flow device"
+        self._context.terminal.tell(f"The browser insists on https, which does not work here; {remedy}.")
+
+    def _pasted(self) -> Callback | None:
+        line = self._keyboard.line() if self._keyboard else None
+        if not line or not line.strip():
+            return None
+        redirect = self._server.redirect
+        callback = read_pasted(line, redirect, self._request.state)
+        if callback is None:
+            self._context.terminal.prompt(
+                "That does not belong to this sign-in. Paste the whole address of the page; it begins with"
+                f" http://{redirect.netloc}{redirect.path}?"
+            )
+        return callback
 
 
-def _delivered(deliveries: list[PendingRequest], state: str) -> tuple[Callback, PendingRequest] | None:
-    """Return the first callback of this attempt; whoever else has come is answered."""
-    found: tuple[Callback, PendingRequest] | None = None
-    for delivery in deliveries:
-        callback = read_query(delivery.query, state)
-        if callback and not found:
-            found = callback, delivery
-        else:
-            _answer(delivery, 400, pages.ALREADY_USED if callback else pages.NOT_OURS)
-    return found
+def _exchange(context: Context, request: AuthorizationRequest, callback: Callback) -> IssuedToken:
+    """Exchange the code for the tokens (RFC 6749 section 4.1.3), or raise what the callback's error means."""
+    _check(context, request, callback)
+    system, server = context.system, context.server
+    deadline, pause = system.monotonic() + _RETRY_TIME, _FIRST_PAUSE
+    while True:
+        with system.uninterrupted():
+            response = server.ask_for_token(request.exchange(callback.code))
+            wait = retry_after(response.headers, system.now())
+            wait = pause if wait is None else wait
+            # A rate limit is the one answer that says that the code has not been spent.
+            if response.status != 429 or system.monotonic() + wait > deadline:
+                token = server.accept(response, "signing in failed", request.nonce)
+                return context.store.keep_new(token, "browser")
+        context.terminal.tell(f"The server asks for fewer requests (rate limit); trying again in {wait:.0f} s.")
+        system.sleep(wait)
+        pause = min(2 * pause, _LONGEST_PAUSE)
 
 
-def _pasted(line: str, redirect: Url, state: str, terminal: Terminal) -> Callback | None:
-    callback = read_pasted(line, redirect, state) if line.strip() else None
-    if line.strip() and callback is None:
-        terminal.prompt(
-            "That does not belong to this sign-in. Paste the whole address of the page; it begins with"
-            f" http://{redirect.netloc}{redirect.path}?"
-        )
-    return callback
-
-
-def _redeem(context: Context, request: AuthorizationRequest, callback: Callback) -> IssuedToken:
+def _check(context: Context, request: AuthorizationRequest, callback: Callback) -> None:
+    """Raise unless the callback holds a code of this server."""
     problem = iss_problem(callback, context.server.metadata.issuer, context.server.metadata.sends_iss)
     error = OAuthError(callback.error, callback.description)
     if problem:
@@ -145,13 +219,14 @@ def _redeem(context: Context, request: AuthorizationRequest, callback: Callback)
         raise Denied("the sign-in was denied", "run authgate.pyz login to try once more")
     if callback.error in ("temporarily_unavailable", "server_error"):
         raise Unreachable(f"signing in failed: {error}", "try again later")
+    if callback.error == "unauthorized_client":
+        raise FlowUnavailable(
+            f"the server does not offer the sign-in by browser to this client: {error}",
+            "use --flow device, or have the authorization code flow enabled for the client",
+        )
     if callback.error:
-        raise Refused(f"signing in failed: {error}", None, callback.error)
-    with context.system.uninterrupted():
-        token = context.server.grant(request.exchange(callback.code), "signing in failed", request.nonce)
-        return context.store.keep_new(token, "browser")
-
-
-def _answer(delivery: PendingRequest | None, status: int, page: str) -> None:
-    if delivery is not None:
-        delivery.answer(status, page, pages.HEADERS)
+        hint = _HINTS.get(callback.error, _OTHER_HINT)
+        if "redirect" in callback.description.lower():
+            hint = f"register {request.redirect_uri}, byte for byte, for this client, or name the registered one"
+            hint += " with --redirect-uri"
+        raise Refused(f"signing in failed: {error}", hint, callback.error)

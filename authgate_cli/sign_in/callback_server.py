@@ -1,204 +1,289 @@
-"""Listen on loopback for the browser that comes back (RFC 8252 sections 7.3 and 8.3).
+"""Serve the callback URL on loopback with http.server (RFC 8252 sections 7.3 and 8.3).
 
-One thread, one selector. Whoever on this machine connects and says nothing, says too much, asks
-for a favicon or for another host is answered or dropped, and costs at most one of a few dozen
-places for a few seconds; the waiting goes on. Judging a query is the caller's business.
+- Each connection has its own thread and a limit on time and bytes; at most 64 are read at a time.
+- The first GET of the registered path with the right Host and state is the result. Its browser
+  waits for `finish`, so the page says what became of the sign-in.
+- Every other request is answered or dropped, and the waiting goes on.
+- The pages load nothing from elsewhere. Their script takes the code out of the address bar and the
+  history; the policy allows that script and the style by their hashes, and nothing else.
 """
 
 from __future__ import annotations
 
+import hashlib
+import html
 import os
-import selectors
+import queue
 import socket
+import socketserver
+import threading
+from http.server import BaseHTTPRequestHandler
 
 from ..errors import CallbackUnavailable
+from ..oauth.authorization import read_query
+from ..oauth.jwt import base64url_encode
+from ..system.limits import Limits, PlainSocket
+from ..text import clean
 from ..values import TYPE_CHECKING, Value
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from typing import Any
 
+    from ..oauth.authorization import Callback
     from ..urls import Url
 
-_MOST_CONNECTIONS = 64
-_PATIENCE = 10.0  # seconds for a request to arrive in
-_LONGEST_HEAD = 16 * 1024
-_REASONS = {200: "OK", 400: "Bad Request", 404: "Not Found", 405: "Method Not Allowed", 421: "Misdirected Request"}
+_MAX_READING = 64  # connections
+_MAX_REQUEST = 32 * 1024  # bytes: 16 KiB, and as much for cookies that other ports of the host have set
+_REQUEST_TIMEOUT = 10.0  # seconds for a request to arrive
+_PAGE_TIMEOUT = 1.0  # seconds for a page to be sent
+_POLL = 0.05  # seconds that closing may take
+_TLS_HANDSHAKE = b"\x16"  # the first byte of a ClientHello (RFC 8446 section 5.1), and of no HTTP request
+
+_STYLE = (
+    ":root{color-scheme:light dark}body{margin:0;min-height:100vh;display:grid;place-items:center;"
+    "font:1.0625rem/1.5 system-ui,sans-serif;color:#1b1f24;background:#f6f7f9}"
+    "main{max-width:26rem;margin:1.5rem;padding:2rem 2.25rem;border-radius:.75rem;background:#fff;"
+    "border:1px solid #d9dde3;border-top:.25rem solid var(--mark);overflow-wrap:anywhere}"
+    ".good{--mark:#1a7f4b}.bad{--mark:#b3392f}h1{margin:0 0 .5rem;font-size:1.375rem;font-weight:600}p{margin:0}"
+    "footer{margin-top:1.25rem;font-size:.875rem;opacity:.7}"
+    "@media(prefers-color-scheme:dark){body{color:#e6e9ee;background:#14171b}"
+    "main{background:#1d2127;border-color:#343a43;border-top-color:var(--mark)}"
+    ".good{--mark:#4cc38a}.bad{--mark:#ef8a80}}"
+)
+_SCRIPT = 'history.replaceState(null,"",location.pathname)'
 
 
-class PendingRequest(Value):
-    """A GET of the callback path, waiting for its page."""
+def _source(text: str) -> str:
+    digest = base64url_encode(hashlib.sha256(text.encode()).digest())
+    return "'sha256-" + digest.replace("-", "+").replace("_", "/") + "='"
 
-    query: str
-    connection: socket.socket
 
-    def answer(self, status: int, page: str, headers: dict[str, str]) -> None:
-        """Send the page and close."""
-        _answer(self.connection, status, page, headers)
+_HEADERS = {
+    "Cache-Control": "no-store",
+    "Content-Security-Policy": f"default-src 'none'; style-src {_source(_STYLE)}; script-src {_source(_SCRIPT)}; "
+    "img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+    "Referrer-Policy": "no-referrer",
+    "X-Content-Type-Options": "nosniff",
+    "Connection": "close",
+}
+
+
+class Page(Value):
+    """What a browser is shown at the end."""
+
+    status: int
+    title: str
+    text: str
+    is_good: bool = False
+
+    def render(self, server: str) -> str:
+        """Return the page as HTML; `server` is the issuer that the person signs in to."""
+        title, text, place = (html.escape(each) for each in (self.title, self.text, server.partition("://")[2]))
+        return (
+            f'<!doctype html><html lang="en"><meta charset="utf-8"><title>{title}</title>'
+            '<meta name="viewport" content="width=device-width"><link rel="icon" href="data:,">'
+            f'<style>{_STYLE}</style><main class="{"good" if self.is_good else "bad"}"><h1>{title}</h1><p>{text}</p>'
+            f"<footer>authgate, signing in to {place}</footer></main><script>{_SCRIPT}</script></html>"
+        )
+
+
+SUCCESS = Page(200, "You are signed in", "Close this window and return to the terminal.", True)
+DENIED = Page(200, "Sign-in denied", "Nothing was granted. You can close this window.")
+FAILED = Page(400, "Sign-in failed", "The terminal says why. You can close this window.")
+NOT_OURS = Page(400, "Another sign-in is waiting", "This address does not belong to it. You can close this window.")
+ALREADY_USED = Page(400, "Already used", "This sign-in has ended. You can close this window.")
 
 
 class CallbackServer:
-    """The open callback port; close it as soon as there is a result."""
+    """The open callback port of one sign-in; close it as soon as there is a result.
 
-    def __init__(self, redirect: Url, monotonic: Callable[[], float]):
-        """Bind exclusively. Raise CallbackUnavailable when somebody else has the port."""
-        self._redirect, self._monotonic = redirect, monotonic
-        self._selector = selectors.DefaultSelector()
-        self._arriving: dict[socket.socket, tuple[float, bytes]] = {}
-        self._listening = _bind(redirect)
-        for listening in self._listening:
-            self._selector.register(listening, selectors.EVENT_READ, "listening")
+    `saw_https` tells whether a browser has tried to speak TLS to it.
+    """
 
-    def wait(self, seconds: float, wake: int | None = None) -> list[PendingRequest]:
-        """Return the callbacks that arrive, early when there is one or when `wake` is readable."""
-        if wake is not None:
-            self._selector.register(wake, selectors.EVENT_READ, "wake")
+    def __init__(self, redirect: Url, state: str, issuer: str, monotonic: Callable[[], float]):
+        """Bind exclusively. Raise CallbackUnavailable when another program has the port."""
+        self.redirect, self.monotonic = redirect, monotonic
+        self.saw_https = False
+        self._state, self._server_name = state, clean(issuer, 100)
+        # Queues and a plain lock: they are safe against an exception raised by a signal handler.
+        self._results: queue.SimpleQueue[Callback] = queue.SimpleQueue()
+        self._outcome: queue.SimpleQueue[Page] = queue.SimpleQueue()
+        self._sent: queue.SimpleQueue[None] = queue.SimpleQueue()
+        self._taken, self._is_finished = threading.Lock(), False
+        self._servers: list[_Server] = []
         try:
-            deliveries = []
-            for key, _ in self._selector.select(seconds):
-                if key.data == "listening":
-                    self._accept(key.fileobj)  # type: ignore[arg-type]
-                elif key.data == "arriving":
-                    deliveries += self._read(key.fileobj)  # type: ignore[arg-type]
-            self._drop_slow()
-            return deliveries
-        finally:
-            if wake is not None:
-                self._selector.unregister(wake)
+            for host in _addresses(redirect.host):
+                self._servers.append(_Server(host, redirect.port, self))
+        except (OSError, RuntimeError) as error:  # RuntimeError: no thread can be started
+            self.close()
+            raise CallbackUnavailable(
+                f"the callback port {redirect.port} cannot be used ({getattr(error, 'strerror', None) or error})",
+                "end the program that uses it, or name another registered callback with --redirect-uri",
+            ) from error
 
-    def close(self, page: str = "", headers: dict[str, str] | None = None) -> None:
-        """Stop listening. Whoever has come meanwhile gets the page, nobody is waited for."""
-        # A connection is accepted in one round and read in another: rounds for a full house.
-        for _ in range(2 * _MOST_CONNECTIONS if page else 0):
-            for delivery in self.wait(0):
-                delivery.answer(400, page, headers or {})
-        for open_socket in [*self._listening, *self._arriving]:
-            open_socket.close()
-        self._listening, self._arriving = [], {}
-        self._selector.close()
-
-    def _accept(self, listening: socket.socket) -> None:
+    def wait(self, seconds: float) -> Callback | None:
+        """Return the callback of this sign-in, if it arrives within the time."""
         try:
-            connection, _ = listening.accept()
-        except OSError:
-            return  # it went away again, or we are out of descriptors; the next one may do
-        connection.setblocking(False)
-        if len(self._arriving) >= _MOST_CONNECTIONS:
-            self._drop(min(self._arriving, key=lambda oldest: self._arriving[oldest][0]))
-        self._arriving[connection] = (self._monotonic(), b"")
-        self._selector.register(connection, selectors.EVENT_READ, "arriving")
+            return self._results.get(timeout=max(seconds, 0))
+        except queue.Empty:
+            return None
 
-    def _read(self, connection: socket.socket) -> list[PendingRequest]:
-        if connection not in self._arriving:
-            return []  # dropped in this same round to make room
-        since, head = self._arriving[connection]
-        try:
-            data = connection.recv(4096)
-        except BlockingIOError:
-            return []
-        except OSError:
-            data = b""
-        head += data
-        if not data or len(head) > _LONGEST_HEAD:
-            self._drop(connection)
-        elif b"\r\n\r\n" not in head and b"\n\n" not in head:
-            self._arriving[connection] = (since, head)
+    def finish(self, page: Page) -> None:
+        """Answer the browser that brought the callback, if one did; the first call counts."""
+        if self._taken.locked() and not self._is_finished:
+            self._is_finished = True
+            self._outcome.put(page)
+            try:
+                self._sent.get(timeout=_PAGE_TIMEOUT)
+            except queue.Empty:
+                pass  # the browser does not read; it has no influence on the sign-in
+
+    def close(self) -> None:
+        """Stop listening."""
+        for server in self._servers:
+            server.shutdown()
+            server.server_close()
+        self.finish(ALREADY_USED)
+
+    def deliver(self, query: str, answer: Callable[[int, str], None]) -> None:
+        """Judge the query of a GET and answer it; for the result, once `finish` knows how."""
+        callback = read_query(query, self._state)
+        if callback is None:
+            answer(NOT_OURS.status, NOT_OURS.render(self._server_name))
+        elif not self._taken.acquire(blocking=False):
+            answer(ALREADY_USED.status, ALREADY_USED.render(self._server_name))
         else:
-            self._selector.unregister(connection)
-            del self._arriving[connection]
-            return self._judge(connection, head)
-        return []
-
-    def _judge(self, connection: socket.socket, head: bytes) -> list[PendingRequest]:
-        lines = head.decode("latin-1").splitlines()
-        method, _, rest = lines[0].partition(" ")
-        path, _, query = rest.partition(" ")[0].partition("?")
-        hosts = [line[5:].strip().lower() for line in lines[1:] if line[:5].lower() == "host:"]
-        status = 0
-        if [host.removesuffix(":80") for host in hosts] != [self._redirect.netloc.lower().removesuffix(":80")]:
-            status = 421  # a page elsewhere whose name was made to point here (DNS rebinding)
-        elif path != (self._redirect.path or "/"):
-            status = 404
-        elif method != "GET":
-            status = 405
-        if status:
-            _answer(connection, status, "", {"Allow": "GET"} if status == 405 else {})
-            return []
-        return [PendingRequest(query, connection)]
-
-    def _drop_slow(self) -> None:
-        latest = self._monotonic() - _PATIENCE
-        for connection in [one for one, (since, _) in self._arriving.items() if since < latest]:
-            self._drop(connection)
-
-    def _drop(self, connection: socket.socket) -> None:
-        self._selector.unregister(connection)
-        del self._arriving[connection]
-        connection.close()
+            self._results.put(callback)
+            page = self._outcome.get()
+            try:
+                answer(page.status, page.render(self._server_name))
+            finally:
+                self._sent.put(None)
 
 
-def _bind(redirect: Url) -> list[socket.socket]:
-    """Bind every address that a browser may try for this host, or none."""
-    addresses = [(socket.AF_INET6, "::1")] if redirect.host == "::1" else [(socket.AF_INET, redirect.host)]
-    if redirect.host == "localhost":
-        addresses = [(socket.AF_INET, "127.0.0.1")] + [(socket.AF_INET6, "::1")] * _has_ipv6()
-    bound: list[socket.socket] = []
+class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    default_request_version = "HTTP/1.0"  # what is no HTTP is answered with a status, too
+    wbufsize = -1  # head and page in one piece
+    request: PlainSocket
+    server: _Server
+
+    def handle(self) -> None:
+        if self.rfile.peek(1)[:1] == _TLS_HANDSHAKE:  # type: ignore[attr-defined]
+            self.server.callbacks.saw_https = True
+        else:
+            super().handle()
+
+    def do_GET(self) -> None:
+        callbacks = self.server.callbacks
+        path, _, query = self.requestline.split()[1].partition("?")  # self.path turns "//x" into "/x"
+        hosts = [_without_default_port(host) for host in self.headers.get_all("Host", [])]
+        if hosts != [_without_default_port(callbacks.redirect.netloc)]:
+            self._answer(421)  # a page elsewhere whose name was made to point here (DNS rebinding)
+        elif path != (callbacks.redirect.path or "/"):
+            self._answer(404)
+        else:
+            self.server.release(self.request)  # from here on a crowd cannot push it out
+            callbacks.deliver(query, self._answer)
+
+    def send_error(self, code: int, message: str | None = None, explain: str | None = None) -> None:
+        """Answer a request that http.server refuses; 501 is its status for an unknown method."""
+        self._answer(405 if code == 501 else code)
+
+    def _answer(self, status: int, page: str = "") -> None:
+        monotonic, body = self.server.callbacks.monotonic, page.encode()
+        self.request.limits = Limits(monotonic() + _PAGE_TIMEOUT, monotonic, 0)
+        self.send_response(status)
+        self.send_header("Content-Type", "text/html; charset=utf-8")
+        self.send_header("Content-Length", str(len(body)))
+        if status == 405:
+            self.send_header("Allow", "GET")
+        for name, value in _HEADERS.items():
+            self.send_header(name, value)
+        self.end_headers()
+        self.wfile.write(body)
+        self.wfile.flush()
+
+    def version_string(self) -> str:
+        return "authgate"
+
+    def log_message(self, *_: object) -> None:
+        """Log nothing: stderr is for the person."""
+
+
+class _Server(socketserver.ThreadingMixIn, socketserver.TCPServer):
+    """One listening socket and its threads. HTTPServer would look up its own name, which may take long."""
+
+    daemon_threads, block_on_close = True, False
+    request_queue_size = 128
+
+    def __init__(self, host: str, port: int, callbacks: CallbackServer):
+        self.callbacks = callbacks
+        self._lock = threading.Lock()
+        self._reading: list[PlainSocket] = []
+        self.address_family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        # On POSIX it only means that connections of the last sign-in may still be closing; on
+        # Windows another program could take the port while we listen.
+        self.allow_reuse_address, self.allow_reuse_port = os.name != "nt", False
+        super().__init__((host, port), _Handler)
+        try:
+            threading.Thread(target=self.serve_forever, args=(_POLL,), daemon=True).start()
+        except RuntimeError:
+            self.server_close()
+            raise
+
+    def server_bind(self) -> None:
+        if os.name == "nt":
+            self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_EXCLUSIVEADDRUSE, 1)  # type: ignore[attr-defined,unused-ignore]
+        if self.address_family == socket.AF_INET6:
+            self.socket.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+        super().server_bind()
+
+    def get_request(self) -> tuple[PlainSocket, Any]:
+        plain, address = self.socket.accept()
+        monotonic = self.callbacks.monotonic
+        connection = PlainSocket(fileno=plain.detach())
+        connection.limits = Limits(monotonic() + _REQUEST_TIMEOUT, monotonic, _MAX_REQUEST)
+        with self._lock:
+            if len(self._reading) >= _MAX_READING:
+                _hang_up(self._reading.pop(0))
+            self._reading.append(connection)
+        return connection, address
+
+    def release(self, connection: PlainSocket) -> None:
+        """Count a connection no longer among those that are being read."""
+        with self._lock:
+            if connection in self._reading:
+                self._reading.remove(connection)
+
+    def shutdown_request(self, request: Any) -> None:
+        self.release(request)
+        super().shutdown_request(request)
+
+    def handle_error(self, request: object, client_address: object) -> None:
+        """Say nothing: this browser has gone, or it is none."""
+
+
+def _hang_up(connection: socket.socket) -> None:
     try:
-        for family, address in addresses:
-            bound.append(_listen(family, address, redirect.port))
-    except OSError as error:
-        for listening in bound:
-            listening.close()
-        raise CallbackUnavailable(
-            f"the callback port {redirect.port} cannot be used ({error.strerror})",
-            "end the program that uses it, or name another registered callback with --redirect-uri",
-        ) from error
-    return bound
+        connection.shutdown(socket.SHUT_RDWR)  # its thread reads the end and closes it
+    except OSError:
+        pass
 
 
-def _has_ipv6() -> bool:
+def _without_default_port(host: str) -> str:
+    host = host.strip().lower()
+    return host[: -len(":80")] if host.endswith(":80") else host
+
+
+def _addresses(host: str) -> list[str]:
+    """Return every address that a browser may try for a loopback host."""
+    if host != "localhost":
+        return [host]
     try:
         with socket.socket(socket.AF_INET6) as probe:
             probe.bind(("::1", 0))
     except OSError:
-        return False
-    return True
-
-
-def _listen(family: socket.AddressFamily, address: str, port: int) -> socket.socket:
-    listening = socket.socket(family)
-    try:
-        if os.name == "nt":
-            # There, SO_REUSEADDR would let a second process take the port while we listen.
-            listening.setsockopt(socket.SOL_SOCKET, socket.SO_EXCLUSIVEADDRUSE, 1)  # type: ignore[attr-defined,unused-ignore]
-        else:
-            # Here it only means that connections of the last sign-in may still be closing.
-            listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        if family == socket.AF_INET6:
-            listening.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
-        listening.bind((address, port))
-        listening.listen(128)
-        listening.setblocking(False)
-    except BaseException:
-        listening.close()
-        raise
-    return listening
-
-
-def _answer(connection: socket.socket, status: int, page: str, headers: dict[str, str]) -> None:
-    body = page.encode()
-    fields = {
-        "Content-Type": "text/html; charset=utf-8",
-        "Content-Length": str(len(body)),
-        "Cache-Control": "no-store",
-        "Connection": "close",
-        **headers,
-    }
-    head = f"HTTP/1.1 {status} {_REASONS[status]}\r\n" + "".join(f"{name}: {text}\r\n" for name, text in fields.items())
-    try:
-        connection.settimeout(1.0)
-        connection.sendall(head.encode() + b"\r\n" + body)
-        connection.shutdown(socket.SHUT_RDWR)
-    except OSError:
-        pass  # the browser has gone; it has no influence on the sign-in
-    finally:
-        connection.close()
+        return ["127.0.0.1"]
+    return ["127.0.0.1", "::1"]

@@ -12,10 +12,8 @@ from . import qr
 
 if TYPE_CHECKING:
     from ..context import Context
-    from ..oauth.device import DeviceAuthorization, Pending, Poller, TryLater
+    from ..oauth.device import DeviceAuthorization, Pending, TryLater
     from ..system.terminal import Terminal
-
-_QUIET_LINE_EVERY = 30.0  # seconds, where no line can be updated in place
 
 
 def sign_in(context: Context) -> IssuedToken:
@@ -24,13 +22,66 @@ def sign_in(context: Context) -> IssuedToken:
     Raise FlowUnavailable when the server does not offer this, Denied or SignInNeeded when the
     person said no or nothing.
     """
-    authorization = begin(context)
-    terminal = context.terminal
-    _show(authorization, terminal, show_qr="no-qr" not in context.arguments.flags)
-    try:
-        return _wait(context, authorization)
-    finally:
-        terminal.end_update()
+    return DeviceSignIn(context).wait()
+
+
+class DeviceSignIn:
+    """A sign-in that has begun: address and code are shown, and the server is asked for the result."""
+
+    def __init__(self, context: Context):
+        """Ask for a code and show it. Raise FlowUnavailable when the server does not offer this."""
+        self._context, now = context, context.system.monotonic
+        self._authorization = begin(context)
+        _show(self._authorization, context.terminal, show_qr="no-qr" not in context.arguments.flags)
+        self._poller = device.new_poller(self._authorization, now())
+        self._note = ""
+
+    def wait(self) -> IssuedToken:
+        """Poll until there is a result. Raise as `poll` does."""
+        system = self._context.system
+        try:
+            while (issued := self.poll()) is None:
+                due = min(self._poller.due, self._poller.deadline)
+                system.sleep(max(0.0, min(1.0, due - system.monotonic())))
+            return issued
+        finally:
+            self._context.terminal.end_update()
+
+    def poll(self) -> IssuedToken | None:
+        """Ask for the tokens if it is time to, and show the time left if not; None when there is no result yet.
+
+        Raise FlowUnavailable, Denied, SignInNeeded when the code has expired, or Refused.
+        """
+        context, poller = self._context, self._poller
+        system, now = context.system, context.system.monotonic()
+        if now < min(poller.due, poller.deadline):
+            left = f"{clock(poller.deadline - now)} left{self._note}"
+            context.terminal.progress(f"Waiting for approval, {left}", now)
+            return None
+        if poller.expired(now):
+            raise device.expired()
+        # The answer may hold the tokens, and no second one would: signals wait until they are kept.
+        with system.uninterrupted():
+            verdict: Pending | TryLater | None
+            try:
+                response = context.server.ask_for_token(self._authorization.poll())
+                verdict = device.interpret_poll(response, system.now())
+            except Unreachable as error:
+                verdict = device.interpret_failure(error)
+            if verdict is None:
+                token = context.server.accept(response, "signing in failed")
+                return context.store.keep_new(token, "device")
+        if isinstance(verdict, device.TryLater):
+            self._note = f"; the server cannot be asked just now ({verdict.why})"
+        else:
+            self._note = "; the server asks to be asked less often" if verdict.slow_down else ""
+        self._poller = poller.advance(verdict, system.monotonic())
+        return None
+
+
+def clock(seconds: float) -> str:
+    """Return a time that is left, as minutes and seconds."""
+    return f"{int(seconds) // 60}:{int(seconds) % 60:02d}"
 
 
 def begin(context: Context) -> DeviceAuthorization:
@@ -44,58 +95,6 @@ def begin(context: Context) -> DeviceAuthorization:
         if error.code == "invalid_scope":
             error.hint = scope_hint(settings.scope)
         raise
-
-
-def _wait(context: Context, authorization: DeviceAuthorization) -> IssuedToken:
-    """Ask again and again, as the poller says, until there is a result."""
-    system = context.system
-    poller = device.new_poller(authorization, system.monotonic())
-    progress = _Progress(context.terminal, system.monotonic())
-    while True:
-        _sleep_until_due(context, poller, progress)
-        if poller.expired(system.monotonic()):
-            raise device.expired()
-        # The answer may hold the tokens, and no second one would: signals wait until they are kept.
-        with system.uninterrupted():
-            verdict: Pending | TryLater | None
-            try:
-                response = context.server.ask_for_token(authorization.poll())
-                verdict = device.interpret_poll(response, system.now())
-            except Unreachable as error:
-                verdict = device.interpret_failure(error)
-            if verdict is None:
-                token = context.server.accept(response, "signing in failed")
-                return context.store.keep_new(token, "device")
-        progress.note(verdict)
-        poller = poller.advance(verdict, system.monotonic())
-
-
-def _sleep_until_due(context: Context, poller: Poller, progress: _Progress) -> None:
-    system = context.system
-    while (now := system.monotonic()) < min(poller.due, poller.deadline):
-        progress.show(poller.deadline - now, now)
-        system.sleep(max(0.0, min(1.0, poller.due - now, poller.deadline - now)))
-
-
-class _Progress:
-    """Say how long the code lives, and what goes on: in place on a terminal, else every 30 s."""
-
-    def __init__(self, terminal: Terminal, now: float):
-        self._terminal, self._last, self._why = terminal, now, ""
-
-    def note(self, verdict: Pending | TryLater) -> None:
-        if isinstance(verdict, device.TryLater):
-            self._why = f"; the server cannot be asked just now ({verdict.why})"
-        else:
-            self._why = "; the server asks to be asked less often" if verdict.slow_down else ""
-
-    def show(self, left: float, now: float) -> None:
-        text = f"Waiting for approval, {int(left) // 60}:{int(left) % 60:02d} left{self._why}"
-        if self._terminal.can_update:
-            self._terminal.update(text)
-        elif now - self._last >= _QUIET_LINE_EVERY:
-            self._last = now
-            self._terminal.tell(text)
 
 
 def _show(authorization: DeviceAuthorization, terminal: Terminal, show_qr: bool) -> None:

@@ -21,7 +21,7 @@ While a symbol is built it is a dict from (row, column) to dark; a place not in 
 
 from __future__ import annotations
 
-from itertools import groupby, pairwise, product, zip_longest
+from itertools import groupby, product, zip_longest
 
 Modules = tuple[tuple[bool, ...], ...]
 Place = tuple[int, int]
@@ -161,7 +161,7 @@ def _message(data: bytes, count: int, checks: int) -> bytes:
     """Cut the data into blocks and interleave them, then their check codewords."""
     length, longer = divmod(len(data), count)
     starts = [i * length + max(0, i + longer - count) for i in range(count + 1)]
-    blocks = [data[start:end] for start, end in pairwise(starts)]
+    blocks = [data[start:end] for start, end in zip(starts, starts[1:])]
     generator = _generator(checks)
     turns = [*zip_longest(*blocks), *zip(*(_remainder(block, generator) for block in blocks))]
     return bytes(word for turn in turns for word in turn if word is not None)
@@ -215,7 +215,7 @@ def _masked(patterns: Grid, content: Grid, size: int, mask: int) -> Modules:
 def _penalty(modules: Modules) -> int:
     """Return the points of Table 11: for lines, for 2 x 2 blocks, for too much of one colour."""
     points = sum(map(_line_penalty, (*modules, *zip(*modules))))
-    for upper, lower in pairwise(modules):
+    for upper, lower in zip(modules, modules[1:]):
         squares = zip(upper, upper[1:], lower, lower[1:])
         points += 3 * sum(a == b == c == d for a, b, c, d in squares)
     dark, area = sum(map(sum, modules)), len(modules) ** 2

@@ -1,20 +1,23 @@
-"""Keep tokens in the system's keyring, where there is one that deserves the name.
+"""Keep tokens in the system's keyring, where there is one.
 
-The `keyring` package is used only when it can be imported, and must never cost anybody a
-sign-in: every call is bounded in time; only backends that keep secrets in the system's own store
-count; a write is read back. Service and user names, and the value, are those of AuthGate's SDKs.
+The `keyring` package is used only when it can be imported, and never prevents a sign-in: every
+use of it runs in a child process and is bounded in time; only backends that keep secrets in the
+system's own store count; a write is read back. Service and user names, and the value, are those
+of AuthGate's SDKs. A keyring cannot be listed, so the user name `#index` holds a JSON list of
+what is stored, updated at every save and removal.
 """
 
 from __future__ import annotations
 
-import sys
-import threading  # noqa: F401  keyring needs it, and the thread that imports it first is the main one to it
+import json
 
-from ..errors import KeyringUnavailable, StoreFailed
+from ..errors import StoreFailed
+from ..system.keyring_process import SERVICE, KeyringProcess
 from ..system.threads import TookTooLong, call_within
+from ..text import clean
 from ..values import TYPE_CHECKING
 from . import token_file
-from .token_file import find_for_issuer
+from .token_file import Entry, find_for_issuer
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -23,18 +26,12 @@ if TYPE_CHECKING:
     from ..tokens import TokenSet
     from .token_file import Found
 
+    Listed = dict[str, Any]
     T = TypeVar("T")
 
-SERVICE = "authgate"
+INDEX = "#index"
 # Seconds. While a person may be typing the keyring's password the wait is long.
 _PATIENCE_ATTENDED, _PATIENCE_ALONE = 120.0, 3.0
-_TRUSTED = {
-    "keyring.backends.SecretService": "Secret Service",
-    "keyring.backends.kwallet": "KWallet",
-    "keyring.backends.libsecret": "libsecret",
-    "keyring.backends.macOS": "macOS Keychain",
-    "keyring.backends.Windows": "Windows Credential Manager",
-}
 
 
 class KeyringStore:
@@ -56,15 +53,21 @@ class KeyringStore:
         self.client_id, self.issuer, self._trusted = client_id, issuer, trusted
         self._now, self._tell, self.lock_path = now, tell, lock_path
         self._patience = _PATIENCE_ATTENDED if attended else _PATIENCE_ALONE
+        self._works = False
         self._unusable: StoreFailed | None = None
 
     def find(self) -> Found:
         """Return the token of this client at this issuer, if there is one."""
-        return self._bounded(self._find)
+        return self._ask(self._find)
+
+    def entries(self) -> list[Entry]:
+        """Return all tokens of the index, whichever clients and issuers they belong to."""
+        return self._ask(_entries)
 
     def check_writable(self) -> None:
         """Make sure that there is a usable keyring; whether it takes a token shows when it is saved."""
-        self._bounded(self._find)
+        if not self._works:
+            self.find()
 
     def prepare(self) -> str:
         """Make ready for a new sign-in; return the label."""
@@ -73,104 +76,124 @@ class KeyringStore:
 
     def save(self, token: TokenSet) -> str:
         """Write the token and read it back; one that does not come back equal is removed. Return the label."""
+        key: str | None = None
 
-        def write() -> None:
-            backend = _backend()
-            key = self._find().key
-            text = token_file.write_entry(token, self._now(), backend.get_password(SERVICE, key))
-            try:
-                backend.set_password(SERVICE, key, text)
-                kept = backend.get_password(SERVICE, key) == text
-            except Exception:  # backends raise what they like; Windows refuses long values that way
-                kept = False
-            if not kept:
-                _delete(backend, key)
-                raise StoreFailed("the keyring did not keep the token", "use --store file")
+        def write(keyring: KeyringProcess) -> bool:
+            nonlocal key
+            place = self._find(keyring).key
+            text = str(token_file.write_entry(token, self._now(), keyring.get(place)))
+            key = place  # from here on an older entry is out of date, written or not
+            keyring.set(key, text)
+            if keyring.get(key) != text:
+                return False
+            _update_index(keyring, key, {"issuer": token.issuer or self.issuer, "client_id": self.client_id})
+            return True
 
-        self._bounded(write)
-        return self.label
+        try:
+            if self._ask(write):
+                return self.label
+        except StoreFailed:
+            if key is None:
+                raise
+        self._remove_stale(str(key))
+        raise StoreFailed("the keyring did not keep the token", "use --store file")
 
     def forget(self) -> bool:
         """Remove the token; tell whether there was one."""
 
-        def forget() -> bool:
-            found = self._find()
+        def forget(keyring: KeyringProcess) -> bool:
+            found = self._find(keyring)
             if found.token is not None:
-                _delete(_backend(), found.key)
+                _delete(keyring, found.key)
             return found.token is not None
 
-        return self._bounded(forget)
-
-    def entries(self) -> list[token_file.Entry]:
-        """Return this client's token; a keyring cannot be listed."""
-        found = self.find() if self.client_id else token_file.Found("")
-        return [token_file.Entry(found.key, self.client_id, self.issuer, found.token)] if found.token else []
+        return self._ask(forget)
 
     def forget_entry(self, key: str) -> None:
-        """Remove what stands under a key."""
-        self._bounded(lambda: _delete(_backend(), key))
+        """Remove what is stored under a key of `entries`."""
+        self._ask(lambda keyring: _delete(keyring, key))
 
     def describe(self) -> str:
         """Return the backend's name, for `doctor`. Raise KeyringUnavailable with the reason when none counts."""
-        return self._bounded(lambda: _TRUSTED[_module(_backend())])
+        return self._ask(KeyringProcess.describe)
 
-    def _find(self) -> Found:
-        backend = _backend()
+    def _find(self, keyring: KeyringProcess) -> Found:
         return find_for_issuer(
-            lambda key: token_file.read_entry(backend.get_password(SERVICE, key)),
-            self.client_id,
-            self.issuer,
-            self._trusted,
+            lambda key: token_file.read_entry(keyring.get(key)), self.client_id, self.issuer, self._trusted
         )
 
-    def _bounded(self, action: Callable[[], T]) -> T:
+    def _ask(self, action: Callable[[KeyringProcess], T]) -> T:
         if self._unusable is not None:
             raise self._unusable  # having waited once is enough
         try:
-            return call_within(action, self._patience, lambda: self._tell("waiting for the keyring …"))
+            result = self._ask_within(self._patience, action)
+        except StoreFailed as error:
+            self._unusable = error
+            raise
+        self._works = True
+        return result
+
+    def _ask_within(self, seconds: float, action: Callable[[KeyringProcess], T]) -> T:
+        with KeyringProcess(seconds + 5) as keyring:
+            try:
+                return call_within(lambda: action(keyring), seconds, lambda: self._tell("waiting for the keyring …"))
+            except TookTooLong:
+                raise StoreFailed(
+                    f"the keyring did not answer within {seconds:.0f} s", "unlock it, or use --store file"
+                ) from None
+
+    def _remove_stale(self, key: str) -> None:
+        """Remove an entry that has been replaced elsewhere: it would be found first, and its tokens are spent."""
+        try:
+            self._ask_within(_PATIENCE_ALONE, lambda keyring: _delete(keyring, key))
+        except StoreFailed as error:
+            raise StoreFailed(
+                "the keyring did not keep the token, and an older one may be left in it",
+                f"remove the entry {clean(key, 200)} of the service {SERVICE} from the keyring",
+            ) from error
+
+
+def _delete(keyring: KeyringProcess, key: str) -> None:
+    try:
+        keyring.delete(key)
+    except StoreFailed:
+        pass  # PasswordDeleteError where there was nothing to delete; whether it is gone is what counts
+    if keyring.get(key) is not None:
+        raise StoreFailed("the keyring did not remove the token", "remove it with the keyring's own program")
+    _update_index(keyring, key, None)
+
+
+def _entries(keyring: KeyringProcess) -> list[Entry]:
+    entries = []
+    for key, listed in _read_index(keyring).items():
+        token = token_file.read_entry(keyring.get(key))
+        if token is not None:
+            entries.append(Entry(key, listed["client_id"], token.issuer or listed["issuer"], token))
+    return entries
+
+
+def _update_index(keyring: KeyringProcess, key: str, listed: Listed | None) -> None:
+    """Write down that a key holds a token of this client and issuer, or (None) no token any more."""
+    before = _read_index(keyring)
+    after = {other: value for other, value in before.items() if other != key or listed}
+    if listed:
+        after[key] = {**before.get(key, {}), "key": key, **listed}
+    if after != before:
+        try:
+            keyring.set(INDEX, json.dumps(list(after.values()), separators=(",", ":")))
         except StoreFailed:
-            raise
-        except TookTooLong:
-            self._unusable = StoreFailed(
-                f"the keyring did not answer within {self._patience:.0f} s", "unlock it, or use --store file"
-            )
-        except Exception as error:
-            # Not just KeyringError: a bad keyringrc is a ModuleNotFoundError, for example. The
-            # message may hold anything, so that the name alone is shown.
-            kind = KeyringUnavailable if type(error).__name__ == "NoKeyringError" else StoreFailed
-            self._unusable = kind(f"the keyring cannot be used ({type(error).__name__})", "use --store file")
-            self._unusable.__cause__ = error
-        raise self._unusable
+            pass  # a list too long for Windows, say; the token itself is stored, or removed
 
 
-def _backend() -> Any:
-    """Return what to call: the `keyring` module, or the best backend that counts of a chain."""
+def _read_index(keyring: KeyringProcess) -> dict[str, Listed]:
+    """Return what the index says of each key; what cannot be understood is left out."""
     try:
-        import keyring
-    except ModuleNotFoundError as error:
-        if error.name != "keyring":
-            raise
-        keyring = None
-    if not hasattr(keyring, "get_keyring"):  # a mere folder of that name can be imported, too
-        raise KeyringUnavailable("the Python package keyring is not installed", "use --store file")
-    chosen = keyring.get_keyring()
-    if _module(chosen) in _TRUSTED:
-        return keyring if hasattr(keyring, "get_password") else chosen
-    for link in getattr(chosen, "backends", []) if _module(chosen) == "keyring.backends.chainer" else []:
-        if _module(link) in _TRUSTED:
-            return link
-    raise KeyringUnavailable(
-        f"the keyring backend {type(chosen).__module__} does not keep secrets in the system's own store",
-        "use --store file",
-    )
-
-
-def _module(backend: Any) -> str:
-    return type(backend.get_keyring() if backend is sys.modules["keyring"] else backend).__module__
-
-
-def _delete(backend: Any, key: str) -> None:
-    try:
-        backend.delete_password(SERVICE, key)
-    except Exception:  # PasswordDeleteError where there was nothing to delete
-        pass
+        index = json.loads(keyring.get(INDEX) or "[]")
+    except (ValueError, RecursionError):
+        return {}
+    names = ("key", "client_id", "issuer")
+    return {
+        listed["key"]: listed
+        for listed in (index if isinstance(index, list) else [])
+        if isinstance(listed, dict) and all(isinstance(listed.get(name), str) for name in names)
+    }

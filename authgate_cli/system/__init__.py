@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from ..oauth.messages import Request, Response
     from ..settings import Settings
-    from .browser import Opened
+    from .browser import Opener
     from .environment import Environment
     from .http import Http
     from .terminal import Terminal
@@ -33,7 +33,8 @@ class System(Value):
     sleep: Callable[[float], None]
     random_bytes: Callable[[int], bytes]
     send: Callable[[Request], Response]
-    open_browser: Callable[[str], Opened | None]
+    find_browser: Callable[[], str | None]
+    open_browser: Callable[[str], Opener | None]
     uninterrupted: Callable[[], AbstractContextManager[object]]
     environment: Callable[[], Environment]
 
@@ -60,11 +61,16 @@ def real_system(
 
         return secrets.token_bytes(count)
 
-    def open_browser(url: str) -> Opened | None:
+    @cache
+    def find_browser() -> str | None:
+        from .browser import find_browser
+
+        return find_browser(environ, environment().platform)
+
+    def open_browser(url: str) -> Opener | None:
         from .browser import open_browser
 
-        command = environment().browser
-        return open_browser(command, url, environ) if command else None
+        return open_browser(url, environ, environment().platform)
 
     def uninterrupted() -> AbstractContextManager[object]:
         from .signals import uninterrupted
@@ -77,6 +83,7 @@ def real_system(
         sleep=time.sleep,
         random_bytes=random_bytes,
         send=lambda request: http().send(request),
+        find_browser=find_browser,
         open_browser=open_browser,
         uninterrupted=uninterrupted,
         environment=environment,

@@ -1,4 +1,4 @@
-"""Look around: on what kind of machine, and how, does this program run?"""
+"""Detect on what kind of machine, and how, this program runs."""
 
 from __future__ import annotations
 
@@ -6,17 +6,18 @@ import os
 import sys
 
 from ..values import TYPE_CHECKING, Value
-from .browser import TEXT_BROWSERS, find_browser
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+# They need the terminal that we are using, and on a server they help nobody.
+TEXT_BROWSERS = frozenset(["browsh", "elinks", "links", "links2", "lynx", "w3m", "www-browser"])
+
 
 class Environment(Value):
-    """What decides between browser and device code; `flows/choose.py` knows the rules."""
+    """What decides between browser and device code; `sign_in.choose` knows the rules."""
 
     platform: str  # sys.platform, or "wsl"
-    browser: tuple[str, ...] | None = None
     browser_asked: str = ""  # BROWSER's value
     browser_is_text: bool = False
     ssh: bool = False
@@ -29,11 +30,9 @@ class Environment(Value):
 
 def detect(environ: Mapping[str, str], terminal: bool) -> Environment:
     """Return what the environment and a few well-known files tell."""
-    platform = "wsl" if _is_wsl(environ) else sys.platform
     asked = environ.get("BROWSER", "").strip()
     return Environment(
-        platform=platform,
-        browser=find_browser(environ, platform),
+        platform="wsl" if _is_wsl(environ) else sys.platform,
         browser_asked=asked,
         browser_is_text=bool(asked) and os.path.basename(asked.split()[0]) in TEXT_BROWSERS,
         ssh=any(environ.get(name) for name in ("SSH_CONNECTION", "SSH_CLIENT", "SSH_TTY")),

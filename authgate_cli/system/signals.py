@@ -127,6 +127,24 @@ def _set_core_limit(soft: int) -> None:
             pass  # a sandbox may forbid it
 
 
+def before_stopping(action: Callable[[], None] | None) -> None:
+    """Have `action` called each time before Ctrl-Z stops the program; None ends this."""
+
+    def stop(signum: int, frame: object) -> None:
+        if action:
+            action()
+        signal.signal(signal.SIGTSTP, signal.SIG_DFL)
+        signal.raise_signal(signal.SIGTSTP)
+        signal.signal(signal.SIGTSTP, stop)  # the program goes on
+
+    if signal.getsignal(signal.SIGTSTP) == signal.SIG_IGN:
+        return
+    try:
+        signal.signal(signal.SIGTSTP, stop if action else signal.SIG_DFL)
+    except ValueError:
+        pass  # not the main thread, the only one that signals interrupt
+
+
 def die_of(signum: int) -> None:
     """End the process by the signal itself, so that whoever waits for it sees the truth."""
     signal.signal(signum, signal.SIG_DFL)

@@ -9,7 +9,6 @@
 from __future__ import annotations
 
 import os
-import select
 from io import TextIOWrapper
 
 from ..errors import OutputFailed, UsageError
@@ -19,6 +18,8 @@ from ..values import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from typing import TextIO
+
+_PROGRESS_INTERVAL = 30.0  # seconds between lines, where none can be updated in place
 
 
 class OutputClosed(Exception):
@@ -44,6 +45,7 @@ class Terminal:
         self._environ = environ
         self._line_open = False
         self._warnings: set[str] = set()
+        self._last_progress: float | None = None
         self.can_type = _is_terminal(stdin)
         self.can_update = _is_terminal(stderr) and environ.get("TERM", "dumb" if os.name == "posix" else "") != "dumb"
         self.is_terminal = self.can_type or _is_terminal(stderr)
@@ -106,10 +108,20 @@ class Terminal:
             self._line(f"authgate: hint: {hint}")
 
     def update(self, text: str) -> None:
-        """Show progress that replaces itself, on a terminal that can do so."""
-        if not self.quiet and self.can_update:
+        """Show progress that replaces itself, on a terminal that can do so and that no shell is using meanwhile."""
+        if not self.quiet and self.can_update and not self._is_in_background():
             self._line_open = True
             self._put("\r" + text[: max(self.width - 1, 1)] + "\x1b[K")
+
+    def progress(self, text: str, now: float) -> None:
+        """Say what is waited for: in place where that can be, else every 30 s. `now` is of a monotonic clock."""
+        if self.can_update:
+            self.update(text)
+        elif self._last_progress is None:
+            self._last_progress = now
+        elif now - self._last_progress >= _PROGRESS_INTERVAL:
+            self._last_progress = now
+            self.tell(text)
 
     def end_update(self) -> None:
         """Take the replaced line away."""
@@ -144,27 +156,17 @@ class Terminal:
         return True
 
     def typing_descriptor(self) -> int | None:
-        """Return the descriptor to watch for typed lines, while somebody can type them to us."""
-        if not self.can_type or os.name != "posix":
-            return None
+        """Return the descriptor of the terminal where somebody can type to us; None where nobody can."""
         try:
-            descriptor = self._stdin.fileno()  # type: ignore[union-attr]
-            # Reading the terminal from the background would stop the whole process.
-            return descriptor if os.tcgetpgrp(descriptor) == os.getpgrp() else None
+            return self._stdin.fileno() if self._stdin and self.can_type else None
         except (OSError, ValueError):
             return None
 
-    def has_input(self, descriptor: int) -> bool:
-        """Tell whether a typed line is waiting."""
-        return bool(select.select([descriptor], [], [], 0)[0])
-
-    def typed_line(self, descriptor: int) -> str | None:
-        """Return the line that has been typed, None at end of file."""
+    def _is_in_background(self) -> bool:
         try:
-            data = os.read(descriptor, 65536)
-        except OSError:
-            return None
-        return data.decode("utf-8", "replace") if data else None
+            return os.tcgetpgrp(self._stderr.fileno()) != os.getpgrp()  # type: ignore[union-attr]
+        except (OSError, ValueError, AttributeError):  # not the terminal of our session; Windows
+            return False
 
     def _line(self, text: str) -> None:
         """Write one line, whatever the words of a command line or the name of a file hold."""

@@ -57,7 +57,7 @@ def python_for(user: int) -> str:
     """Return a Python that this user may run; root's own may be closed to others."""
     for python in (sys.executable, shutil.which("python3", path="/usr/local/bin:/usr/bin")):
         try:
-            subprocess.run([python, "-c", "import sys; assert sys.version_info >= (3, 10)"], user=user, check=True)
+            subprocess.run([python, "-c", "import sys; assert sys.version_info >= (3, 9)"], user=user, check=True)
         except (OSError, TypeError, subprocess.CalledProcessError):
             continue
         return python

@@ -2,6 +2,8 @@
 
 import re
 import socket
+import time
+import urllib.request
 from urllib.parse import urlsplit
 
 import pytest
@@ -90,14 +92,86 @@ def test_ctrl_c_ends_the_wait_for_the_browser_whoever_else_has_come(screen, serv
         one.close()
 
 
-def test_address_of_the_page_that_failed_to_load_may_be_pasted(screen, server):
-    terminal = screen("login", "--flow", "browser", env={"BROWSER": "true"})
-    address = terminal.wait_for(r"(http://\S+/oauth/authorize\S+)")[1]
-    terminal.wait_for("paste its address here")
+@pytest.fixture
+def waiting(screen, server):
+    """A sign-in that waits for the browser, on a port of its own, and the address where it began."""
+
+    def start(**how):
+        with socket.create_server(("127.0.0.1", 0)) as probe:
+            uri = f"http://127.0.0.1:{probe.getsockname()[1]}/callback"
+        server.register(redirect_uris=[uri])
+        arguments = ["login", "--flow", "browser", "--redirect-uri", uri]
+        terminal = screen(*arguments, **{"env": {"BROWSER": "true"}, **how})
+        address = terminal.wait_for(r"(http://\S+/oauth/authorize\S+)")[1]
+        terminal.wait_for("Waiting for the browser, [45]:")
+        return terminal, address
+
+    return start
+
+
+WAYS = {
+    "as it is": lambda address: address,
+    "without its scheme": lambda address: address.partition("://")[2],
+    "with https": lambda address: address.replace("http", "https", 1),
+    "beyond a line of the terminal": lambda address: address.replace("?", f"?session_state={'x' * 20_000}&"),
+}
+
+
+@pytest.mark.parametrize("way", WAYS.values(), ids=WAYS)
+def test_address_of_the_page_that_failed_to_load_may_be_pasted(waiting, way):
+    terminal, address = waiting()
 
     terminal.type("http://127.0.0.1:8088/callback?code=x&state=wrong\n")
     terminal.wait_for("does not belong to this sign-in")
-    terminal.type(callback_address(address) + "\n")
+    terminal.type(way(callback_address(address)) + "\n")
 
     assert terminal.finish() == 0
     assert "User: Jane Doe" in terminal.shown
+
+
+def test_waiting_for_the_browser_is_counted_down(waiting):
+    terminal, _ = waiting()
+
+    terminal.wait_for(r"\rWaiting for the browser, 4:59 left")
+    terminal.wait_for(r"\rWaiting for the browser, 4:58 left")
+
+
+def test_sent_to_the_background_the_callback_is_still_answered(waiting):
+    terminal, address = waiting(shell=True)
+
+    terminal.type("\x1a")
+    terminal.wait_for("(?i)stopped")
+    shown = len(terminal.shown)
+    terminal.type("bg\n")
+    time.sleep(0.6)  # in which a countdown would be shown twice
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    with opener.open(callback_address(address), timeout=20) as page:
+        assert "You are signed in" in page.read().decode()
+    terminal.wait_for("User: Jane Doe")
+
+    assert "stopped" not in terminal.shown[shown:].lower()
+    assert "Waiting for" not in terminal.shown[shown:]  # the shell has its prompt there
+
+
+def test_back_in_the_foreground_an_address_may_be_pasted(waiting):
+    terminal, address = waiting(shell=True)
+
+    terminal.type("\x1a")
+    terminal.wait_for("(?i)stopped")
+    terminal.type("fg\n")
+    terminal.type(callback_address(address) + "\n")
+
+    terminal.wait_for("User: Jane Doe")
+
+
+def test_device_code_beside_a_browser_that_seems_to_have_failed(screen, server):
+    """One page, or the other: here the address is pasted, and then Ctrl-C ends another one."""
+    server.auto_approve, server.device_interval = False, 1
+    uri = free_callback(server)
+    for end in ("paste", "\x03"):
+        terminal = screen("login", "--force", "--no-qr", "--redirect-uri", uri, env={"BROWSER": "false"})
+        address = terminal.wait_for(r"(http://\S+/oauth/authorize\S+)")[1]
+        terminal.wait_for("Waiting for approval, 29:5")
+        terminal.type(end if end == "\x03" else callback_address(address) + "\n")
+        assert terminal.finish() == (130 if end == "\x03" else 0)
+    assert "Traceback" not in terminal.shown

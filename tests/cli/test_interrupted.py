@@ -218,7 +218,7 @@ sys.meta_path.insert(0, Finder())
 
 
 # At the start, when the world is wired up, when we look around, and with the flow.
-IMPORTED = ["select", "_json", "socket", "json", "keyring", "shlex", "html"]
+IMPORTED = ["select", "_json", "socket", "json", "keyring", "http.server", "html"]
 
 
 @pytest.mark.parametrize("module", IMPORTED)

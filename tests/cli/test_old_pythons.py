@@ -8,14 +8,16 @@ import zipfile
 from pathlib import Path
 
 import pytest
+from client import ROOT
 
 PYENV = Path(sys.base_prefix).parent  # where the machine keeps one Python, it may keep the others
 SECONDS = 60
+OLDEST = (3, 9)
 
 
 def too_old(version: str) -> bool:
     numbers = re.fullmatch(r"(\d+)\.(\d+)\.\d+", version)
-    return bool(numbers) and (int(numbers[1]), int(numbers[2])) < (3, 10)
+    return bool(numbers) and (int(numbers[1]), int(numbers[2])) < OLDEST
 
 
 OLD = sorted(path.name for path in PYENV.glob("*") if too_old(path.name) and (path / "bin" / "python").exists())
@@ -35,7 +37,7 @@ def test_old_python_is_told_in_one_line(archive, tmp_path, version, arguments):
 
     short = ".".join(version.split(".")[:2])
     assert (done.returncode, done.stdout) == (2, "")
-    assert done.stderr == f"authgate: error: Python 3.10 or newer is needed, and this is {short}\n"
+    assert done.stderr == f"authgate: error: Python 3.9 or newer is needed, and this is {short}\n"
 
 
 def main_source(archive) -> str:
@@ -45,7 +47,7 @@ def main_source(archive) -> str:
 
 NOT_IN_PYTHON_2 = (
     *(ast.AnnAssign, ast.JoinedStr, ast.NamedExpr, ast.AsyncFunctionDef, ast.AsyncFor, ast.AsyncWith, ast.Await),
-    *(ast.YieldFrom, ast.Nonlocal, ast.Starred, ast.MatMult, ast.Match),
+    *(ast.YieldFrom, ast.Nonlocal, ast.Starred, ast.MatMult, getattr(ast, "Match", ast.MatMult)),
 )
 
 
@@ -96,7 +98,7 @@ def test_version_is_checked_before_anything_is_imported(archive):
     assert [ast.unparse(node) for node in top] == ["import sys"]
 
 
-@pytest.mark.parametrize("reported", [(3, 9, 18), (2, 7, 18), (3, 0, 0)], ids=str)
+@pytest.mark.parametrize("reported", [(3, 8, 18), (2, 7, 18), (3, 0, 0)], ids=str)
 def test_version_that_python_reports_decides(archive, reported):
     code = """
 import runpy, sys
@@ -107,7 +109,7 @@ runpy.run_path({archive!r}, run_name="__main__")
     done = run_python(code.format(reported=reported, archive=str(archive)))
 
     assert (done.returncode, done.stdout) == (2, "")
-    assert done.stderr == f"authgate: error: Python 3.10 or newer is needed, and this is {reported[0]}.{reported[1]}\n"
+    assert done.stderr == f"authgate: error: Python 3.9 or newer is needed, and this is {reported[0]}.{reported[1]}\n"
 
 
 # -- a Python with parts cut out, such as Debian's python3-minimal
@@ -128,10 +130,10 @@ runpy.run_path({archive!r}, run_name="__main__")
 """
 
 
-def run_python(code: str) -> subprocess.CompletedProcess:
+def run_python(code: str, **environment: str) -> subprocess.CompletedProcess:
     return subprocess.run(
-        [sys.executable, "-I", "-c", code],
-        env={"AUTHGATE_STORE": "file", "HOME": "/nonexistent"},
+        [sys.executable, "-I", "-S", "-c", code],  # without what a machine's .pth files have loaded
+        env={"AUTHGATE_STORE": "file", "HOME": "/nonexistent", **environment},
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
@@ -140,10 +142,7 @@ def run_python(code: str) -> subprocess.CompletedProcess:
     )
 
 
-NEEDED = [
-    *("json", "hashlib", "socket", "select", "signal"),
-    *("subprocess", "threading", "urllib", "urllib.parse", "platform"),
-]
+NEEDED = [*("json", "signal", "zlib", "binascii"), *("hashlib", "socket", "select", "threading", "urllib.parse")]
 
 
 @pytest.mark.parametrize(
@@ -169,25 +168,58 @@ def test_module_that_is_missing_without_a_name_is_no_traceback_either(archive):
     assert re.fullmatch(r"authgate: error: this Python lacks .*json.*libpython3-stdlib.*\n", done.stderr)
 
 
-UNUSED = ["urllib.request", "webbrowser", "dataclasses", "http", "http.client"]
+def test_a_python_without_zlib_can_read_the_first_file(archive):
+    """Everything else is compressed; without zlib, Python could not even find out what is wrong."""
+    with zipfile.ZipFile(archive) as opened:
+        stored = {entry.filename for entry in opened.infolist() if entry.compress_type == zipfile.ZIP_STORED}
+    assert stored == {"__main__.py", "__main__.pyc"}
+
+
+UNUSED = ["ssl", "http.client", "email", "subprocess", "dataclasses"]
 
 
 @pytest.mark.parametrize("missing", UNUSED)
-def test_module_that_is_not_used_may_be_missing(archive, missing):
-    arguments = ["login", "--url", "http://127.0.0.1:9", "--client-id", "x", "--flow", "device"]
+def test_module_that_is_not_used_may_be_missing(archive, signed_in, missing):
+    code = BLOCK.format(missing=missing, arguments=["token"], archive=str(archive))
 
-    done = run_python(BLOCK.format(missing=missing, arguments=arguments, archive=str(archive)))
+    done = run_python(code, **signed_in.environment)
 
-    assert (done.returncode, done.stdout) == (3, "")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout == signed_in.stored()["access_token"] + "\n"
 
 
 def test_import_that_fails_for_a_reason_of_our_own_is_not_blamed_on_python(archive, tmp_path):
     damaged = tmp_path / "damaged.pyz"
     with zipfile.ZipFile(archive) as old, zipfile.ZipFile(damaged, "w") as new:
         for name in old.namelist():
-            new.writestr(name, b"" if name == "source.txt" or name.startswith("code.") else old.read(name))
+            if "/text.py" not in name:
+                new.writestr(name, old.read(name))
 
     done = run_python(BLOCK.format(missing="nothing", arguments=["--version"], archive=str(damaged)))
 
     assert done.returncode != 0
+    assert "No module named 'authgate_cli.text'" in done.stderr
     assert "lacks the standard module" not in done.stderr
+
+
+# -- the same, when it is built
+
+BUILD = (
+    BLOCK.partition("sys.argv")[0]
+    + """
+sys.argv = ["build.py", {target!r}]
+runpy.run_path({build!r}, run_name="__main__")
+"""
+)
+
+
+@pytest.mark.parametrize("missing", ["zipfile", "zlib", "py_compile", "tempfile", "pathlib", "json", "hashlib"])
+def test_a_build_says_which_module_and_package_are_missing(tmp_path, missing):
+    target = tmp_path / "authgate.pyz"
+
+    done = run_python(BUILD.format(missing=missing, target=str(target), build=str(ROOT / "build.py")))
+
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.startswith(f"build.py: error: No module named '{missing}'; ")
+    assert "apt-get install python3" in done.stderr
+    assert (done.stderr.count("\n"), target.exists()) == (1, False)

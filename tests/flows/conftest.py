@@ -100,12 +100,17 @@ def authgate(server, home):
         }
         environ = {name: value for name, value in environ.items() if value is not None}
         if browser:
-            here = here._replace(browser=("test-browser",), display=True)
+            here = here._replace(display=True)
         out, err, hurry = io.StringIO(), Watched(watch), Hurry()
         system = {"sleep": hurry.sleep, "monotonic": hurry.monotonic, **system}
 
         def edit(real):
-            return real._replace(environment=lambda: here, open_browser=browser or forbidden_browser, **system)
+            ours = {
+                "environment": lambda: here,
+                "find_browser": lambda: "test-browser" if browser else None,
+                "open_browser": browser or forbidden_browser,
+            }
+            return real._replace(**{**ours, **system})
 
         status = cli.run(list(argv), environ, Terminal(None, out, err, environ), now, edit)
         everything.append(said(argv, out.getvalue(), err.getvalue()))

@@ -389,16 +389,6 @@ def test_localhost_callback_works_as_given(authgate, server, robot):
     assert json.loads(result.out)["source"] == "browser"
 
 
-def test_browser_that_fails_leads_to_the_device_code(browser):
-    class Failing:
-        def failed(self):
-            return True
-
-    result = browser(browser=lambda url: Failing())
-
-    assert json.loads(result.out)["source"] == "device"
-
-
 def test_nobody_coming_back_leads_to_the_device_code(browser):
     class Patient:
         def failed(self):
@@ -415,6 +405,205 @@ def test_nobody_coming_back_leads_to_the_device_code(browser):
 
     assert json.loads(result.out)["source"] == "device"
     assert "Nobody came back from the browser" in result.err
+
+
+def error_page(error, description=""):
+    """Return a browser that comes back with this error."""
+    return lambda url: get(with_field(callback_address(url), code=None, error=error, error_description=description))
+
+
+def test_a_client_that_may_not_use_a_browser_is_given_a_device_code(browser, server, robot):
+    person = robot(visit=error_page("unauthorized_client"))
+
+    result = browser(browser=person)
+
+    assert json.loads(result.out)["source"] == "device"
+    assert "The server does not offer the sign-in by browser to this client" in result.err
+    assert "going on with a device code" in result.err
+    assert "Sign-in failed" in person.finish()[1]
+
+
+def test_a_browser_that_was_asked_for_by_name_is_not_replaced(browser, server, robot):
+    result = browser("--flow", "browser", browser=robot(visit=error_page("unauthorized_client", "no code flow")))
+
+    assert result.status == 1
+    assert "unauthorized_client (no code flow)" in result.err
+    assert "--flow device" in result.err.splitlines()[-1]
+    assert server.count("POST", "/oauth/device/code") == 0
+
+
+def test_where_both_flows_are_refused_nothing_goes_round_in_a_circle(authgate, server, robot, callback):
+    server.misbehave("/oauth/device/code", times=None, status=400, body={"error": "unauthorized_client"})
+    person = robot(visit=error_page("unauthorized_client"))
+
+    result = authgate("login", "--redirect-uri", callback, browser=person)
+
+    assert result.status == 1
+    assert len(person.addresses) == server.count("POST", "/oauth/device/code") == 1
+
+
+@pytest.mark.parametrize(
+    ("error", "description", "status", "remedy"),
+    [
+        ("invalid_scope", "no such scope", 1, "--scope"),
+        ("invalid_request", "invalid redirect_uri", 1, "register {callback}, byte for byte"),
+        ("invalid_request", "", 1, "check CLIENT_ID"),
+        ("unsupported_response_type", "", 1, "--flow device"),
+        ("login_required", "", 1, "login again"),
+        ("their_own_code", "", 1, "--flow device"),
+        ("server_error", "", 3, "later"),
+        ("temporarily_unavailable", "", 3, "later"),
+        ("access_denied", "", 4, "login"),
+    ],
+)
+def test_every_error_on_the_callback_has_its_hint(browser, robot, callback, error, description, status, remedy):
+    result = browser(browser=robot(visit=error_page(error, description)))
+
+    *_, message, hint = result.err.splitlines()
+    assert result.status == status
+    assert message.startswith("authgate: error: ")
+    assert hint.startswith("authgate: hint: ")
+    assert remedy.format(callback=callback) in hint
+
+
+def test_page_names_the_program_and_the_server(browser, server, robot):
+    person = robot(visit=lambda url: get(callback_address(url)))
+
+    browser(browser=person)
+
+    assert f"authgate, signing in to {server.issuer.partition('://')[2]}<" in person.finish()[1]
+
+
+def test_without_browser_the_address_is_printed_and_nothing_opened(browser, robot):
+    person = robot()
+
+    def read(text):
+        if "/oauth/authorize?" in text:
+            person(text.strip())
+
+    result = browser("--no-browser", browser=forbidden, watch=read)
+
+    assert json.loads(result.out)["source"] == "browser"
+    assert "To sign in, open this address in a browser:" in result.err
+
+
+def test_waiting_is_counted_down(browser):
+    class Patient:
+        def failed(self):
+            return False
+
+    times = iter(range(0, 100_000, 40))
+
+    result = browser(browser=lambda url: Patient(), monotonic=lambda: next(times), sleep=lambda seconds: None)
+
+    left = [line for line in result.err.splitlines() if line.startswith("Waiting for the browser, ")]
+    assert len(left) > 1
+    assert left == sorted(left, reverse=True)
+    assert all(line.endswith(" left") for line in left)
+
+
+def test_a_browser_that_insists_on_https_is_told_once(browser, robot, callback):
+    place = urllib.parse.urlsplit(callback)
+
+    def visit(url):
+        for _ in range(3):
+            with socket.create_connection((place.hostname, place.port)) as one:
+                one.sendall(b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + bytes(500))
+                assert one.recv(1) == b""
+        told.wait(20)
+        return Robot({}).visit(url)
+
+    told = threading.Event()
+    person = robot(visit=visit)
+
+    result = browser(browser=person, watch=lambda text: told.set() if "insists on https" in text else None)
+
+    assert json.loads(result.out)["source"] == "browser"
+    assert result.err.count("The browser insists on https") == 1
+
+
+# A rate limit says that the code has not been spent
+
+
+class Clock:
+    """A clock that sleeping moves."""
+
+    def __init__(self):
+        self.time, self.pauses = 0.0, []
+
+    def sleep(self, seconds):
+        self.pauses.append(seconds)
+        self.time += seconds
+
+
+LIMITED = {"status": 429, "body": {"error": "rate_limit_exceeded"}}
+
+
+@pytest.mark.parametrize(
+    ("headers", "times", "pauses"),
+    [({}, 3, [2, 4, 8]), ({"Retry-After": "40"}, 2, [40, 40]), ({"Retry-After": "soon"}, 1, [2])],
+    ids=["growing pauses", "Retry-After", "nonsense"],
+)
+def test_a_code_is_tried_again_after_a_rate_limit(browser, server, robot, headers, times, pauses):
+    server.misbehave("/oauth/token", times=times, headers=headers, **LIMITED)
+    clock, person = Clock(), robot()
+
+    result = browser(browser=person, monotonic=lambda: clock.time, sleep=clock.sleep)
+
+    assert json.loads(result.out)["source"] == "browser"
+    assert clock.pauses == pauses
+    assert result.err.count("(rate limit); trying again in ") == times
+    assert person.finish().title == "You are signed in"
+    assert len({seen.form["code"] for seen in server.requests if "code" in seen.form}) == 1
+
+
+@pytest.mark.parametrize("retry_after", [None, "91"], ids=["growing pauses", "longer than we wait"])
+def test_a_rate_limit_that_lasts_is_exit_3(browser, server, robot, retry_after):
+    headers = {"Retry-After": retry_after} if retry_after else {}
+    server.misbehave("/oauth/token", times=None, headers=headers, **LIMITED)
+    clock = Clock()
+
+    visit = robot(visit=lambda url: get(callback_address(url)))
+    result = browser(browser=visit, monotonic=lambda: clock.time, sleep=clock.sleep)
+
+    assert result.status == 3
+    assert "rate limit" in result.err.splitlines()[-2]
+    assert (clock.time == 0) if retry_after else (60 <= clock.time <= 90)
+    assert visit.finish()[0] == 400
+
+
+def test_ctrl_c_between_two_tries_of_a_code_ends_the_sign_in(browser, server, robot):
+    server.misbehave("/oauth/token", times=None, **LIMITED)
+
+    def interrupt(seconds):
+        raise KeyboardInterrupt
+
+    result = browser(browser=robot(visit=lambda url: get(callback_address(url))), sleep=interrupt)
+
+    assert result.status == 130
+    assert server.count("POST", "/oauth/token") == 1
+
+
+@pytest.mark.parametrize("fault", [{"status": 500}, {"status": 503}, {"drop": "after"}], ids=str)
+def test_any_other_failure_may_have_spent_the_code(browser, server, robot, fault):
+    server.misbehave("/oauth/token", **fault)
+
+    result = browser(browser=robot(visit=lambda url: get(callback_address(url))))
+
+    assert result.status == 3
+    assert server.count("POST", "/oauth/token") == 1
+
+
+def test_a_rate_limit_on_the_keys_is_no_reason_to_spend_the_code_again(browser, server, robot):
+    """The key of an ID token is looked for once more when it is not among those that were fetched before."""
+    server.signing = "RS256"
+    server.misbehave("/.well-known/jwks.json", edit=lambda told: {"keys": []})
+    server.misbehave("/.well-known/jwks.json", times=None, **LIMITED)
+
+    result = browser("--scope", "openid", browser=robot(visit=lambda url: get(callback_address(url))))
+
+    assert result.status == 3
+    assert server.count("POST", "/oauth/token") == 1
 
 
 def test_ssh_session_is_shown_the_line_to_forward_the_port(authgate, server, robot, callback):

@@ -130,6 +130,7 @@ class _World:
             sleep=self._sleep,
             monotonic=lambda: self._time,
             random_bytes=lambda count: b"v" * count,
+            find_browser=lambda: None,
             open_browser=None,
             uninterrupted=nullcontext,
             environment=lambda: Environment("linux", terminal=True),

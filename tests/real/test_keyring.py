@@ -48,7 +48,6 @@ class Keyring(KeyringBackend):
             raise PasswordDeleteError("not there")
         self.file.write_text(json.dumps({key: value for key, value in self._kept().items() if key != username}))
 """
-LATE = 30  # seconds; with so many left a token is refreshed
 BY_THE_SDK = """
 import sys, time
 from authgate.credstore import StoredToken, token_keyring_store
@@ -111,10 +110,14 @@ def test_next_run_uses_it(client, keyring):
     assert (told["source"], told["store"]) == ("stored", "keyring")
 
 
+def expire(keyring, user):
+    """Let the stored token be one that has expired."""
+    keyring.set(user, json.dumps({**entry(keyring, user), "expires_at": "2001-01-01T00:00:00Z"}))
+
+
 def test_refreshed_token_goes_back_to_the_keyring(client, keyring, authgate):
-    authgate.access_ttl = LATE
     before = report(client.run("--json", "--show-tokens"))["token"]
-    authgate.access_ttl = 3600
+    expire(keyring, authgate.client_id)
 
     after = report(client.run("--json", "--show-tokens", "--no-input"))
 
@@ -133,6 +136,16 @@ def test_logout_deletes_it(client, keyring, authgate):
     assert client.run("token").returncode == 4
 
 
+def test_index_lists_what_is_stored(client, keyring, authgate):
+    report(client.run("--json"))
+
+    [listed] = json.loads(keyring.get("#index"))
+
+    assert (listed["key"], listed["client_id"], listed["issuer"]) == (*[authgate.client_id] * 2, authgate.issuer)
+    assert client.run("logout").returncode == 0
+    assert keyring.get("#index") == "[]"
+
+
 def test_logout_of_nobody_is_no_error(client, keyring):
     finished = client.run("logout")
 
@@ -147,9 +160,8 @@ def test_token_of_100_kb_survives(client, keyring, authgate):
         return {**answer, "refresh_token": family.refresh_token}
 
     authgate.misbehave("/oauth/token", edit=enlarge, times=None)
-    authgate.access_ttl = LATE
     assert report(client.run("--json"))["store"] == "keyring"
-    authgate.access_ttl = 3600
+    expire(keyring, authgate.client_id)
 
     told = report(client.run("--json", "--show-tokens", "--no-input"))
 

@@ -6,6 +6,8 @@
 runs it in the foreground. Sign in as jane with the password secret.
 """
 
+from __future__ import annotations
+
 import argparse
 import contextlib
 import time

@@ -4,6 +4,7 @@ import os
 import pty
 import re
 import select
+import shlex
 import subprocess
 import time
 
@@ -13,22 +14,25 @@ PATIENCE = 30  # seconds; a safety net
 
 
 class Screen:
-    """A terminal with a program on it."""
+    """A terminal with a program on it; with `shell`, a shell into which its command line is typed."""
 
-    def __init__(self, client, *arguments, columns=100, env=None):
+    def __init__(self, client, *arguments, columns=100, env=None, shell=False):
         self._client, self._arguments, self._typed = client, arguments, []
         ours, theirs = pty.openpty()
         os.set_blocking(ours, False)
         subprocess.run(["stty", "cols", str(columns), "rows", "50"], stdin=theirs, check=True)
         self.descriptor, self.shown = ours, ""
+        command = ["sh", "-i"] if shell else client.command(*arguments)
         self.process = subprocess.Popen(
             # The first terminal that a new session opens is its own; so Ctrl-C is a signal to it.
-            ["sh", "-c", 'exec "$@" <>"$0" >&0 2>&0', os.ttyname(theirs), *client.command(*arguments)],
+            ["sh", "-c", 'exec "$@" <>"$0" >&0 2>&0', os.ttyname(theirs), *command],
             cwd=client.home,
             env=client.environ(**{"TERM": "xterm-256color", "LANG": "C.UTF-8", **(env or {})}),
             start_new_session=True,
         )
         os.close(theirs)
+        if shell:
+            self.type(shlex.join(client.command(*arguments)) + "\n")
 
     def wait_for(self, pattern: str) -> re.Match:
         deadline = time.monotonic() + PATIENCE
@@ -41,7 +45,12 @@ class Screen:
 
     def type(self, text: str) -> None:
         self._typed.append(text)
-        os.write(self.descriptor, text.encode())
+        data = text.encode()
+        while data:
+            try:
+                data = data[os.write(self.descriptor, data) :]
+            except BlockingIOError:  # more than a terminal holds: it shows what it has got, and goes on
+                self._read()
 
     def finish(self) -> int:
         while self._read():

@@ -1,4 +1,4 @@
-"""The Pythons that people have: the machine's, Debian's, and those of Debian's newer suites."""
+"""The Pythons that people have: the machine's, Debian's, and those of Debian's older and newer suites."""
 
 import sys
 from pathlib import Path
@@ -31,6 +31,7 @@ def of_the_machine(version: str) -> Python:
 
 
 PYTHONS = {
+    "3.9 of Debian bullseye": Python("/usr/bin/python3", "bullseye"),
     "the machine's 3.10": of_the_machine("3.10"),
     "the machine's 3.11": of_the_machine("3.11"),
     "the machine's 3.12": of_the_machine("3.12"),

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import itertools
+import re
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from builders import CLIENT
 
-from authgate_cli.oauth.authorization import challenge, new_request
+from authgate_cli.oauth.authorization import challenge, new_request, with_query
 
 REDIRECT = "http://127.0.0.1:8088/callback"
 ENDPOINT = "https://auth.example.com/oauth/authorize"
 
 
 def begin(scope="openid profile"):
-    """Begin an attempt whose random bytes count up: 32 of 1, 32 of 2 and so on."""
+    """Return a request whose random bytes count up: 32 of 1, 32 of 2 and so on."""
     numbers = itertools.count(1)
     return new_request(CLIENT, REDIRECT, scope, lambda count: bytes([next(numbers)]) * count)
 
@@ -72,8 +73,41 @@ def test_no_scope_is_not_sent_as_an_empty_one():
     assert "scope" not in query(begin(""))
 
 
-def test_the_query_of_the_endpoint_is_kept():
-    assert query(begin(), ENDPOINT + "?tenant=one")["tenant"] == "one"
+QUERIES = {
+    "no query yet": ("https://a.example/b", "https://a.example/b?scope=a%20b"),
+    "a query already": ("https://a.example/b?c=d", "https://a.example/b?c=d&scope=a%20b"),
+    "an empty query": ("https://a.example/b?", "https://a.example/b?scope=a%20b"),
+    "a port and no path": ("http://127.0.0.1:8080", "http://127.0.0.1:8080?scope=a%20b"),
+    "IPv6": ("http://[::1]:8080/b", "http://[::1]:8080/b?scope=a%20b"),
+    "a fragment, which none may have": ("https://a.example/b#c", "https://a.example/b?scope=a%20b"),
+    "a fragment after a query": ("https://a.example/b?c=d#e", "https://a.example/b?c=d&scope=a%20b"),
+    "a field of ours": ("https://a.example/b?scope=e&nonce=f", "https://a.example/b?scope=a%20b"),
+    "escapes": ("https://a.example/b%2Fc/%C3%A9?d=%FF%26", "https://a.example/b%2Fc/%C3%A9?d=%FF%26&scope=a%20b"),
+    "what escapes nothing": ("https://a.example/%s/50%?c=%s", "https://a.example/%25s/50%25?c=%25s&scope=a%20b"),
+    "a word in the query": ("https://a.example/b?reboot", "https://a.example/b?reboot=&scope=a%20b"),
+}
+
+
+@pytest.mark.parametrize(("endpoint", "whole"), QUERIES.values(), ids=QUERIES)
+def test_the_query_of_the_endpoint_is_kept(endpoint, whole):
+    assert with_query(endpoint, {"scope": "a b", "nonce": None}) == whole
+
+
+SPECIAL = "$(x)`x`\"';|&<>(){}[]*?~!#^%=x"
+
+
+@pytest.mark.parametrize(
+    "place", ["https://a{}.example/b", "https://a.example/{}/b", "https://a.example/b?{}&{}=c&d={}"]
+)
+@pytest.mark.parametrize("character", sorted(set(SPECIAL) - set("x")))
+def test_nothing_of_the_servers_is_left_that_a_shell_would_run(place, character):
+    try:
+        address = with_query(place.replace("{}", character), {"state": "s"})
+    except ValueError:  # no URL at all
+        return
+    shown = address.partition("://")[2]
+    assert re.fullmatch(r"[\w.:/\[\]%@+,=~-]+(\?[\w.~%-]+=[\w.~%-]*(&[\w.~%-]+=[\w.~%-]*)*)?", shown)
+    assert re.findall("%(?![0-9A-F]{2})", shown) == []
 
 
 def test_the_code_is_redeemed_with_the_verifier():

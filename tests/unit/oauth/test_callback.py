@@ -78,6 +78,8 @@ PASTED = {
     "in angle brackets": f"<{GOOD}>",
     "with a fragment": GOOD + "#_=_",
     "with a shouted scheme": GOOD.replace("http", "HTTP"),
+    "with https": GOOD.replace("http", "https"),
+    "without a scheme": GOOD.partition("://")[2],
 }
 
 
@@ -94,7 +96,8 @@ NOT_PASTED = {
     "no state": "http://127.0.0.1:8088/callback?code=abc",
     "another host": GOOD.replace("127.0.0.1", "localhost"),
     "another port": GOOD.replace("8088", "8089"),
-    "another scheme": GOOD.replace("http:", "https:"),
+    "another scheme": GOOD.replace("http:", "ftp:"),
+    "an address within": "https://evil.example/?" + GOOD,
     "another path": GOOD.replace("/callback", "/callback/"),
     "line within": GOOD.replace("code", "\ncode"),
 }

@@ -21,6 +21,7 @@ WAITS = {
     "other digits": ("²", None),
     "Arabic digits": ("٥", None),
     "number without end": ("9" * 400, None),
+    "date with commas": ("Wed, 21 Oct , 212000 , 2 GMT226 07:28:0!GMT", None),
     "impossible date": ("Fri, 99 Foo 99999 99:99:99 GMT", None),
 }
 

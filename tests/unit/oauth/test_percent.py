@@ -6,7 +6,7 @@ from urllib.parse import unquote
 
 import pytest
 
-from authgate_cli.oauth.messages import basic_authorization, client_authorization, form_encode, parse_query, with_query
+from authgate_cli.oauth.messages import basic_authorization, client_authorization, form_encode, parse_query
 
 
 def test_a_form_leaves_out_what_is_none():
@@ -15,17 +15,6 @@ def test_a_form_leaves_out_what_is_none():
 
 def test_a_form_escapes_what_would_end_a_field():
     assert form_encode({"a": "x&b=1 +é"}) == "a=x%26b%3D1+%2B%C3%A9"
-
-
-QUERIES = {
-    "no query yet": ("https://a.example/b", "https://a.example/b?scope=a%20b"),
-    "a query already": ("https://a.example/b?c=d", "https://a.example/b?c=d&scope=a%20b"),
-}
-
-
-@pytest.mark.parametrize(("url", "whole"), QUERIES.values(), ids=QUERIES)
-def test_a_query_is_appended(url, whole):
-    assert with_query(url, {"scope": "a b", "nonce": None}) == whole
 
 
 def test_a_query_is_read():

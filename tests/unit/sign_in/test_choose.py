@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 
 from authgate_cli.errors import SignInNeeded
-from authgate_cli.sign_in.choose import choose, require_person
+from authgate_cli.sign_in import choose, require_person
 from authgate_cli.system.environment import Environment
 
-DESKTOP = Environment(platform="linux", browser=("xdg-open",), display=True, terminal=True)
+DESKTOP = Environment(platform="linux", display=True, terminal=True)
 CHOICES = {
     "desktop": ({}, "browser", "xdg-open can open one"),
     "macOS without DISPLAY": ({"platform": "darwin", "display": False}, "browser", "can open one"),
@@ -36,15 +36,24 @@ CHOICES = {
 
 @pytest.mark.parametrize(("changes", "flow", "reason"), CHOICES.values(), ids=CHOICES)
 def test_auto_takes_the_browser_where_one_can_be_opened(changes, flow, reason):
-    choice = choose("auto", DESKTOP._replace(**changes))
+    changes, browser = {**changes}, changes.get("browser", "xdg-open")
+    changes.pop("browser", None)
+    choice = choose("auto", DESKTOP._replace(**changes), lambda: browser)
     assert (choice.flow, choice.may_fall_back) == (flow, True)
     assert reason in choice.reason
 
 
 @pytest.mark.parametrize("flow", ["browser", "device", "client-credentials"])
 def test_a_flow_that_is_named_is_taken_and_no_other(flow):
-    choice = choose(flow, DESKTOP._replace(browser_asked="firefox", ci=True))
+    choice = choose(flow, DESKTOP._replace(browser_asked="firefox", ci=True), lambda: "firefox")
     assert (choice.flow, choice.may_fall_back) == (flow, False)
+
+
+@pytest.mark.parametrize("changes", [{"display": False}, {"ci": True}, {"container": "a container"}], ids=str)
+def test_a_browser_is_looked_for_only_where_it_matters(changes):
+    """Looking starts a process."""
+    choose("auto", DESKTOP._replace(**changes), lambda: pytest.fail("looked for"))
+    choose("device", DESKTOP, lambda: pytest.fail("looked for"))
 
 
 NOBODY_IS_ASKED = {

@@ -1,317 +1,362 @@
 """The keyring, with a `keyring` package that does what the real one has been seen to do."""
 
 import json
+import sys
+import time
 from pathlib import Path
-from textwrap import dedent
 
 import pytest
-from own_process import run
+from fake_keyring import HANG, HARM, LIES, NOISE, FakeKeyring, at_call, at_import, returning
 
-# The chain of a real one: module functions, which ask a backend, whose module tells what it is.
-PACKAGE = {
-    "keyring/__init__.py": """
-        import importlib, os
-
-        _chosen = importlib.import_module("keyring.backends." + os.environ["FAKE_BACKEND"]).Keyring()
-
-        def get_keyring():
-            return _chosen
-
-        def get_password(service, user):
-            return _chosen.get_password(service, user)
-
-        def set_password(service, user, password):
-            _chosen.set_password(service, user, password)
-
-        def delete_password(service, user):
-            _chosen.delete_password(service, user)
-    """,
-    "keyring/errors.py": """
-        class KeyringError(Exception): pass
-        class NoKeyringError(KeyringError, RuntimeError): pass
-        class KeyringLocked(KeyringError): pass
-        class PasswordDeleteError(KeyringError): pass
-    """,
-    "keyring/memory.py": """
-        from keyring.errors import PasswordDeleteError
-
-        class Memory:
-            def __init__(self):
-                self.kept = {}
-
-            def get_password(self, service, user):
-                return self.kept.get((service, user))
-
-            def set_password(self, service, user, password):
-                self.kept[service, user] = password
-
-            def delete_password(self, service, user):
-                if (service, user) not in self.kept:
-                    raise PasswordDeleteError("not there")
-                del self.kept[service, user]
-    """,
-    "keyring/backends/__init__.py": "",
-    "keyring/backends/chainer.py": """
-        from keyring.backends import SecretService, null
-        from keyring.memory import Memory
-        plain = type("Plain", (Memory,), {"__module__": "keyrings.alt.file"})
-
-        class Keyring(Memory):
-            backends = [plain(), SecretService.Keyring(), null.Keyring()]
-    """,
-    **{
-        f"keyring/backends/{name}.py": "from keyring.memory import Memory\nclass Keyring(Memory): pass"
-        for name in ("SecretService", "kwallet", "libsecret", "macOS", "Windows", "null", "fail", "file")
-    },
-}
-
-PROLOGUE = """
-import json
+from authgate_cli.errors import StoreFailed
 from authgate_cli.store import is_importable
 from authgate_cli.store.keyring_store import KeyringStore
-from authgate_cli.errors import StoreFailed
 from authgate_cli.tokens import TokenSet
 
 ISSUER = "https://auth.example.com"
 TOKEN = TokenSet("secret-access", "Bearer", 4600.0, "secret-refresh", None, "email", ISSUER, "client", 3600)
-store = KeyringStore("client", ISSUER, lambda: 1000.0, False, print, "/home/jane/tokens")
-
-def attempt(action, *arguments):
-    try:
-        print(action(*arguments))
-    except StoreFailed as error:
-        print(f"{type(error).__name__}: {error.message}")
-"""
+USES = ["find", "prepare", "check_writable", "describe", "forget", "entries", "save"]
+LISTED = {"key": "client", "issuer": ISSUER, "client_id": "client"}
 
 
 @pytest.fixture
-def play(tmp_path):
-    """Run code against the fake package, to which some mischief may be added."""
+def fake(tmp_path, monkeypatch):
+    """The fake package, where this process and its children find it."""
+    fake = FakeKeyring(tmp_path)
+    monkeypatch.syspath_prepend(tmp_path)
 
-    def play(code, backend="SecretService", mischief="", package=PACKAGE):
-        for name, text in package.items():
-            path = tmp_path / name
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(dedent(text))
-        init = tmp_path / "keyring" / "__init__.py"
-        if mischief:
-            init.write_text(init.read_text() + dedent(mischief))
-        return run(PROLOGUE + dedent(code), path=[tmp_path], environ={"FAKE_BACKEND": backend})
+    def install(*arguments, **how):
+        FakeKeyring.install(fake, *arguments, **how)
+        for name, value in fake.environment.items():
+            monkeypatch.setenv(name, value)
 
-    return play
-
-
-@pytest.mark.parametrize(
-    ("source", "found"), [("environment", "opaque"), (".env", None), ("the stored identity", None)]
-)
-def test_a_token_that_names_no_issuer_is_left_alone_unless_the_user_named_the_issuer(play, source, found):
-    code = f"""
-        import io, os
-        from authgate_cli.settings import Settings
-        from authgate_cli.store import open_store
-        from authgate_cli.system import real_system
-        from authgate_cli.system.terminal import Terminal
-
-        store.save(TokenSet("opaque"))
-        for where in ("auto", "keyring"):
-            sources = {{"AUTHGATE_URL": {source!r}}}
-            settings = Settings(ISSUER, "client", store=where, token_file="none", sources=sources)
-            terminal = Terminal(None, None, io.StringIO(), {{}})
-            found = open_store(settings, real_system(settings, terminal, {{}}), terminal, {{}}).load()
-            print(found and found.token.access_token)
-    """
-    assert play(code) == [str(found)] * 2
+    fake.install = install
+    fake.install()
+    return fake
 
 
-ROUND = """
-    attempt(store.save, TOKEN)
-    print(store.find().token == TOKEN)
-    attempt(store.forget)
-    print(store.find().token)
-    attempt(store.forget)
-"""
+def new_store(client_id="client", issuer=ISSUER, tell=lambda _: None):
+    return KeyringStore(client_id, issuer, lambda: 1000.0, False, tell, "/home/jane/tokens")
+
+
+@pytest.fixture
+def store():
+    return new_store()
+
+
+def use(store, name):
+    return store.save(TOKEN) if name == "save" else getattr(store, name)()
+
+
+def failure(action, *arguments):
+    """Return how an action fails: the kind of error and its message."""
+    with pytest.raises(StoreFailed) as raised:
+        action(*arguments)
+    return f"{type(raised.value).__name__}: {raised.value.message}"
+
+
+def index(fake):
+    return json.loads(fake.kept()["#index"])
 
 
 # The keyring at its best
 
 
 @pytest.mark.parametrize("backend", ["SecretService", "kwallet", "libsecret", "macOS", "Windows", "chainer"])
-def test_a_token_is_saved_found_and_forgotten(play, backend):
-    assert play(ROUND, backend) == ["keyring", "True", "True", "None", "False"]
+def test_a_token_is_saved_found_and_forgotten(fake, store, backend):
+    fake.install(backend)
+    assert (store.save(TOKEN), store.find().token) == ("keyring", TOKEN)
+    assert (store.forget(), store.find().token, store.forget()) == (True, None, False)
 
 
-def test_service_user_and_value_are_those_of_the_sdks(play):
-    [line] = play("""
-        import keyring
-        store.save(TOKEN)
-        print(json.dumps([[service, user, text] for (service, user), text in keyring.get_keyring().kept.items()]))
-    """)
-    [[service, user, text]] = json.loads(line)
-    assert (service, user) == ("authgate", "client")
-    assert json.loads(text)["expires_at"] == "1970-01-01T01:16:40Z"
+def test_service_user_and_value_are_those_of_the_sdks(fake, store):
+    store.save(TOKEN)
+    assert set(fake.kept()) == {"client", "#index"}
+    assert json.loads(fake.kept()["client"])["expires_at"] == "1970-01-01T01:16:40Z"
 
 
 @pytest.mark.parametrize("sample", ["bash-cli", "go-sdk", "python-sdk"])
-def test_the_entries_of_the_sdks_are_found(play, sample):
+def test_the_entries_of_the_sdks_are_found(fake, sample):
     document = json.loads((Path(__file__).parents[2] / "data" / "token-files" / f"{sample}.json").read_text())
     [(client_id, text)] = document["data"].items()
-    found = play(f"""
-        import keyring
-        keyring.set_password("authgate", {client_id!r}, {text!r})
-        store = KeyringStore({client_id!r}, ISSUER, lambda: 1000.0, False, print, "")
-        print(store.find().token.access_token)
-    """)
-    assert found == [json.loads(text)["access_token"]]
+    fake.put(client_id, text)
+    assert new_store(client_id).find().token.access_token == json.loads(text)["access_token"]
 
 
-def test_what_others_added_to_an_entry_survives(play):
-    [line] = play("""
-        import keyring
-        keyring.set_password("authgate", "client", '{"access_token": "old", "theirs": 7, "issuer": "%s"}' % ISSUER)
-        store.save(TOKEN)
-        print(keyring.get_password("authgate", "client"))
-    """)
-    assert (json.loads(line)["theirs"], json.loads(line)["access_token"]) == (7, "secret-access")
+def test_what_others_added_to_an_entry_survives(fake, store):
+    fake.put("client", json.dumps({"access_token": "old", "theirs": 7, "issuer": ISSUER}))
+    store.save(TOKEN)
+    entry = json.loads(fake.kept()["client"])
+    assert (entry["theirs"], entry["access_token"]) == (7, "secret-access")
 
 
-def test_another_issuers_entry_is_left_alone_and_ours_stands_beside_it(play):
+def test_another_issuers_entry_is_left_alone_and_ours_stands_beside_it(fake, store):
     theirs = json.dumps({"access_token": "theirs", "issuer": "https://elsewhere.example"})
-    assert play(f"""
-        import keyring
-        keyring.set_password("authgate", "client", {theirs!r})
-        print(store.find().token, "https://elsewhere.example" in store.find().warning)
-        store.save(TOKEN)
-        print(store.find().token == TOKEN, store.forget(), store.find().token)
-        print(keyring.get_password("authgate", "client"))
-    """) == ["None True", "True True None", theirs]
+    fake.put("client", theirs)
+    assert store.find().token is None
+    assert "https://elsewhere.example" in store.find().warning
+    store.save(TOKEN)
+    assert store.find().token == TOKEN
+    assert store.forget()
+    assert (store.find().token, fake.kept()["client"]) == (None, theirs)
 
 
-def test_an_entry_that_nobody_understands_is_no_token(play):
-    assert play("""
-        import keyring
-        keyring.set_password("authgate", "client", "nonsense")
-        print(store.find().token)
-    """) == ["None"]
+def test_an_entry_that_nobody_understands_is_no_token(fake, store):
+    fake.put("client", "nonsense")
+    assert store.find().token is None
+
+
+def test_a_long_token_is_kept(fake, store):
+    long = TOKEN._replace(refresh_token="x" * 300_000)
+    store.save(long)
+    assert store.find().token == long
 
 
 @pytest.mark.parametrize(
     ("backend", "name"),
     [("SecretService", "Secret Service"), ("macOS", "macOS Keychain"), ("chainer", "Secret Service")],
 )
-def test_the_backend_has_a_name(play, backend, name):
-    assert play("print(store.describe(), store.prepare())", backend) == [f"{name} keyring"]
+def test_the_backend_has_a_name(fake, store, backend, name):
+    fake.install(backend)
+    assert (store.describe(), store.prepare()) == (name, "keyring")
+
+
+def test_the_lock_is_the_one_that_was_given(store):
+    assert store.lock_path == "/home/jane/tokens"
+
+
+# The index: a keyring cannot be listed
+
+
+def test_what_is_saved_is_listed_and_what_is_forgotten_is_not(fake, store):
+    other = TOKEN._replace(issuer="https://other.example", client_id="robot")
+    robot = new_store("robot", "https://other.example")
+    store.save(TOKEN)
+    robot.save(other)
+    listed = [(entry.key, entry.client_id, entry.issuer, entry.token) for entry in store.entries()]
+    assert listed == [("client", "client", ISSUER, TOKEN), ("robot", "robot", "https://other.example", other)]
+    assert index(fake) == [LISTED, {"key": "robot", "issuer": "https://other.example", "client_id": "robot"}]
+    store.forget()
+    assert [entry.key for entry in store.entries()] == ["robot"]
+    store.forget_entry("robot")
+    assert (store.entries(), fake.kept()) == ([], {"#index": "[]"})
+
+
+def test_a_second_issuers_token_is_listed_beside_the_first(fake, store):
+    store.save(TOKEN)
+    new_store(issuer="https://b.example").save(TOKEN._replace(issuer="https://b.example"))
+    assert [entry.key for entry in store.entries()] == ["client", "client@https://b.example"]
+
+
+def test_saving_again_leaves_the_index_as_it_is(fake, store):
+    fake.put("#index", json.dumps([{**LISTED, "theirs": 7}, {**LISTED, "key": "another"}]))
+    before = fake.kept()["#index"]
+    store.save(TOKEN)
+    assert json.loads(fake.kept()["#index"]) == json.loads(before)
+
+
+@pytest.mark.parametrize(
+    "text", ["", "{", "7", "{}", "[" * 10**5, '[7, {}, {"key": 7}, {"key": "x"}]', '[{"key": null}]']
+)
+def test_an_index_that_nobody_understands_is_begun_anew(fake, store, text):
+    fake.put("#index", text)
+    assert store.entries() == []
+    store.save(TOKEN)
+    assert index(fake) == [LISTED]
+
+
+def test_what_is_listed_and_gone_is_left_out(fake, store):
+    fake.put("#index", json.dumps([LISTED]))
+    assert store.entries() == []
+
+
+def test_a_token_is_kept_also_when_the_index_is_not(fake, store):
+    fake.install(
+        mischief="""
+        keep = _chosen.set_password
+
+        def set_password(service, user, text):
+            if user == "#index":
+                raise OSError(1783, "CredWrite", "The stub received bad data")
+            keep(service, user, text)
+
+        _chosen.set_password = set_password
+    """
+    )
+    assert store.save(TOKEN) == "keyring"
+    assert store.find().token == TOKEN
 
 
 # Which keyrings count
 
 
 @pytest.mark.parametrize("backend", ["null", "fail", "file"])
-def test_a_backend_that_keeps_nothing_or_in_the_open_is_no_keyring(play, backend):
-    code = """
-        for action in (store.find, store.prepare, store.check_writable, store.describe, store.forget):
-            attempt(action)
-        attempt(store.save, TOKEN)
-        import keyring
-        print(keyring.get_keyring().kept)
-    """
+def test_a_backend_that_keeps_nothing_or_in_the_open_is_no_keyring(fake, store, backend):
+    fake.install(backend)
     reason = f"the keyring backend keyring.backends.{backend} does not keep secrets in the system's own store"
-    assert play(code, backend) == [f"KeyringUnavailable: {reason}"] * 6 + ["{}"]
+    assert {failure(use, store, name) for name in USES} == {f"KeyringUnavailable: {reason}"}
+    assert fake.kept(f"keyring.backends.{backend}") == {}
 
 
-def test_of_a_chain_only_the_link_that_counts_is_used(play):
-    assert play(
-        """
-        import keyring
-        attempt(store.save, TOKEN)
-        print([len(link.kept) for link in (keyring.get_keyring(), *keyring.get_keyring().backends)])
-        """,
-        "chainer",
-    ) == ["keyring", "[0, 0, 1, 0]"]
+def test_of_a_chain_only_the_link_that_counts_is_used(fake, store):
+    fake.install("chainer")
+    store.save(TOKEN)
+    written = [path.name for path in fake.folder.glob("*.json")]
+    assert written == ["keyring.backends.SecretService.json"]
 
 
-def test_a_chain_without_a_link_that_counts_is_no_keyring(play):
-    [line] = play("attempt(store.find)", "chainer", "del type(_chosen).backends[1]")
-    assert line.startswith("KeyringUnavailable: the keyring backend keyring.backends.chainer ")
+def test_a_chain_without_a_link_that_counts_is_no_keyring(fake, store):
+    fake.install("chainer", "del _chosen.backends[1]")
+    assert failure(store.find).startswith("KeyringUnavailable: the keyring backend keyring.backends.chainer ")
 
 
 @pytest.mark.parametrize("package", [{}, {"keyring/notes.txt": "a directory that merely has the name"}])
-def test_without_the_package_there_is_no_keyring(play, package):
-    assert play("print(is_importable('keyring')); attempt(store.find)", package=package) == [
-        "False",
-        "KeyringUnavailable: the Python package keyring is not installed",
-    ]
+def test_without_the_package_there_is_no_keyring(tmp_path, monkeypatch, store, package):
+    if is_importable("keyring"):
+        pytest.skip("the package keyring is installed here")
+    fake = FakeKeyring(tmp_path)
+    monkeypatch.syspath_prepend(tmp_path)
+    fake.install(package=package)
+    assert not is_importable("keyring")
+    assert failure(store.find) == "KeyringUnavailable: the Python package keyring is not installed"
 
 
-def test_whether_there_is_a_package_is_known_without_importing_it(play):
-    assert play("import sys; print(is_importable('keyring'), 'keyring' in sys.modules)") == ["True False"]
+def test_whether_there_is_a_package_is_known_without_importing_it(fake):
+    assert is_importable("keyring")
+    assert "keyring" not in sys.modules
 
 
 # The keyring at its worst
 
 
+@pytest.mark.parametrize(("mischief", "use_"), [(at_import, "find"), (at_call, "save")])
+@pytest.mark.parametrize("harm", HARM)
+def test_whatever_it_does_is_an_error_of_the_store(fake, store, harm, mischief, use_):
+    fake.install(mischief=mischief(HARM[harm]))
+    told = failure(use, store, use_)
+    assert told.startswith("StoreFailed: the keyring cannot be used (")
+    assert "secret" not in told
+
+
 @pytest.mark.parametrize(
     ("mischief", "told"),
     [
-        ("raise ModuleNotFoundError('a bad PYTHON_KEYRING_BACKEND')", "StoreFailed: {} (ModuleNotFoundError)"),
-        (
-            "from keyring.errors import *\ndef get_keyring(): raise NoKeyringError()",
-            "KeyringUnavailable: {} (NoKeyringError)",
-        ),
-        (
-            "from keyring.errors import *\ndef get_password(*_): raise KeyringLocked('secret')",
-            "StoreFailed: {} (KeyringLocked)",
-        ),
-        ("def get_password(*_): raise OSError('secret')", "StoreFailed: {} (OSError)"),
+        (at_import("raise ModuleNotFoundError('PYTHON_KEYRING_BACKEND')"), "StoreFailed: {} (ModuleNotFoundError)"),
+        ("from keyring.errors import *\n" + at_call("raise KeyringLocked"), "StoreFailed: {} (KeyringLocked)"),
+        ("from keyring.errors import *\n" + at_call("raise NoKeyringError"), "KeyringUnavailable: {} (NoKeyringError)"),
+        (at_call("raise type('\\033[2J' + 'x' * 999, (Exception,), {})"), f"StoreFailed: {{}} ([2J{'x' * 56}…)"),
+        (at_call("raise SystemExit"), "StoreFailed: {} (SystemExit)"),
+        (HARM["the end of the process"], "StoreFailed: {} (its process ended)"),
     ],
 )
-@pytest.mark.parametrize("action", ["store.find", "store.prepare", "store.forget", "store.save, TOKEN"])
-def test_a_keyring_that_fails_is_an_error_of_the_store(play, mischief, told, action):
-    assert play(f"attempt({action})", mischief=mischief) == [told.format("the keyring cannot be used")]
+def test_what_happened_is_told_by_its_name_alone(fake, store, mischief, told):
+    fake.install(mischief=mischief)
+    assert failure(store.find) == told.format("the keyring cannot be used")
 
 
-REFUSE = """
-    def set_password(*_):
-        raise OSError(1783, "CredWrite", "The stub received bad data")  # Windows, for a long value
-"""
-DROP = "def set_password(*_): pass"
-SPOIL = "def set_password(service, user, password): _chosen.set_password(service, user, password[:1280])"
+@pytest.mark.parametrize("value", LIES)
+def test_what_was_never_stored_is_no_token(fake, store, value):
+    fake.install(mischief=returning(LIES[value]))
+    assert (store.find().token, store.entries()) == (None, [])
+    assert failure(store.save, TOKEN).startswith("StoreFailed: the keyring did not keep the token")
 
 
-@pytest.mark.parametrize("mischief", [REFUSE, DROP, SPOIL])
+REFUSE = at_call("raise OSError(1783, 'CredWrite')", "set_password")  # Windows, for a long value
+EXIT = at_call("import os; os._exit(0)", "set_password")
+PANIC = at_call(HARM["a panic of Rust"], "set_password")
+DROP = at_call("pass", "set_password")
+SPOIL = (
+    "keep = _chosen.set_password\n_chosen.set_password = lambda service, user, text: keep(service, user, text[:1280])"
+)
+
+
+@pytest.mark.parametrize("mischief", [REFUSE, EXIT, PANIC, DROP, SPOIL])
 @pytest.mark.parametrize("before", [None, '{"access_token": "old"}'])
-def test_a_token_that_does_not_come_back_is_an_error_and_nothing_stale_is_left(play, mischief, before):
-    code = f"""
-        import keyring
-        before = {before!r}
-        if before:
-            keyring.get_keyring().set_password("authgate", "client", before)
-        attempt(store.save, TOKEN._replace(access_token="a" * 2000))
-        print(keyring.get_keyring().kept)
-    """
-    assert play(code, mischief=mischief) == ["StoreFailed: the keyring did not keep the token", "{}"]
+def test_a_token_that_does_not_come_back_is_an_error_and_nothing_stale_is_left(fake, store, mischief, before):
+    """What is left would be found first, and its refresh token is spent."""
+    fake.install(mischief=mischief)
+    if before:
+        fake.put("client", before)
+    told = failure(store.save, TOKEN._replace(access_token="a" * 2000))
+    assert told == "StoreFailed: the keyring did not keep the token"
+    assert "client" not in fake.kept()
 
 
-HANG = "def get_password(*_): __import__('threading').Event().wait()"
-HANG_IN_A_THREAD = """
-    import threading
-
-    def get_password(*_):
-        thread = threading.Thread(target=threading.Event().wait)
-        thread.start()
-        thread.join()
-"""
-HANG_AT_IMPORT = "__import__('threading').Event().wait()"
+def test_what_is_stale_and_cannot_be_removed_is_told(fake, store):
+    fake.install(mischief=REFUSE + "\n" + at_call("raise SystemExit", "delete_password"))
+    fake.put("client", '{"access_token": "old"}')
+    with pytest.raises(StoreFailed, match="an older one may be left in it") as raised:
+        store.save(TOKEN)
+    assert "the entry client of the service authgate" in raised.value.hint
 
 
-@pytest.mark.parametrize("mischief", [HANG, HANG_IN_A_THREAD, HANG_AT_IMPORT])
-def test_a_keyring_that_hangs_is_given_up_once_and_the_process_ends(play, mischief):
-    """That it ends is what the helper insists on; the answers after the first come at once."""
-    told = "StoreFailed: the keyring did not answer within 3 s"
-    assert (
-        play("for _ in range(20): attempt(store.find)", mischief=mischief)
-        == ["waiting for the keyring …"] + [told] * 20
-    )
+@pytest.mark.parametrize("mischief", [at_call("pass", "delete_password"), at_call("raise OSError", "delete_password")])
+def test_a_token_that_stays_where_it_was_is_not_called_forgotten(fake, store, mischief):
+    store.save(TOKEN)
+    fake.install(mischief=mischief)
+    assert failure(store.forget) == "StoreFailed: the keyring did not remove the token"
 
 
-def test_the_lock_is_the_one_that_was_given(play):
-    assert play("print(store.lock_path)") == ["/home/jane/tokens"]
+@pytest.mark.parametrize("mischief", [at_import(HANG["hangs"]), at_call(HANG["hangs deaf"])])
+def test_a_keyring_that_hangs_is_given_up_once(fake, mischief):
+    """The answers after the first come at once, or this would take a minute."""
+    fake.install(mischief=mischief)
+    told = []
+    store = new_store(tell=told.append)
+    assert {failure(store.find) for _ in range(20)} == {"StoreFailed: the keyring did not answer within 3 s"}
+    assert told == ["waiting for the keyring …"]
+
+
+def test_a_keyring_that_hangs_while_it_writes_leaves_nothing_stale(fake, store):
+    fake.install(mischief=at_call(HANG["hangs"], "set_password"))
+    fake.put("client", '{"access_token": "old"}')
+    assert failure(store.save, TOKEN) == "StoreFailed: the keyring did not keep the token"
+    assert "client" not in fake.kept()
+
+
+def test_a_keyring_that_makes_noise_works_and_is_not_heard(fake, store, capfd):
+    fake.install(mischief=NOISE)
+    assert (store.save(TOKEN), store.find().token, store.forget()) == ("keyring", TOKEN, True)
+    assert capfd.readouterr() == ("", "")
+
+
+def test_our_secrets_are_not_in_its_environment(fake, store, monkeypatch):
+    monkeypatch.setenv("CLIENT_SECRET", "secret")
+    monkeypatch.setenv("AUTHGATE_TOKEN", "secret")
+    fake.install(mischief=at_import("import os; assert 'secret' not in os.environ.values()"))
+    assert store.find().token is None
+
+
+def test_nothing_is_imported_from_the_current_directory(fake, store, tmp_path, monkeypatch):
+    for name in ("keyring", "json", "authgate_cli", "faulthandler"):
+        (tmp_path / "here" / name).mkdir(parents=True)
+        (tmp_path / "here" / name / "__init__.py").write_text("import os; os._exit(0)")
+    monkeypatch.chdir(tmp_path / "here")
+    monkeypatch.setattr(sys, "path", [path for path in sys.path if path])
+    assert store.save(TOKEN) == "keyring"
+
+
+def test_the_child_ends_by_itself_when_its_parent_is_gone(fake, tmp_path):
+    """Nobody is left to kill it: the parent was killed while a backend hung."""
+    from own_process import start
+
+    fake.install(mischief=f"open({str(tmp_path / 'pid')!r}, 'w').write(str(os.getpid()))\n" + HANG["hangs deaf"])
+    code = "from authgate_cli.system.keyring_process import KeyringProcess; KeyringProcess(1.0).get('client')"
+    with start(code, path=[tmp_path], environ=fake.environment) as parent:
+        deadline = time.monotonic() + 20
+        while not (tmp_path / "pid").exists() or not (tmp_path / "pid").read_text():
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+        parent.kill()
+    stat = Path("/proc", (tmp_path / "pid").read_text(), "stat")
+    while stat.exists() and stat.read_text().rpartition(")")[2].split()[0] != "Z":
+        assert time.monotonic() < deadline, "the child is still there"
+        time.sleep(0.05)
+
+
+@pytest.mark.parametrize("trusted", [True, False])
+def test_a_token_that_names_no_issuer_is_used_only_at_an_issuer_that_the_user_named(fake, trusted):
+    new_store().save(TokenSet("opaque"))
+    store = KeyringStore("client", ISSUER, lambda: 1000.0, False, lambda _: None, "/home/jane/tokens", trusted)
+
+    assert (store.find().token is not None) == trusted

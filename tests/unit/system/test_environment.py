@@ -1,6 +1,4 @@
-"""What the environment tells; what follows from it is tested with `flows/choose`."""
-
-import sys
+"""What the environment tells; what follows from it is tested with `sign_in.choose`."""
 
 import pytest
 
@@ -52,14 +50,6 @@ def look(**environ):
 )
 def test_a_variable_tells_something(environ, field, value):
     assert getattr(look(**environ), field) == value
-
-
-@pytest.mark.skipif(sys.platform != "linux", reason="the stand-ins are Linux programs")
-def test_the_browser_is_looked_for_on_the_path(program, tmp_path):
-    path = str(program("xdg-open", ""))
-    assert look(PATH=str(tmp_path), DISPLAY=":0").browser == (path,)
-    assert look(PATH=str(tmp_path), BROWSER="missing").browser is None
-    assert look(PATH=str(tmp_path), WSL_INTEROP="/run/WSL/1_interop").browser is None
 
 
 @pytest.mark.parametrize("terminal", [True, False])

@@ -39,20 +39,20 @@ class Screen:
         self._outer, inner = os.openpty()
         tty.setraw(inner)
         fcntl.ioctl(inner, termios.TIOCSWINSZ, struct.pack("HHHH", 25, columns, 0, 0))
-        self._stream = open(inner, "w")  # noqa: SIM115
-        self.terminal = Terminal(None, io.StringIO(), self._stream, {"TERM": "xterm", **environ})
+        self.stream = open(inner, "w")  # noqa: SIM115
+        self.terminal = Terminal(None, io.StringIO(), self.stream, {"TERM": "xterm", **environ})
 
     def __enter__(self):
         return self
 
     def __exit__(self, *_):
-        self._stream.close()
+        self.stream.close()
         os.close(self._outer)
 
     @property
     def shown(self):
-        self._stream.write("\0")  # an end mark: reads of a terminal bring what is there and no end of file
-        self._stream.flush()
+        self.stream.write("\0")  # an end mark: reads of a terminal bring what is there and no end of file
+        self.stream.flush()
         data = b""
         while not data.endswith(b"\0"):
             data += os.read(self._outer, 65536)
@@ -283,53 +283,26 @@ def test_what_is_no_terminal_is_not_updated():
     assert (streams.terminal.can_update, streams.terminal.colour, streams.terminal.is_terminal) == (False,) * 3
 
 
+def test_progress_is_shown_in_place_on_a_terminal():
+    with Screen(80) as screen:
+        screen.terminal.progress("5:00 left", 0.0)
+        assert screen.shown == "\r5:00 left\x1b[K"
+
+
+def test_progress_is_a_line_every_thirty_seconds_elsewhere():
+    streams = Streams()
+    for now in range(0, 91, 10):
+        streams.terminal.progress(f"{now} s", now)
+    assert streams.written == ("", "30 s\n60 s\n90 s\n")
+
+
 # What is typed
 
 
-def on_a_terminal(code, typed=b""):
-    """Run code whose stdin is the controlling terminal of its session; return what it prints."""
-    prologue = """
-import fcntl, os, sys, termios
-from authgate_cli.system.terminal import Terminal
-fcntl.ioctl(0, termios.TIOCSCTTY, 0)
-terminal = Terminal(sys.stdin, sys.stdout, sys.stderr, os.environ)
-"""
-    outer, inner = os.openpty()
-    try:
-        os.write(outer, typed)
-        return run(prologue + code, stdin=inner, start_new_session=True)
-    finally:
-        os.close(inner)
-        os.close(outer)
-
-
-@posix
-def test_typed_lines_are_noticed_and_read():
-    code = """
-descriptor = terminal.typing_descriptor()
-print(terminal.can_type, terminal.is_terminal, descriptor)
-while terminal.has_input(descriptor):
-    print(repr(terminal.typed_line(descriptor)))
-"""
-    assert on_a_terminal(code, b"http://127.0.0.1:8088/?code=1\n\x04") == [
-        "True True 0",
-        "'http://127.0.0.1:8088/?code=1\\n'",
-        "None",
-    ]
-
-
-@posix
-def test_in_the_background_the_terminal_is_not_read():
-    """Reading it would stop the whole process (SIGTTIN)."""
-    code = """
-child = os.fork()
-if child == 0:
-    os.setpgid(0, 0)  # as a shell does with a job in the background
-    print(terminal.can_type, terminal.typing_descriptor(), flush=True)
-    os._exit(0)
-os.waitpid(child, 0)
-"""
-    assert on_a_terminal(code) == ["True None"]
+def test_a_terminal_may_be_typed_at():
+    with Screen(80) as screen:
+        terminal = Terminal(screen.stream, None, None, {})
+        assert (terminal.can_type, terminal.typing_descriptor()) == (True, screen.stream.fileno())
 
 
 @pytest.mark.parametrize("stdin", [None, io.StringIO("typed\n")])

@@ -1,0 +1,164 @@
+"""Use the `keyring` package in a child process, the one place where foreign code runs.
+
+`keyring` and its backends may raise anything, exit, hang, and print to stdout, also from C and
+from threads that they leave behind. A child process bounds all of that at once: its standard
+streams are the null device, it is killed when its time is over, and one line of JSON is all that
+comes back for a request. Secrets travel only through its pipes.
+"""
+
+from __future__ import annotations
+
+import faulthandler
+import json
+import os
+import subprocess
+import sys
+
+from ..errors import KeyringUnavailable, StoreFailed
+from ..settings import SECRET_VARIABLES
+from ..text import clean
+from ..values import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from typing import Any
+
+SERVICE = "authgate"  # as AuthGate's SDKs call it
+# The backends that keep secrets in the system's own store.
+TRUSTED = {
+    "keyring.backends.SecretService": "Secret Service",
+    "keyring.backends.kwallet": "KWallet",
+    "keyring.backends.libsecret": "libsecret",
+    "keyring.backends.macOS": "macOS Keychain",
+    "keyring.backends.Windows": "Windows Credential Manager",
+}
+_HINT = "use --store file"
+_LARGEST_ANSWER = 16 * 1024 * 1024
+# With this process's search path, so that both find the same package. `-c` alone would look in the current
+# directory first.
+_CODE = (
+    "import sys; sys.path[:] = sys.argv[2:]; "
+    "from authgate_cli.system.keyring_process import serve; serve(float(sys.argv[1]))"
+)
+
+
+class KeyringProcess:
+    """A child process that uses the keyring; it ends with the `with` block, and after `seconds` at the latest.
+
+    The methods wait for as long as the keyring takes. They raise StoreFailed when it does not do
+    what it is asked to, and KeyringUnavailable when there is none that counts.
+    """
+
+    def __init__(self, seconds: float):
+        environment = {name: value for name, value in os.environ.items() if name not in SECRET_VARIABLES}
+        try:
+            self._process = subprocess.Popen(
+                [sys.executable, "-I", "-c", _CODE, str(seconds), *sys.path],
+                bufsize=0,  # a buffered pipe cannot be closed while a thread waits for it
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.DEVNULL,
+                env=environment,
+                start_new_session=True,  # Ctrl-C is not meant for it, and the terminal is not its own
+                creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0),  # the same on Windows
+            )
+        except (OSError, ValueError) as error:
+            raise StoreFailed(f"the keyring cannot be used ({type(error).__name__})", _HINT) from error
+
+    def __enter__(self) -> KeyringProcess:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._process.kill()
+        self._process.wait()
+        for pipe in (self._process.stdin, self._process.stdout):
+            if pipe:
+                pipe.close()
+
+    def get(self, user: str) -> str | None:
+        """Return the text that is stored under a user name, None when there is none."""
+        return self._call("get_password", user)
+
+    def set(self, user: str, text: str) -> None:
+        """Store a text under a user name. Read it to know whether the keyring has kept it."""
+        self._call("set_password", user, text)
+
+    def delete(self, user: str) -> None:
+        """Remove what is stored under a user name."""
+        self._call("delete_password", user)
+
+    def describe(self) -> str:
+        """Return what kind of keyring this is."""
+        return clean(self._call("describe"), 60)
+
+    def _call(self, *request: str) -> str | None:
+        try:
+            self._send(json.dumps(request).encode() + b"\n")
+            outcome, value = json.loads(self._receive())
+        except (OSError, ValueError, TypeError) as error:
+            raise StoreFailed("the keyring cannot be used (its process ended)", _HINT) from error
+        if outcome == "returned":
+            return value if isinstance(value, str) else None
+        if outcome == "unavailable":
+            raise KeyringUnavailable(clean(value), _HINT)
+        kind = KeyringUnavailable if value == "NoKeyringError" else StoreFailed
+        raise kind(f"the keyring cannot be used ({clean(value, 60)})", _HINT)
+
+    def _send(self, line: bytes) -> None:
+        view, pipe = memoryview(line), self._process.stdin
+        while view and pipe:
+            view = view[pipe.write(view) :]
+
+    def _receive(self) -> bytes:
+        line, pipe = b"", self._process.stdout
+        while pipe and not line.endswith(b"\n"):
+            chunk = pipe.read(65536)
+            if not chunk or len(line) > _LARGEST_ANSWER:
+                raise ValueError("no answer")
+            line += chunk
+        return line
+
+
+def serve(seconds: float) -> None:
+    """Answer requests until stdin ends: what the child process does."""
+    # It works even if a backend never returns and the parent process was killed.
+    faulthandler.dump_traceback_later(seconds, exit=True)
+    with open(os.dup(0), encoding="ascii") as requests, open(os.dup(1), "w", encoding="ascii") as answers:
+        null_device = os.open(os.devnull, os.O_RDWR)
+        os.dup2(null_device, 0)
+        os.dup2(null_device, 1)
+        for request in requests:
+            answers.write(json.dumps(_answer(*json.loads(request))) + "\n")
+            answers.flush()
+
+
+def _answer(method: str, *arguments: str) -> tuple[str, Any]:
+    try:
+        backend = _backend()
+        if method == "describe":
+            return "returned", TRUSTED[type(backend).__module__]
+        value = getattr(backend, method)(SERVICE, *arguments)
+        return "returned", value if isinstance(value, str) else None
+    except KeyringUnavailable as error:
+        return "unavailable", error.message
+    except BaseException as error:  # a backend may raise anything: PanicException, SystemExit
+        return "raised", type(error).__name__  # its message may hold anything, too
+
+
+def _backend() -> Any:
+    """Return the backend that `keyring` has chosen, or the best one that counts of a chain."""
+    try:
+        import keyring
+    except ModuleNotFoundError as error:
+        if error.name != "keyring":
+            raise
+        keyring = None
+    if not hasattr(keyring, "get_keyring"):  # a mere folder of that name can be imported, too
+        raise KeyringUnavailable("the Python package keyring is not installed")
+    chosen = keyring.get_keyring()
+    is_chain = type(chosen).__module__ == "keyring.backends.chainer"
+    for backend in chosen.backends if is_chain else [chosen]:
+        if type(backend).__module__ in TRUSTED:
+            return backend
+    raise KeyringUnavailable(
+        f"the keyring backend {type(chosen).__module__} does not keep secrets in the system's own store"
+    )

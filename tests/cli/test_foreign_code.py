@@ -1,0 +1,135 @@
+"""Whatever `keyring` and its backends do, the whole program goes on as if there were none."""
+
+import json
+import signal
+import subprocess
+
+import pytest
+from fake_keyring import HANG, HARM, LIES, NOISE, FakeKeyring, at_call, at_import, returning
+
+MISCHIEF = {
+    **{f"{name} at import": at_import(harm) for name, harm in HARM.items()},
+    **{f"{name} at a call": at_call(harm) for name, harm in HARM.items()},
+    "no keyring": "from keyring.errors import *\n" + at_call("raise NoKeyringError"),
+}
+
+
+@pytest.fixture
+def fake(client, tmp_path):
+    """The fake package, where the archive finds it; the store is chosen as it is for everybody."""
+    fake = FakeKeyring(tmp_path / "site")
+
+    def install(**how):
+        FakeKeyring.install(fake, **how)
+        client.environment |= {**fake.environment, "AUTHGATE_STORE": "auto"}
+
+    fake.install = install
+    fake.install()
+    return fake
+
+
+def warnings(done) -> list[str]:
+    return [line for line in done.stderr.splitlines() if line.startswith("authgate: warning: ")]
+
+
+@pytest.mark.parametrize("name", MISCHIEF)
+def test_a_stored_token_is_printed_whatever_the_keyring_does(expired, fake, server, name):
+    expired.store(expired.given, left=3600)
+    fake.install(mischief=MISCHIEF[name])
+
+    done = expired.run("token")
+
+    assert (done.returncode, done.stdout) == (0, expired.given["access_token"] + "\n")
+    assert done.stderr.splitlines() == warnings(done)
+    assert [line.partition(": the keyring cannot be used (")[0] for line in warnings(done)] == (
+        [] if name == "no keyring" else ["authgate: warning"]
+    )
+
+
+@pytest.mark.parametrize("name", [*MISCHIEF][::4])
+def test_a_new_token_is_kept_in_the_file_whatever_the_keyring_does(client, fake, name):
+    fake.install(mischief=MISCHIEF[name])
+
+    done = client.run("login", "--flow", "device", "--json")
+
+    assert (done.returncode, json.loads(done.stdout)["store"]) == (0, str(client.token_file))
+    assert client.run("token").stdout == client.stored()["access_token"] + "\n"
+
+
+@pytest.mark.parametrize("name", [*MISCHIEF][1::4])
+def test_a_keyring_that_is_required_is_an_error_before_anybody_is_asked(client, fake, server, name):
+    fake.install(mischief=MISCHIEF[name])
+
+    done = client.run("login", "--flow", "device", "--store", "keyring")
+
+    assert (done.returncode, done.stdout) == (5, "")
+    assert done.stderr.startswith("authgate: error: the keyring cannot be used (")
+    assert server.count("POST", "/oauth/device/code") == 0
+
+
+@pytest.mark.parametrize("name", LIES)
+def test_what_was_never_stored_is_no_token(client, fake, name):
+    fake.install(mischief=returning(LIES[name]))
+
+    done = client.run("token")
+
+    assert (done.returncode, done.stdout) == (4, "")
+    assert "no token is stored" in done.stderr
+
+
+def test_noise_of_a_keyring_that_works_is_not_heard(client, fake):
+    fake.install(mischief=NOISE)
+
+    signed_in = client.run("login", "--flow", "device", "--json")
+    printed, out = client.run("token"), client.run("logout")
+
+    assert json.loads(signed_in.stdout)["store"] == "keyring"
+    assert printed.stdout.count("\n") == 1 and printed.stdout.startswith("eyJ")
+    assert [done.returncode for done in (signed_in, printed, out)] == [0, 0, 0]
+    assert not any("noise" in done.stdout + done.stderr for done in (signed_in, printed, out))
+    assert fake.kept() == {"#index": "[]"}
+
+
+def test_a_keyring_that_takes_no_more_is_replaced_by_the_file_and_holds_nothing_stale(client, fake, server):
+    """It would be found first, and its refresh token is spent."""
+    fake.put(server.client_id, json.dumps({**server.issue(), "issuer": server.issuer, "expires_at": 1}))
+    fake.install(mischief=at_call("import os; os._exit(0)", "set_password"))
+
+    refreshed, again = client.run("token"), client.run("token")
+
+    assert (refreshed.returncode, again.returncode) == (0, 0)
+    assert refreshed.stdout == again.stdout == client.stored()["access_token"] + "\n"
+    told = "authgate: warning: the keyring did not keep the token; the token file is used"
+    assert (warnings(refreshed), warnings(again)) == ([told], [])
+    assert server.client_id not in fake.kept()
+
+
+def test_a_keyring_that_hangs_costs_three_seconds_and_nothing_else(expired, fake):
+    expired.store(expired.given, left=3600)
+    fake.install(mischief=at_call(HANG["hangs deaf"]))
+
+    done = expired.run("token")
+
+    assert (done.returncode, done.stdout) == (0, expired.given["access_token"] + "\n")
+    assert done.stderr.splitlines() == [
+        "waiting for the keyring …",
+        "authgate: warning: the keyring did not answer within 3 s; the token file is used",
+    ]
+
+
+@pytest.mark.parametrize(("signum", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, -signal.SIGTERM)])
+@pytest.mark.parametrize("mischief", [at_import(HANG["hangs"]), at_call(HANG["hangs deaf"])])
+def test_a_person_who_loses_patience_with_a_keyring_is_obeyed(client, fake, signum, status, mischief):
+    fake.install(mischief=mischief)
+    # A display, so that a person may be typing the keyring's password: the wait is long.
+    process = client.start("token", env={"DISPLAY": ":0"})
+    try:
+        assert process.stderr.readline() == "waiting for the keyring …\n"
+        process.send_signal(signum)
+        out, err = process.communicate(timeout=30)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        raise
+
+    assert (process.returncode, out) == (status, "")
+    assert err == ("authgate: error: interrupted\n" if signum == signal.SIGINT else "")
