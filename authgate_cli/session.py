@@ -55,7 +55,7 @@ def log_in(context: Context, force: bool = False) -> Checked:
         except TokenRefused:
             if issued.source == "environment":
                 raise
-            context.terminal.tell("The server does not accept the stored token any more.")
+            context.terminal.tell("The server no longer accepts the stored token.")
         except SignInNeeded as error:
             context.terminal.tell(f"{error.sentence}.")
     issued = _sign_in(context)
@@ -99,7 +99,7 @@ def usable_token(context: Context, min_ttl: float = EARLY, signs_in: bool = Fals
         left = stored.token.seconds_left(now) if stored and not lacking else 0.0
         if stored is None or left < STILL_USABLE:
             raise
-        context.terminal.warn(f"{error.message}; the present token is used, and is good for {left:.0f} s")
+        context.terminal.warn(f"{error.message}; using the current token, which is valid for another {left:.0f} s")
         return stored.issued
 
 
@@ -257,8 +257,8 @@ def require_own_issuer(context: Context, issued: IssuedToken) -> None:
         context.settings.require_trusted_issuer("AUTHGATE_TOKEN")
     elif not same_issuer(owner, context.settings.issuer):
         raise UsageError(
-            f"AUTHGATE_TOKEN is from {clean(owner, 100)}, and is not sent to {context.settings.issuer}",
-            "check AUTHGATE_URL, in a .env of this directory too",
+            f"AUTHGATE_TOKEN was issued by {clean(owner, 100)} and is not sent to {context.settings.issuer}",
+            "check AUTHGATE_URL, also in the .env of this directory",
         )
 
 

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from ..oauth.device import DeviceAuthorization, Pending, TryLater
     from ..system.terminal import Terminal
 
+_LINES_BELOW = 5  # of a QR code: an empty one, three that say what to do, and the one that waits
+
 
 def sign_in(context: Context) -> IssuedToken:
     """Show address and code, and return the tokens once the person has approved.
@@ -72,9 +74,9 @@ class DeviceSignIn:
                 token = context.server.accept(response, "signing in failed")
                 return context.store.keep_new(token, "device")
         if isinstance(verdict, device.TryLater):
-            self._note = f"; the server cannot be asked just now ({verdict.why})"
+            self._note = f"; the server cannot be asked right now ({verdict.why})"
         else:
-            self._note = "; the server asks to be asked less often" if verdict.slow_down else ""
+            self._note = "; the server wants fewer requests" if verdict.slow_down else ""
         self._poller = poller.advance(verdict, system.monotonic())
         return None
 
@@ -100,10 +102,12 @@ def begin(context: Context) -> DeviceAuthorization:
 def _show(authorization: DeviceAuthorization, terminal: Terminal, show_qr: bool) -> None:
     address = authorization.complete_uri or authorization.verification_uri
     modules = qr.encode(address) if show_qr and terminal.can_update else None
-    if modules and qr.columns(modules) <= terminal.width:
-        lines = qr.render(modules, colour=terminal.colour)
-        if terminal.can_show("".join(lines)):
-            terminal.prompt("\n".join(["", *lines, ""]))
+    if modules:
+        lines, (columns, rows) = qr.render(modules, colour=terminal.colour), terminal.size
+        fits = qr.columns(modules) <= columns and len(lines) + _LINES_BELOW <= rows
+        if fits and terminal.can_show("".join(lines)):
+            # With colours the last line, of the quiet zone, is white and looks empty already.
+            terminal.prompt("\n".join(["", *lines, *([] if terminal.colour else [""])]))
     terminal.prompt(f"To sign in, visit   {authorization.verification_uri}")
     terminal.prompt(f"and enter the code  {terminal.strong(authorization.user_code)}")
     if authorization.complete_uri:

@@ -17,6 +17,7 @@ from ..tokens import IssuedToken
 from ..values import TYPE_CHECKING, Value
 from .file_store import FileStore
 from .locks import Waiting
+from .token_file import Owner
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -155,9 +156,9 @@ class Store:
             if place is self.places[-1]:
                 raise
             if isinstance(failure, KeyringUnavailable):
-                self._terminal.explain(f"{failure.message}; the {self.places[-1].title} is used")
+                self._terminal.explain(f"{failure.message}; using the {self.places[-1].title}")
             else:
-                self._terminal.warn(f"{failure.message}; the {self.places[-1].title} is used")
+                self._terminal.warn(f"{failure.message}; using the {self.places[-1].title}")
         return None
 
     def _forget_quietly(self, place: Place) -> None:
@@ -169,9 +170,9 @@ class Store:
 
 def open_store(settings: Settings, system: System, terminal: Terminal, environ: Mapping[str, str]) -> Store:
     """Return the places that the settings allow; the keyring only where the package is installed or asked for."""
-    client, trusted = (settings.client_id, settings.issuer), settings.issuer_is_trusted
+    owner, trusted = Owner(settings.issuer, settings.client_id, settings.account), settings.issuer_is_trusted
     waiting = Waiting(system.now, system.monotonic, system.sleep, terminal.tell)
-    file = FileStore(settings.token_file, *client, waiting, terminal.warn, trusted)
+    file = FileStore(settings.token_file, owner, waiting, terminal.warn, trusted)
     if settings.store != "keyring" and not is_importable("keyring"):
         return Store((file,), terminal)
     from .keyring_store import KeyringStore
@@ -180,7 +181,7 @@ def open_store(settings: Settings, system: System, terminal: Terminal, environ: 
     # Somebody may be typing the keyring's password: then waiting for it makes sense.
     attended = not settings.no_input and (here.terminal or (here.display and not here.ci))
     lock_path = expand_home(DEFAULT_TOKEN_FILE, environ)
-    keyring = KeyringStore(*client, system.now, attended, terminal.tell, lock_path, trusted)
+    keyring = KeyringStore(owner, system.now, attended, terminal.tell, lock_path, trusted)
     if settings.store == "auto":
         return Store((keyring, file), terminal)
     chosen, other = (keyring, file) if settings.store == "keyring" else (file, keyring)
