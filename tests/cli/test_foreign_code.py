@@ -74,7 +74,7 @@ def test_what_was_never_stored_is_no_token(client, fake, name):
     done = client.run("token")
 
     assert (done.returncode, done.stdout) == (4, "")
-    assert "no token is stored" in done.stderr
+    assert "not signed in to" in done.stderr
 
 
 def test_noise_of_a_keyring_that_works_is_not_heard(client, fake):
