@@ -73,7 +73,7 @@ def machine_token(context: Context) -> IssuedToken:
         raise UsageError("client credentials need a secret", "set CLIENT_SECRET in the environment or in .env")
     fields = {"grant_type": "client_credentials", "scope": settings.scope or None}
     with context.system.uninterrupted():
-        token = context.server.grant(fields, "signing in failed")
+        token = context.server.grant(fields, "signing in failed")._replace(grant_type="client_credentials")
         try:
             stored = context.store.load()
             if stored and stored.token.is_personal:
@@ -112,7 +112,8 @@ def _hint(context: Context) -> str:
 
 def _may_use(context: Context, token: TokenSet, min_ttl: float) -> bool:
     """Tell whether a token that somebody else has stored meanwhile will do."""
-    if context.settings.is_machine and token.is_personal:
+    settings = context.settings
+    if settings.is_machine and (token.is_personal or settings.missing_scope(token)):
         return False
     return token.is_fresh(context.system.now(), min_ttl)
 

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
     from typing import TypeVar
 
+    from .tokens import TokenSet
+
     T = TypeVar("T")
 
 FLOWS = ("auto", "browser", "device", "client-credentials")
@@ -125,6 +127,16 @@ class Settings(Value):
     def issuer_is_trusted(self) -> bool:
         """Tell whether the user named the server: by a flag, the environment or `--env-file`."""
         return self.sources.get("AUTHGATE_URL") not in (FOUND, STORED)
+
+    def missing_scope(self, token: TokenSet) -> str:
+        """Return what `--scope` or AUTHGATE_SCOPE asks for and this token was not obtained for; "" for nothing.
+
+        Where nobody recorded anything, nothing is known to be missing.
+        """
+        had = token.scope if token.requested_scope is None else token.requested_scope
+        if had is None or "AUTHGATE_SCOPE" not in self.sources:
+            return ""
+        return " ".join(scope for scope in self.scope.split() if scope not in had.split())
 
     def require_trusted_issuer(self, variable: str) -> None:
         """Raise UsageError when this secret, exported by the user, would go to a server that the user has not named."""

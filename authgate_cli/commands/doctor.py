@@ -9,12 +9,12 @@ import stat
 
 from .. import report, session
 from ..errors import AuthGateError, FlowUnavailable, KeyringUnavailable, StoreFailed, Unreachable, UsageError
-from ..oauth import device
-from ..oauth.authorization import new_request, new_secret
-from ..oauth.messages import get, http_date
+from ..oauth.authorization import new_request
+from ..oauth.endpoints import scope_hint
+from ..oauth.messages import get, http_date, parse_query, quotable_error
 from ..server import fetch_metadata
 from ..settings import SECRET_VARIABLES, SETTINGS
-from ..sign_in import choose
+from ..sign_in import choose, device_flow
 from ..sign_in.callback_server import CallbackServer
 from ..store.keyring_store import KeyringStore
 from ..system.proxy import proxy_for
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from ..context import Context
-    from ..oauth.messages import Request, Response
+    from ..oauth.messages import OAuthError, Request, Response
 
 
 _ANOTHER_PORT = "stop the program that uses the port, or name another registered callback with --redirect-uri"
@@ -194,13 +194,13 @@ def client(context: Context) -> Iterator[Check]:
 
 
 def _device_flow(context: Context) -> Check:
-    settings, verifier = context.settings, new_secret(context.system.random_bytes)
-    client = settings.client_id, settings.client_secret
-    request = device.authorization_request(context.server.metadata, *client, settings.scope, verifier, settings.params)
+    grave = context.settings.flow == "device"
+    if not context.server.metadata.offers_device:
+        return _bad("device flow", "not offered: the server does not name it", "use --flow browser", grave)
     try:
-        device.parse_authorization(context.system.send(request), settings.issuer, verifier)
+        device_flow.begin(context)
     except FlowUnavailable as error:
-        return _bad("device flow", error.message, error.hint or "", settings.flow == "device")
+        return _bad("device flow", error.message, error.hint or "", grave)
     return ok("device flow", "the server offers it to this client")
 
 
@@ -212,12 +212,27 @@ def _browser_flow(context: Context) -> Iterator[Check]:
         return
     for uri in settings.redirect_uris:
         attempt = new_request(settings.client_id, uri, settings.scope, context.system.random_bytes)
-        status = context.system.send(get(attempt.url(endpoint, settings.params))).status
-        if status in (400, 401, 403, 404):
+        response = context.system.send(get(attempt.url(endpoint, settings.params)))
+        error = _redirected_error(response)
+        if error.code or response.status in (400, 401, 403, 404):
+            said = error if error.code else f"status {response.status}"
             remedy = f"register {uri}, byte for byte, for this client at the server, or see --redirect-uri"
-            yield _bad("browser flow", f"the server refuses client or redirect URI (status {status})", remedy, grave)
+            if error.code == "invalid_scope":
+                remedy = scope_hint(settings.scope)
+            elif error.code == "unauthorized_client":
+                remedy = "use --flow device, or have the sign-in by browser enabled for the client"
+            yield _bad("browser flow", f"the server refuses client or redirect URI ({said})", remedy, grave)
         else:
             yield ok("browser flow", f"redirect URI {uri} accepted so far")
+
+
+def _redirected_error(response: Response) -> OAuthError:
+    """Return the error that a redirect takes to the callback (RFC 6749 section 4.1.2.1); an empty one for none."""
+    try:
+        fields = parse_query(split(response.headers.get("location", "")).query)
+    except ValueError:
+        fields = {}
+    return quotable_error(fields, response.secrets)
 
 
 def keyring(context: Context) -> Iterator[Check]:

@@ -19,10 +19,11 @@ _MAY_LIVE = "the tokens are deleted here, but may stay valid at the server until
 
 
 class Outcome(Value):
-    """What became of the tokens of one owner at the server."""
+    """What became of the tokens of one owner at the server; the access token may be left to expire there."""
 
     owner: Owner
     offered: bool = True
+    expires: bool = False
     failure: AuthGateError | None = None
 
 
@@ -77,7 +78,7 @@ def _revoke(context: Context, owner: Owner, tokens: list[TokenSet]) -> Outcome:
         server = _server(context, owner)
         if server.metadata.revocation_endpoint is None:
             return Outcome(owner, offered=False)
-        return Outcome(owner, failure=_revoke_at(server, tokens))
+        return _revoke_at(server, owner, tokens)
     except AuthGateError as error:
         return Outcome(owner, failure=error)
 
@@ -97,22 +98,28 @@ def _server(context: Context, owner: Owner) -> Server:
     return Server(context.system, other, context.terminal)
 
 
-def _revoke_at(server: Server, tokens: list[TokenSet]) -> AuthGateError | None:
-    """Revoke the refresh tokens, then the access tokens; return the first failure.
+def _revoke_at(server: Server, owner: Owner, tokens: list[TokenSet]) -> Outcome:
+    """Revoke the refresh tokens, then the access tokens; the first failure is told.
 
-    A refusal of one says nothing about the next; that the server is away does.
+    A refusal of one says nothing about the next; that the server is away does. Some servers revoke
+    no access tokens (RFC 7009 section 2.2.1), which is no failure once the refresh token is gone.
     """
     failure: AuthGateError | None = None
+    ended = expires = False
     for kind in ("refresh_token", "access_token"):
         for secret in dict.fromkeys(getattr(token, kind) for token in tokens):
             try:
                 if secret:
                     server.revoke(secret, kind)
+                    ended = ended or kind == "refresh_token"
             except Refused as error:
-                failure = failure or error
+                if kind == "access_token" and ended and error.code == "unsupported_token_type":
+                    expires = True
+                else:
+                    failure = failure or error
             except Unreachable as error:
-                return failure or error
-    return failure
+                return Outcome(owner, failure=failure or error)
+    return Outcome(owner, expires=expires, failure=failure)
 
 
 def _look_after_leftovers(context: Context, remove: bool) -> None:
@@ -146,8 +153,10 @@ def _sentence(outcome: Outcome, everything: bool) -> str:
     client = f" as client {clean(outcome.owner.client_id, 100)}" if everything else ""
     account = _account(outcome.owner)
     if not outcome.offered:
-        return f"Signed out here{client}{account}; {issuer} does not offer revocation.\n"
-    return f"Signed out of {issuer}{client}{account}.\n"
+        rest = f"{issuer} does not offer revocation: the tokens live until they expire"
+        return f"Signed out here{client}{account}; {rest}.\n"
+    rest = "; the access token cannot be revoked there, and will expire by itself" if outcome.expires else ""
+    return f"Signed out of {issuer}{client}{account}{rest}.\n"
 
 
 def _account(owner: Owner) -> str:

@@ -98,8 +98,9 @@ def _status(context: Context) -> Status:
             return Status(issued, Claims(said) if said else None, asked)
         asked = None
         checked = session.check(context, issued)
-        asked = "server" if checked.userinfo.accepted or checked.tokeninfo.refused else None
-        return Status(issued, _accepted(context, checked), "server")
+        issued = checked.issued
+        asked = "server" if checked.is_proven or checked.tokeninfo.refused else None
+        return Status(issued, _accepted(context, checked), asked)
     except TokenRefused as failure:
         return Status(issued, None, "server", failure)
     except AuthGateError as failure:
@@ -114,10 +115,10 @@ def _found(context: Context) -> IssuedToken | None:
 
 
 def _accepted(context: Context, checked: Checked) -> Claims:
-    """Return what the server says of the user. Raise unless it shows that it accepts the token."""
+    """Return what the server says of the user. Raise when it does not show that it takes a person's token."""
     if checked.tokeninfo.refused:
         raise SignInNeeded("the server says that the token is not active", _sign_in(context))
-    if not checked.userinfo.accepted and not checked.tokeninfo.accepted:
+    if not (checked.is_proven or checked.is_machine):
         raise Refused(
             f"the server does not say whether the token is valid (UserInfo: {clean(checked.userinfo.reason)})",
             "authgate.pyz status --offline looks at the local clock only",

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from ..errors import Unreachable
+from ..errors import Refused, Unreachable
 from ..oauth import device
 from ..oauth.authorization import new_secret
+from ..oauth.endpoints import scope_hint
 from ..tokens import IssuedToken
 from ..values import TYPE_CHECKING
 from . import qr
@@ -32,7 +33,7 @@ class DeviceSignIn:
     def __init__(self, context: Context):
         """Ask for a code and show it. Raise FlowUnavailable when the server does not offer this."""
         self._context, now = context, context.system.monotonic
-        self._authorization = _authorize(context)
+        self._authorization = begin(context)
         _show(self._authorization, context.terminal, show_qr="no-qr" not in context.arguments.flags)
         self._poller = device.new_poller(self._authorization, now())
         self._note = ""
@@ -65,7 +66,7 @@ class DeviceSignIn:
         with system.uninterrupted():
             verdict: Pending | TryLater | None
             try:
-                response = system.send(context.server.token_request(self._authorization.poll()))
+                response = context.server.ask_for_token(self._authorization.poll())
                 verdict = device.interpret_poll(response, system.now())
             except Unreachable as error:
                 verdict = device.interpret_failure(error)
@@ -85,11 +86,17 @@ def clock(seconds: float) -> str:
     return f"{int(seconds) // 60}:{int(seconds) % 60:02d}"
 
 
-def _authorize(context: Context) -> DeviceAuthorization:
-    settings, metadata = context.settings, context.server.metadata
-    verifier, client = new_secret(context.system.random_bytes), (settings.client_id, settings.client_secret)
-    request = device.authorization_request(metadata, *client, settings.scope, verifier, settings.params)
-    return device.parse_authorization(context.system.send(request), settings.issuer, verifier)
+def begin(context: Context) -> DeviceAuthorization:
+    """Ask for a device code. Raise FlowUnavailable when the server does not offer this to the client."""
+    settings, verifier = context.settings, new_secret(context.system.random_bytes)
+    fields = device.authorization_fields(settings.scope, verifier, settings.params)
+    response = context.server.ask(context.server.metadata.device_authorization_endpoint, fields)
+    try:
+        return device.parse_authorization(response, settings.issuer, verifier)
+    except Refused as error:
+        if error.code == "invalid_scope":
+            error.hint = scope_hint(settings.scope)
+        raise
 
 
 def _show(authorization: DeviceAuthorization, terminal: Terminal, show_qr: bool) -> None:

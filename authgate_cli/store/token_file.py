@@ -17,7 +17,7 @@ import json
 from ..oauth.jwt import claimed_issuer, claimed_lifetime
 from ..oauth.strict_json import check_depth
 from ..text import clean
-from ..tokens import LATEST, TokenSet, is_number, is_token, parse_rfc3339, rfc3339
+from ..tokens import LATEST, TokenSet, is_number, is_secret, is_token, parse_rfc3339, rfc3339
 from ..urls import same_issuer
 from ..values import TYPE_CHECKING, Value
 
@@ -101,6 +101,8 @@ def read_entry(entry: object) -> TokenSet | None:
         issuer=_text(fields, "issuer"),
         client_id=_text(fields, "client_id"),
         lifetime=_lifetime(fields),
+        requested_scope=fields["requested_scope"] if isinstance(fields.get("requested_scope"), str) else None,
+        grant_type=_text(fields, "grant_type"),
     )
 
 
@@ -118,6 +120,10 @@ def write_entry(token: TokenSet, now: float, old: object = None) -> str | Fields
         "client_id": token.client_id,
         "issuer": token.issuer,
     }
+    for name in ("requested_scope", "grant_type"):
+        value = getattr(token, name)
+        if value is not None or name in before:
+            told[name] = value or ""
     if before and set(before) <= PYTHON_SDK:
         told = {name: value for name, value in told.items() if name in PYTHON_SDK}
     elif before:
@@ -154,7 +160,7 @@ def _text(fields: Fields, name: str) -> str | None:
 
 
 def _token(fields: Fields, name: str) -> str | None:
-    return fields[name] if is_token(fields.get(name)) else None
+    return fields[name] if is_secret(fields.get(name)) else None
 
 
 def _lifetime(fields: Fields) -> float | None:
@@ -223,9 +229,11 @@ def find_for_issuer(get: Callable[[str], TokenSet | None], owner: Owner, trusted
     if issuer is not None and same_issuer(issuer, owner.issuer):
         return Found(owner.key, shared)
     own_key = f"{owner.key}@{owner.issuer}"
-    own = get(own_key)
-    if own and same_issuer(_issuer(own) or "", owner.issuer):
-        return Found(own_key, own)
+    typed = own_key[:-1] if own_key.endswith("/") else own_key + "/"  # one slash more or less
+    for key in (own_key, typed):
+        own = get(key)
+        if own and same_issuer(_issuer(own) or "", owner.issuer):
+            return Found(key, own)
     if shared is None:
         return Found(owner.key)
     if issuer is None and trusted:
