@@ -125,5 +125,12 @@ def _trace(argv: list[str], terminal: Terminal) -> None:
     if "--debug" in ours:
         import traceback
 
-        for line in traceback.format_exc().rstrip().split("\n"):
-            terminal.prompt(escape(line))  # an exception may quote what a server sent
+        error: BaseException | None = sys.exc_info()[1]
+        while error:
+            # The message of another's exception may quote a secret that a server has sent back.
+            message = f": {error.message}" if isinstance(error, AuthGateError) else ""
+            terminal.prompt("Traceback (most recent call last):")
+            for line in "".join(traceback.format_tb(error.__traceback__)).splitlines():
+                terminal.prompt(escape(line))
+            terminal.prompt(escape(type(error).__name__ + message))
+            error = error.__cause__ or (None if error.__suppress_context__ else error.__context__)

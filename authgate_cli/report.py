@@ -38,7 +38,7 @@ def as_text(checked: Checked, now: float, show_tokens: bool) -> str:
     token = checked.issued.token
     shown = _unmasked if show_tokens else mask
     lines = [
-        *_user(checked.userinfo, shown(token.access_token), show_tokens),
+        *_user(checked.userinfo, token, shown(token.access_token), show_tokens),
         f"Access Token: {shown(token.access_token)}",
         f"Refresh Token: {shown(token.refresh_token)}",
         f"Token Type: {clean(token.token_type, WORD)}",
@@ -46,7 +46,7 @@ def as_text(checked: Checked, now: float, show_tokens: bool) -> str:
         f"Expires At: {'never' if token.expires_at is None else rfc3339(token.expires_at)}",
         f"Scope: {clean(token.scope or '', SCOPES) or '(none)'}",
         f"ID Token: {shown(token.id_token)}",
-        *_tokeninfo(checked.tokeninfo, show_tokens),
+        *_tokeninfo(checked.tokeninfo, token, show_tokens),
     ]
     return "\n".join(lines) + "\n"
 
@@ -55,9 +55,9 @@ def as_json(checked: Checked, settings: Settings, now: float, show_tokens: bool)
     """Return the report as one JSON document; its text is ASCII, everything else escaped."""
     return document(
         {
-            "user": claims(checked.userinfo.claims, show_tokens),
+            "user": claims(checked.userinfo.claims, show_tokens, checked.issued.token),
             "token": token_fields(checked.issued.token, now, show_tokens),
-            "tokeninfo": claims(checked.tokeninfo.claims, show_tokens),
+            "tokeninfo": claims(checked.tokeninfo.claims, show_tokens, checked.issued.token),
             "source": checked.issued.source,
             "store": checked.issued.stored_in,
             "issuer": settings.issuer,
@@ -81,19 +81,29 @@ def token_fields(token: TokenSet, now: float, show_tokens: bool) -> dict[str, An
     }
 
 
-def claims(said: Json | None, show_tokens: bool) -> Json | None:
-    """Return claims as they may be shown; a distributed one, say, has an access token (OpenID Connect Core 5.6.2)."""
-    return said if show_tokens or said is None else {name: _masked(name, value) for name, value in said.items()}
+def claims(said: Json | None, show_tokens: bool, token: TokenSet | None = None) -> Json | None:
+    """Return claims as they may be shown: a distributed one, say, has an access token (OpenID Connect Core 5.6.2).
+
+    The server may also repeat a secret of `token`.
+    """
+    if show_tokens or said is None:
+        return said
+    own = [secret for secret in (token and token.access_token, token and token.refresh_token) if secret]
+    return {name: _masked(name, value, own) for name, value in said.items()}
 
 
-def _masked(name: str, value: Any) -> Any:
+def _masked(name: str, value: Any, own: list[str]) -> Any:
     """Mask the secrets in the value of a claim; what is inside of it has its name, or one of its own."""
     if isinstance(value, dict):
-        return {inner: _masked(name if _SECRET_NAME.search(name) else inner, each) for inner, each in value.items()}
+        return {
+            inner: _masked(name if _SECRET_NAME.search(name) else inner, each, own) for inner, each in value.items()
+        }
     if isinstance(value, list):
-        return [_masked(name, each) for each in value]
+        return [_masked(name, each, own) for each in value]
     if not isinstance(value, str):
         return value
+    for secret in own:
+        value = value.replace(secret, mask(secret))
     return mask(value) if _SECRET_NAME.search(name) and value else _JWT.sub(lambda found: mask(found[0]), value)
 
 
@@ -102,8 +112,8 @@ def document(fields: dict[str, Any]) -> str:
     return json.dumps(fields, indent=2) + "\n"
 
 
-def _user(userinfo: Claims, shown_token: str, show_tokens: bool) -> list[str]:
-    said = claims(userinfo.claims, show_tokens)
+def _user(userinfo: Claims, token: TokenSet, shown_token: str, show_tokens: bool) -> list[str]:
+    said = claims(userinfo.claims, show_tokens, token)
     if said is None:
         return [f"Token: {shown_token} (UserInfo not available: {clean(userinfo.reason)})"]
     return [f"User: {person(said)}", f"Subject: {clean(said['sub'])}"]
@@ -138,8 +148,8 @@ def lifetime(token: TokenSet, now: float) -> tuple[str, str]:
     return ("Expires", f"in {_duration(seconds)} ({when})") if seconds > 0 else ("Expired", when)
 
 
-def _tokeninfo(tokeninfo: Claims, show_tokens: bool) -> list[str]:
-    said = claims(tokeninfo.claims, show_tokens)
+def _tokeninfo(tokeninfo: Claims, token: TokenSet, show_tokens: bool) -> list[str]:
+    said = claims(tokeninfo.claims, show_tokens, token)
     if said is None:
         return [f"TokenInfo: not available ({clean(tokeninfo.reason)})"]
     lines = [f"TokenInfo Active: {clean(said.get('active', '(none)'))}"]

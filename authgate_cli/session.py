@@ -222,7 +222,8 @@ def _sign_in(context: Context) -> IssuedToken:
     except StoreCorrupt:
         before = []  # nothing can be read there
     issued = sign_in(context)
-    if issued.save_error or not context.server.metadata.is_authgate:
+    metadata = context.server.metadata
+    if issued.save_error or not (metadata.is_authgate and metadata.revocation_endpoint):
         return issued
     for stored in before:
         token, owner = stored.token, stored.token.issuer

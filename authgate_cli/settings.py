@@ -318,6 +318,8 @@ def _params(words: Iterable[str], consents: bool) -> dict[str, str]:
         name, equals, value = word.partition("=")
         if not name or not equals:
             raise UsageError("--param has to be NAME=VALUE", "for example --param login_hint=jane@example.com")
+        if not word.isprintable():
+            raise UsageError("--param has characters that cannot be sent", "was a line break copied?")
         if name in OWN_PARAMETERS or (name == "prompt" and consents):
             raise UsageError(f"--param {name} is set by authgate itself", "leave it out, or see authgate.pyz --help")
         if name in params:

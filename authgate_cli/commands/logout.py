@@ -37,7 +37,7 @@ def run(context: Context) -> int:
         context.terminal.warn("AUTHGATE_TOKEN is still set, and is used until you unset it")
     outcomes: list[Outcome] = []
     if find(context):
-        if not everything:
+        if any(_is_configured(context, owner) for owner in find(context)):
             context.server  # noqa: B018  raises before anything is forgotten
         with locked(context, context.store.all_places):  # nobody may refresh what is being revoked
             found = find(context)  # somebody may have refreshed
@@ -83,10 +83,16 @@ def _revoke(context: Context, owner: Owner, tokens: list[TokenSet]) -> Outcome:
         return Outcome(owner, failure=error)
 
 
+def _is_configured(context: Context, owner: Owner) -> bool:
+    """Tell whether these are the tokens of the client that is set, at the issuer that is set."""
+    settings = context.settings
+    return owner.client_id == settings.client_id and same_issuer(owner.issuer, settings.issuer)
+
+
 def _server(context: Context, owner: Owner) -> Server:
     """Return the server of an owner. The secret that is set belongs to the client that is set, at its issuer."""
     settings = context.settings
-    if owner.client_id == settings.client_id and same_issuer(owner.issuer, settings.issuer):
+    if _is_configured(context, owner):
         return context.server
     try:
         safe = split(owner.issuer).is_safe

@@ -143,7 +143,7 @@ def _lines(context: Context, status: Status) -> list[tuple[str, str]]:
     token, now = status.issued.token, context.system.now()
     lines = [("Server", context.settings.issuer), ("Client", context.settings.client_id or "(none)")]
     if status.user and status.user.claims:
-        lines.insert(0, ("User", report.person(status.user.claims)))
+        lines.insert(0, ("User", report.person(report.claims(status.user.claims, False, status.issued.token) or {})))
     elif status.user:
         lines.insert(0, ("User", f"not available ({clean(status.user.reason)})"))
     if context.settings.account and status.issued.source == "stored":
@@ -178,7 +178,7 @@ def _as_fields(context: Context, status: Status) -> dict[str, object]:
     return {
         "signed_in": status.failure is None,
         "reason": _reason(status),
-        "user": report.claims(status.user.claims, show_tokens) if status.user else None,
+        "user": report.claims(status.user.claims, show_tokens, issued and issued.token) if status.user else None,
         "token": token,
         "source": issued.source if issued else None,
         "store": issued.stored_in if issued else None,

@@ -124,7 +124,8 @@ def parse_userinfo(response: Response) -> Claims:
     error, forbidden = read_error(response), response.status == 403
     if forbidden and error.code == "insufficient_scope":  # the one reason that only a good token gets
         return Claims(reason=error.code, accepted=True)
-    if response.status == 401 or (forbidden and not response.is_html):  # a proxy's page is no word of the server's
+    is_answer = not response.is_html or "www-authenticate" in response.headers  # a proxy's page is none
+    if is_answer and (response.status == 401 or forbidden):
         raise token_refused(str(error) if error.code else "", error.code or f"status {response.status}", forbidden)
     if response.status in (404, 405, 501):
         return Claims(reason=error.code or f"status {response.status}")

@@ -231,11 +231,12 @@ def check_reachable(response: Response, what: str) -> None:
 
 
 def check_data(response: Response, what: str) -> None:
-    """Raise Unreachable also for a page where data belongs: something stands in between."""
+    """Raise Unreachable also for a web page or a redirect in place of an answer: something stands in between."""
     check_reachable(response, what)
-    if response.is_html:
+    kind = "redirect" if 300 <= response.status < 400 else "web page"
+    if response.is_html or kind == "redirect":
         raise Unreachable(
-            f"{what}: a web page came instead of an answer (status {response.status})",
+            f"{what}: a {kind} came instead of an answer (status {response.status})",
             "is a proxy or a sign-in page of the network in between? Is AUTHGATE_URL right?",
         )
 

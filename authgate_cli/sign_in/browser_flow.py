@@ -198,7 +198,7 @@ def _exchange(context: Context, request: AuthorizationRequest, callback: Callbac
         with system.uninterrupted():
             response = server.ask_for_token(request.exchange(callback.code))
             wait = retry_after(response.headers, system.now())
-            wait = pause if wait is None else wait
+            wait = pause if wait is None else max(wait, _FIRST_PAUSE)  # a server may say 0 for ever
             # A rate limit is the one answer that says that the code has not been spent.
             if response.status != 429 or system.monotonic() + wait > deadline:
                 token = server.accept(response, "signing in failed", request.nonce)

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 _LARGEST = 1024 * 1024
+_MAX_WARNINGS = 10  # about malformed lines
 # Without O_NONBLOCK a FIFO behind a symbolic link would hang us; O_NOCTTY is for terminals there.
 _FLAGS = os.O_RDONLY
 for _name in ("O_NONBLOCK", "O_NOCTTY", "O_CLOEXEC", "O_BINARY"):
@@ -63,8 +64,10 @@ def read_env_file(path: str, named: bool, warn: Callable[[str], None]) -> dict[s
             warn(f"{path} is ignored: it cannot be read ({error.strerror})")
         return {}
     content = parse(data)
-    for number in content.malformed:
+    for number in content.malformed[:_MAX_WARNINGS]:
         warn(f"line {number} of {path} is malformed and is skipped")
+    if len(content.malformed) > _MAX_WARNINGS:
+        warn(f"{len(content.malformed) - _MAX_WARNINGS} more lines of {path} are malformed and are skipped")
     values = {name: value for name, value in content.values.items() if name in VARIABLES}
     if not named:
         refused = sorted(name for name in values if values[name].strip() and name not in FOUND_MAY_SET)

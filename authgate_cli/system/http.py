@@ -125,7 +125,8 @@ class Http:
         try:
             with opener.open(outgoing) as response:
                 return _read(response, url, limits)
-        except (OSError, http.client.HTTPException, TooMuchData) as error:
+        # OverflowError and ValueError: http.client's own, of a chunk with a negative size.
+        except (OSError, http.client.HTTPException, TooMuchData, OverflowError, ValueError) as error:
             cause = error.reason if isinstance(error, urllib.error.URLError) else error
             raise self._failure(cause, url, limits, connection.is_open) from error  # type: ignore[arg-type]
 

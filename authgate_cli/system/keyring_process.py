@@ -11,6 +11,7 @@ from __future__ import annotations
 import faulthandler
 import json
 import os
+import signal
 import subprocess
 import sys
 
@@ -68,7 +69,10 @@ class KeyringProcess:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._process.kill()
+        try:
+            os.killpg(self._process.pid, signal.SIGKILL)  # and what a backend may have started
+        except (AttributeError, OSError):  # Windows; or it has ended
+            self._process.kill()
         self._process.wait()
         for pipe in (self._process.stdin, self._process.stdout):
             if pipe:

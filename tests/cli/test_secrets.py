@@ -57,7 +57,7 @@ def test_no_secret_is_in_the_arguments_or_the_browsers_environment(confidential,
 
 
 FAILURES = {
-    "refused": {"status": 400, "body": {"error": "invalid_client"}},
+    "refused": {"status": 400, "body": {"error": "unauthorized_client"}},
     "not JSON": {"status": 200, "body": b"nonsense"},
     "half an answer": {"drop": "body"},
     "no answer": {"drop": "after"},

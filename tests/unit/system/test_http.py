@@ -193,6 +193,7 @@ HOSTILE = {
     "cut off in the head": (START + b"Content-Le", CUT_OFF),
     "cut off before the end of the head": (START + b"Content-Length: 0\r\n", CUT_OFF),
     "cut off in the body": (START + b"Content-Length: 8\r\n\r\nhalf", CUT_OFF),
+    "a chunk of a negative size": (CHUNKED + b"-5\r\nhello", NOT_HTTP),
     "cut off in a chunk": (CHUNKED + b"8\r\nhalf", CUT_OFF),
     "cut off between chunks": (CHUNKED + b"4\r\nhalf\r\n", CUT_OFF),
     "another protocol": (b"SSH-2.0-OpenSSH_9.6\r\n", NOT_HTTP),

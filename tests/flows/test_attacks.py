@@ -1,0 +1,92 @@
+"""What a penetration test of the archive found: each case broke a promise once."""
+
+import json
+
+import pytest
+
+DISCOVERY = "/.well-known/openid-configuration"
+
+
+def test_an_authgate_without_revocation_is_asked_for_none(authgate, server):
+    authgate("--flow", "device")
+    server.misbehave(DISCOVERY, times=None, edit=lambda told: {**told, "revocation_endpoint": None})
+
+    assert authgate("login", "--force", "--flow", "device").status == 0
+
+
+def test_a_server_that_always_says_wait_no_time_is_not_flooded(authgate, server, robot, callback):
+    server.misbehave("/oauth/token", times=None, status=429, headers={"Retry-After": "0"})
+
+    result = authgate("--flow", "browser", "--redirect-uri", callback, browser=robot())
+
+    assert result.status == 3
+    assert 2 <= server.count("POST", "/oauth/token") <= 46  # 90 s, and 2 s at least between two
+
+
+def test_a_traceback_does_not_repeat_what_another_exception_says(authgate):
+    secret = "".join(("secret-of-", "the-server"))  # the traceback shows source lines
+
+    def send(request):
+        raise ValueError(secret)
+
+    result = authgate("--debug", "--flow", "device", send=send)
+
+    assert (result.status, result.out) == (70, "")
+    assert "ValueError" in result.err
+    assert secret not in result.err
+
+
+@pytest.mark.parametrize("arguments", [("logout",), ("logout", "--all")], ids=" ".join)
+def test_signing_out_forgets_nothing_that_it_may_not_revoke(authgate, server, home, token_file, arguments):
+    authgate("--flow", "device")
+    before = token_file.read_bytes()
+    (home / ".env").write_text(f"AUTHGATE_URL={server.issuer}\n")
+
+    result = authgate(*arguments, env={"AUTHGATE_URL": None, "CLIENT_SECRET": "hush"})
+
+    assert result.status == 2
+    assert token_file.read_bytes() == before
+
+
+@pytest.mark.parametrize("command", ["login", "status"])
+@pytest.mark.parametrize("form", [(), ("--json",)], ids=["text", "json"])
+def test_a_token_that_userinfo_repeats_is_masked(authgate, server, token_file, command, form):
+    authgate("--flow", "device")
+    token = json.loads(json.loads(token_file.read_text())["data"][server.client_id])["access_token"]
+    server.misbehave("/oauth/userinfo", edit=lambda told: {**told, "name": f"my {token}", "more": [token]})
+
+    result = authgate(command, *form)
+
+    assert result.status == 0
+    assert token[8:60] not in result.out
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        {"status": 302, "headers": {"Location": "http://portal.example/"}},
+        {"status": 401, "body": b"<html>Sign in to the Wi-Fi</html>"},
+        {"status": 200, "body": b"<html>Sign in to the Wi-Fi</html>"},
+    ],
+    ids=["redirect", "page with 401", "page"],
+)
+def test_what_a_portal_says_is_no_word_about_a_stored_token(authgate, server, token_file, answer):
+    authgate("--flow", "device")
+    before = token_file.read_bytes()
+    server.misbehave("/oauth/userinfo", times=None, **answer)
+
+    assert [authgate(command).status for command in ("login", "status")] == [3, 3]
+    assert token_file.read_bytes() == before
+
+
+def test_a_parameter_that_is_no_text_is_a_wrong_setting(authgate):
+    assert authgate("--param", "login_hint=\udcff").status == 2
+
+
+def test_of_many_malformed_lines_only_some_are_named(authgate, home):
+    (home / ".env").write_text("nonsense\n" * 10_000)
+
+    result = authgate("status", "--offline")
+
+    assert result.err.count("is malformed") == 10
+    assert "9990 more lines of .env are malformed" in result.err
