@@ -18,7 +18,7 @@ from ..sign_in import choose
 from ..sign_in.callback_server import CallbackServer
 from ..store.keyring_store import KeyringStore
 from ..system.proxy import proxy_for
-from ..system.tls import tls_context
+from ..system.sockets import tls_context
 from ..text import clean
 from ..urls import split
 from ..values import TYPE_CHECKING, Value

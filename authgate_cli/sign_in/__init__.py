@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from ..context import Context
-    from ..system.environment import Environment
+    from ..system.browser import Environment
 
 
 class Choice(Value):

@@ -22,7 +22,7 @@ from http.server import BaseHTTPRequestHandler
 from ..errors import CallbackUnavailable
 from ..oauth.authorization import read_query
 from ..oauth.jwt import base64url_encode
-from ..system.limits import Limits, PlainSocket
+from ..system.sockets import Limits, PlainSocket
 from ..text import clean
 from ..values import TYPE_CHECKING, Value
 

@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from authgate_cli.system.environment import Environment
+from authgate_cli.system.browser import Environment
 
 
 def without_userinfo(server):
@@ -83,7 +83,7 @@ def test_status_and_doctor_print_their_document_in_every_case(authgate, command,
 
 
 def test_ssh_line_names_the_port_of_the_ssh_server():
-    from authgate_cli.system.environment import detect
+    from authgate_cli.system.browser import detect
 
     environ = {"SSH_CONNECTION": "1.2.3.4 5 6.7.8.9 2222", "USER": "joe"}
 

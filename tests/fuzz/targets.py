@@ -36,7 +36,7 @@ from authgate_cli.sign_in import qr
 from authgate_cli.sign_in.callback_server import CallbackServer
 from authgate_cli.store import token_file
 from authgate_cli.system import env_file
-from authgate_cli.system.environment import detect
+from authgate_cli.system.browser import detect
 from authgate_cli.system.http import Http
 from authgate_cli.system.proxy import proxy_for
 from authgate_cli.system.terminal import Terminal
