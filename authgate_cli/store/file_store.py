@@ -15,7 +15,6 @@ from .private_file import (
     read_private,
     remove_leftovers,
     replace_private,
-    require_private,
 )
 from .token_file import find_for_issuer
 
@@ -118,7 +117,7 @@ class FileStore:
     def _locked(self, work: Callable[[Callable[[], None]], None]) -> None:
         """Do some work under the lock, and all of it again if the lock was lost before anything was replaced."""
         for _ in range(_ATTEMPTS):
-            require_private(self.path)  # before a lock is put where no file of ours can be
+            read_private(self.path)  # before a lock is put where no file of ours can be
             try:
                 with file_lock(self.path, self._waiting) as require_lock:
                     return work(require_lock)

@@ -15,7 +15,7 @@ from __future__ import annotations
 import errno
 import os
 import stat
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 from ..errors import StoreFailed, Unreachable
 from ..system.signals import uninterrupted
@@ -118,10 +118,8 @@ def _make(lock: str, now: Callable[[], float]) -> int:
             return -1  # Windows says so of a file that is just being removed
         hint = "name a --token-file elsewhere, or set AUTHGATE_TOKEN"
         raise StoreFailed(f"{lock} cannot be created: {error.strerror}", hint) from error
-    try:
+    with suppress(OSError):  # the name alone is the lock; a full disk is found out by the write that follows
         os.write(descriptor, str(os.getpid()).encode())
-    except OSError:
-        pass  # the name alone is the lock; a full disk is found out by the write that follows
     return descriptor
 
 
@@ -142,14 +140,11 @@ def _take_over(lock: str, now: Callable[[], float]) -> None:
             hint = "have it removed, or name a --token-file in a directory of your own"
             raise StoreFailed(f"{lock}{_whose(lock)} is left over and cannot be removed", hint) from error
         return  # somebody else was faster; the next attempt sees
-    try:
+    with suppress(OSError):  # there is a new one already
         after = os.lstat(aside)
         if (after.st_ino, after.st_mtime_ns) != (before.st_ino, before.st_mtime_ns):
             os.link(aside, lock)
-    except OSError:
-        pass  # there is a new one already
-    finally:
-        remove_quietly(aside)
+    remove_quietly(aside)
 
 
 def _whose(lock: str) -> str:
@@ -210,10 +205,8 @@ def _open(lock: str) -> int:
         descriptor = _open_or_create(lock)
         problem = what_is_wrong(os.fstat(descriptor))
     except OSError as error:
-        try:
+        with suppress(OSError):  # nothing is there
             problem = what_is_wrong(os.lstat(lock))
-        except OSError:
-            pass  # nothing is there
         if problem is None and isinstance(error, PermissionError) and os.access(os.path.dirname(lock) or ".", os.W_OK):
             problem = f"cannot be opened ({error.strerror})"  # somebody else's until a moment ago, or immutable
         if problem is None:

@@ -202,7 +202,7 @@ def check_environment(environ):
 
 
 def check_dotenv(data):
-    values = env_file.parse(data).values
+    values, _ = env_file.parse(data)
     refusal(resolve, {}, {}, values)
 
 

@@ -10,7 +10,6 @@ from authgate_cli.oauth.id_token import Expected
 from authgate_cli.oauth.jwt import Jwt
 from authgate_cli.oauth.messages import Request, Response
 from authgate_cli.settings import Settings
-from authgate_cli.system.env_file import DotEnv
 from authgate_cli.tokens import IssuedToken, TokenSet
 from authgate_cli.values import Value
 
@@ -67,7 +66,6 @@ HOLDERS = [
     TokenSet(SECRET, refresh_token=SECRET, id_token=SECRET),
     IssuedToken(TokenSet(SECRET), "stored"),
     Settings(client_secret=SECRET, access_token=SECRET),
-    DotEnv({"CLIENT_SECRET": SECRET}),
     Request("POST", f"https://auth.example.com/?code={SECRET}", {"Authorization": SECRET}, SECRET),
     Response(200, {"set-cookie": SECRET}, SECRET.encode()),
     AuthorizationRequest("client", "http://127.0.0.1/", "openid", state=SECRET, verifier=SECRET, nonce=SECRET),
