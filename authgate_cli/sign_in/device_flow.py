@@ -5,6 +5,7 @@ from __future__ import annotations
 from ..errors import Unreachable
 from ..oauth import device
 from ..oauth.authorization import new_secret
+from ..system.terminal import clock
 from ..tokens import IssuedToken
 from ..values import TYPE_CHECKING
 from . import qr
@@ -76,11 +77,6 @@ class DeviceSignIn:
             self._note = "; the server asks to be asked less often" if verdict.slow_down else ""
         self._poller = poller.advance(verdict, system.monotonic())
         return None
-
-
-def clock(seconds: float) -> str:
-    """Return a time that is left, as minutes and seconds."""
-    return f"{int(seconds) // 60}:{int(seconds) % 60:02d}"
 
 
 def _authorize(context: Context) -> DeviceAuthorization:

@@ -15,8 +15,7 @@ from ..errors import KeyringUnavailable, StoreFailed
 from ..settings import DEFAULT_TOKEN_FILE, expand_home, is_issuer
 from ..tokens import IssuedToken
 from ..values import TYPE_CHECKING, Value
-from .file_store import FileStore
-from .locks import Waiting
+from .file_store import FileStore, Waiting
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

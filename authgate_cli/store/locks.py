@@ -25,6 +25,8 @@ from .private_file import create_private, remove_quietly, what_is_wrong
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from .file_store import Waiting
+
 try:
     import fcntl
 except ImportError:  # Windows
@@ -32,42 +34,11 @@ except ImportError:  # Windows
     import msvcrt
 
 STALE = 30.0  # seconds after which `<file>.lock` is nobody's any more
-_NOTICE_AFTER = 2.0  # seconds of waiting after which the person is told
 _OPEN = os.O_RDWR | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NONBLOCK", 0)
 
 
 class LockLost(Exception):
     """Somebody else has taken our lock over, and may have written meanwhile."""
-
-
-class Waiting:
-    """Wait with a clock that tests can turn: `now` in seconds since 1970, monotonic, sleep. `tell` the person."""
-
-    def __init__(
-        self,
-        now: Callable[[], float],
-        monotonic: Callable[[], float],
-        sleep: Callable[[float], None],
-        tell: Callable[[str], None] = lambda text: None,
-    ):
-        self.now, self.monotonic, self.sleep, self.tell = now, monotonic, sleep, tell
-
-    def retry_until(self, attempt: Callable[[], bool], seconds: float, notice: Callable[[], None]) -> bool:
-        """Try, with growing pauses up to 0.1 s, until it works; False when the time is over.
-
-        `notice` is called once when two seconds have passed.
-        """
-        begun, pause, noticed = self.monotonic(), 0.002, False
-        while not attempt():
-            waited = self.monotonic() - begun
-            if waited >= seconds:
-                return False
-            if waited >= _NOTICE_AFTER and not noticed:
-                noticed = True
-                notice()
-            self.sleep(pause)
-            pause = min(pause * 1.5, 0.1)
-        return True
 
 
 @contextmanager

@@ -188,6 +188,11 @@ class Terminal:
             self._stderr = None
 
 
+def clock(seconds: float) -> str:
+    """Return a time that is left, as minutes and seconds."""
+    return f"{int(seconds) // 60}:{int(seconds) % 60:02d}"
+
+
 def reserve_standard_descriptors() -> None:
     """Give /dev/null the place of a standard stream that is closed.
 

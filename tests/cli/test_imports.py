@@ -10,7 +10,7 @@ SLOW = {
 }
 NETWORK_AND_FLOWS = {
     *("server", "keys", "sign_in", "refresh", "report", "system.http", "oauth.messages", "oauth.endpoints"),
-    *("system.keyring_process", "store.keyring_store"),
+    *("system.keyring_process", "system.env_file", "store.keyring_store", "store.locks"),
 }
 
 

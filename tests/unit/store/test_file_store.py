@@ -7,8 +7,8 @@ import pytest
 from own_process import run
 
 from authgate_cli.errors import StoreFailed
-from authgate_cli.store.file_store import FileStore
-from authgate_cli.store.locks import STALE, Waiting
+from authgate_cli.store.file_store import FileStore, Waiting
+from authgate_cli.store.locks import STALE
 from authgate_cli.tokens import TokenSet
 
 NOW = 1_800_000_000.0
@@ -155,7 +155,7 @@ def test_that_nothing_can_be_saved_is_found_out_before_a_sign_in(place, check):
     code = f"""
         import resource, sys, time
         from authgate_cli.store.file_store import FileStore
-        from authgate_cli.store.locks import Waiting
+        from authgate_cli.store.file_store import Waiting
         from authgate_cli.errors import StoreFailed
 
         resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096))  # as good as a disk that is nearly full
