@@ -93,13 +93,11 @@ def _run(
     if "version" in flags:
         terminal.result(f"authgate {__version__}\n")
         return 0
-    if "help" in flags:
+    if "help" in flags or arguments.command == "help":
         from .commands import help
 
-        explicit = any(word == arguments.command for word in argv)
-        command = COMMANDS[arguments.command]
-        terminal.result(help.for_command(command) if explicit else help.for_program(COMMANDS))
-        return 0
+        asked = "help" in flags and arguments.command in argv
+        return help.show(arguments, arguments.command if asked else "", terminal)
     terminal.quiet, terminal.verbose = "quiet" in flags, "verbose" in flags
     warnings: list[str] = []
     try:

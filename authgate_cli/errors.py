@@ -36,6 +36,10 @@ class Refused(AuthGateError):
         self.code = code
 
 
+class NoSubject(Refused):
+    """UserInfo does not say who it is about: it knows no machines, or the scope openid is missing."""
+
+
 class OutputFailed(AuthGateError):
     """The result could not be written to stdout."""
 
@@ -82,12 +86,12 @@ class SignInNeeded(AuthGateError):
 class TokenRefused(SignInNeeded):
     """The server says that the access token is not good (any more).
 
-    `code` is its reason, `server_time` its clock in seconds since 1970; 0 where it shows none.
+    `code` is its reason. What is only `forbidden` (403) some servers say to a good token too.
     """
 
-    def __init__(self, message: str, hint: str | None = None, code: str = "", server_time: float = 0.0):
+    def __init__(self, message: str, hint: str | None = None, code: str = "", forbidden: bool = False):
         super().__init__(message, hint)
-        self.code, self.server_time = code, server_time
+        self.code, self.forbidden = code, forbidden
 
 
 class Denied(SignInNeeded):

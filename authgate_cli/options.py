@@ -109,11 +109,11 @@ def _arguments(
     for flag in flags:
         if flag not in general | own:
             owners = [other.name for other in commands.values() if flag in {option.name for option in other.options}]
-            raise UsageError(f"--{flag} does not go with {name!r}", f"it belongs to {' and '.join(owners)}")
+            raise UsageError(f"--{flag} cannot be used with {name!r}", f"it belongs to {' and '.join(owners)}")
     if words[:1] == ["--"]:
         words.pop(0)
     if words and not command.operands:
-        raise UsageError(f"{name!r} takes no arguments, and there are {len(words)}", f"see authgate.pyz {name} --help")
+        raise UsageError(f"{name!r} takes no arguments ({len(words)} given)", f"see authgate.pyz {name} --help")
     return Arguments(name, flags, tuple(words))
 
 

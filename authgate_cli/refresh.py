@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from .store import Place, StoredToken
     from .tokens import TokenSet
 
-_SIGN_IN = "sign in again with authgate.pyz login"
 # What servers call a refresh token that has expired or was revoked; Dex, for one, says invalid_request.
 _DEAD_TOKEN = ("invalid_grant", "invalid_request", "invalid_token")
 
@@ -60,7 +59,7 @@ def renew(context: Context, stored: StoredToken | None, min_ttl: float, refused:
         if context.settings.is_machine:
             return machine_token(context)
         if current is None:
-            raise SignInNeeded("the token has been removed meanwhile", _SIGN_IN)
+            raise SignInNeeded("the stored token was removed while we waited", _hint(context))
         return _refresh(context, current)
 
 
@@ -75,11 +74,11 @@ def machine_token(context: Context) -> IssuedToken:
         raise UsageError("client credentials need a secret", "set CLIENT_SECRET in the environment or in .env")
     fields = {"grant_type": "client_credentials", "scope": settings.scope or None}
     with context.system.uninterrupted():
-        token = context.server.grant(fields, "signing in failed")
+        token = context.server.grant(fields, "signing in failed")._replace(grant_type="client_credentials")
         try:
             stored = context.store.load()
             if stored and stored.token.is_personal:
-                raise StoreFailed("a person's token is stored for this client")
+                raise StoreFailed("a person's token is stored for this client; --account keeps a machine's beside it")
             return IssuedToken(token, "client-credentials", context.store.save_new(token))
         except StoreFailed as error:
             context.terminal.explain(f"the token is not stored: {error.message}")
@@ -90,7 +89,7 @@ def _refresh(context: Context, current: StoredToken) -> IssuedToken:
     """Refresh a person's token, the lock being held."""
     token, place = current
     if token.refresh_token is None:
-        raise SignInNeeded("the token cannot be refreshed: it came without a refresh token", _SIGN_IN)
+        raise SignInNeeded("the token cannot be refreshed: it came without a refresh token", _hint(context))
     context.server.metadata  # noqa: B018  a server that is away is found out before anything is spent
     if token.id_token:
         context.server.keys.load()  # a new ID token is likely to come
@@ -99,18 +98,23 @@ def _refresh(context: Context, current: StoredToken) -> IssuedToken:
         return _spend(context, token, place)
     except Refused as error:
         if error.code not in _DEAD_TOKEN:
-            error.hint = error.hint or "authgate.pyz login --force signs in anew"
+            error.hint = error.hint or f"{context.settings.login_command} --force signs in again"
             raise
         again = context.store.load_from(place)
         left = again.token.seconds_left(context.system.now()) if again else 0.0
         if again and again.token.access_token != token.access_token and left >= STILL_USABLE:
             return again.issued
-        raise SignInNeeded(f"the server refused to refresh the token ({error.code})", _SIGN_IN) from error
+        raise SignInNeeded(f"the server refused to refresh the token ({error.code})", _hint(context)) from error
+
+
+def _hint(context: Context) -> str:
+    return f"sign in again with {context.settings.login_command}"
 
 
 def _may_use(context: Context, token: TokenSet, min_ttl: float) -> bool:
     """Tell whether a token that somebody else has stored meanwhile will do."""
-    if context.settings.is_machine and token.is_personal:
+    settings = context.settings
+    if settings.is_machine and (token.is_personal or settings.missing_scope(token)):
         return False
     return token.is_fresh(context.system.now(), min_ttl)
 
@@ -123,5 +127,5 @@ def _spend(context: Context, current: TokenSet, place: Place) -> IssuedToken:
         try:
             return IssuedToken(token, "refreshed", context.store.save_refreshed(token, place))
         except StoreFailed as failure:
-            error = StoreFailed(f"the refreshed token could not be saved: {failure.message}", _SIGN_IN)
+            error = StoreFailed(f"the refreshed token could not be saved: {failure.message}", _hint(context))
             return IssuedToken(token, "refreshed", None, error)

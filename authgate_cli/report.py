@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 
+from .oauth.jwt import decode
 from .text import NAME, SCOPES, WORD, clean
 from .tokens import mask, rfc3339
 from .values import TYPE_CHECKING
@@ -110,9 +111,31 @@ def _user(userinfo: Claims, shown_token: str, show_tokens: bool) -> list[str]:
 
 def person(said: Json) -> str:
     """Return what to call somebody: name and e-mail address, or the best there is."""
-    names = [_name(said.get(key)) for key in ("name", "preferred_username", "nickname")]
-    name, email = next(filter(None, names), ""), _name(said.get("email"))
-    return f"{name} ({email})" if name and email else name or email or clean(said["sub"], NAME)
+    name, email = name_of(said), _name(said.get("email"))
+    return f"{name} ({email})" if email and email != name else name
+
+
+def name_of(said: Json) -> str:
+    """Return somebody's name, or the best there is."""
+    names = [_name(said.get(key)) for key in ("name", "preferred_username", "nickname", "email")]
+    return next(filter(None, names), "") or clean(said["sub"], NAME)
+
+
+def id_claims(token: TokenSet) -> Json | None:
+    """Return what the stored ID token says about the person; it was checked when it was stored."""
+    try:
+        said = decode(token.id_token or "").claims
+    except ValueError:
+        return None
+    return said if isinstance(said.get("sub"), str) else None
+
+
+def lifetime(token: TokenSet, now: float) -> tuple[str, str]:
+    """Return a label and a text that tell until when a token is valid."""
+    if token.expires_at is None:
+        return "Expires", "never"
+    when, seconds = rfc3339(token.expires_at), token.expires_at - now
+    return ("Expires", f"in {_duration(seconds)} ({when})") if seconds > 0 else ("Expired", when)
 
 
 def _tokeninfo(tokeninfo: Claims, show_tokens: bool) -> list[str]:
@@ -121,6 +144,15 @@ def _tokeninfo(tokeninfo: Claims, show_tokens: bool) -> list[str]:
         return [f"TokenInfo: not available ({clean(tokeninfo.reason)})"]
     lines = [f"TokenInfo Active: {clean(said.get('active', '(none)'))}"]
     return lines + [f"TokenInfo {label}: {clean(said.get(key) or '(none)')}" for label, key in _TOKENINFO]
+
+
+def _duration(seconds: float) -> str:
+    minutes, hours, days = int(seconds // 60), int(seconds // 3600), int(seconds // 86400)
+    if days >= 2:
+        return f"{days} days"
+    if hours >= 2:
+        return f"{hours} h {minutes % 60} min"
+    return f"{minutes} min" if minutes >= 2 else f"{int(seconds)} s"
 
 
 def _seconds_left(token: TokenSet, now: float) -> int:

@@ -6,16 +6,18 @@ from .errors import AuthGateError, Refused, Unreachable
 from .keys import KeySet
 from .oauth import id_token
 from .oauth.endpoints import (
+    BASIC,
+    POST,
     Claims,
     authenticated,
     parse_token_response,
     parse_tokeninfo,
     parse_userinfo,
-    token_request,
+    refuses_client,
 )
 from .oauth.jwt import claimed_subject
 from .oauth.messages import check_data, get, get_as, refused
-from .oauth.metadata import metadata_url, parse_metadata
+from .oauth.metadata import metadata_url, oauth_metadata_url, parse_metadata
 from .urls import split
 from .values import TYPE_CHECKING
 
@@ -39,12 +41,15 @@ class Server:
         self._system, self._settings, self._terminal = system, settings, terminal
         self._metadata: Metadata | None = None
         self._keys: KeySet | None = None
+        self._method = ""  # how the client proves itself
 
     @property
     def metadata(self) -> Metadata:
         """Return the server's metadata, fetched once in a run. Raise Unreachable or Refused."""
         if self._metadata is None:
             self._metadata = fetch_metadata(self._system.send, self._settings.issuer)
+            if self._metadata.issuer != self._settings.issuer:
+                self._terminal.explain(f"the server calls itself {self._metadata.issuer}, without the slash at the end")
         return self._metadata
 
     @property
@@ -54,11 +59,30 @@ class Server:
             self._keys = KeySet(self._system.send, self.metadata.jwks_uri)
         return self._keys
 
-    def token_request(self, fields: Mapping[str, str | None]) -> Request:
-        """Return a request to the token endpoint in this client's name."""
-        settings = self._settings
-        extra = {name: settings.params.get(name) for name in ("resource", "audience")}
-        return token_request(self.metadata, {**extra, **fields}, settings.client_id, settings.client_secret)
+    def ask(self, endpoint: str, fields: Mapping[str, str | None]) -> Response:
+        """Send a form in this client's name. Raise Unreachable.
+
+        AuthGate reads a secret in the form alone in most grants, so that is what we begin with
+        where the server offers it. But the method is the client's, whatever the server's list
+        says: a refused one is answered once with the other, which then serves for the whole run.
+        Nothing is spent twice: a server that refuses the client has not looked at its code.
+        """
+        client_id, secret = self._settings.client_id, self._settings.client_secret
+        self._method = self._method or (POST if POST in self.metadata.auth_methods else BASIC)
+        response = self._system.send(authenticated(endpoint, fields, client_id, secret, self._method))
+        if secret is None or not refuses_client(response):
+            return response
+        other = BASIC if self._method == POST else POST
+        again = self._system.send(authenticated(endpoint, fields, client_id, secret, other))
+        if refuses_client(again):
+            return response
+        self._method = other
+        return again
+
+    def ask_for_token(self, fields: Mapping[str, str | None]) -> Response:
+        """Send a grant to the token endpoint. Raise Unreachable."""
+        extra = {name: self._settings.params.get(name) for name in ("resource", "audience")}
+        return self.ask(self.metadata.token_endpoint, {**extra, **fields})
 
     def grant(
         self,
@@ -71,7 +95,7 @@ class Server:
 
         Raise Unreachable or Refused. See `accept` for `nonce` and `previous`.
         """
-        return self.accept(self._system.send(self.token_request(fields)), what, nonce, previous)
+        return self.accept(self.ask_for_token(fields), what, nonce, previous)
 
     def accept(
         self, response: Response, what: str, nonce: str | None = None, previous: TokenSet | None = None
@@ -92,7 +116,8 @@ class Server:
                 refresh_token=token.refresh_token or previous.refresh_token,
                 id_token=token.id_token or previous.id_token,
             )
-        return token._replace(issuer=settings.issuer, client_id=settings.client_id)
+        requested = previous.requested_scope if previous else settings.scope
+        return token._replace(issuer=self.metadata.issuer, client_id=settings.client_id, requested_scope=requested)
 
     def userinfo(self, access_token: str) -> Claims:
         """Ask UserInfo about a token, where the server offers it. Raise TokenRefused, Unreachable or Refused."""
@@ -111,16 +136,7 @@ class Server:
 
     def revoke(self, token: str, kind: str) -> None:
         """Revoke a token (RFC 7009); `kind` is `refresh_token` or `access_token`. Raise Unreachable or Refused."""
-        metadata, settings = self.metadata, self._settings
-        response = self._system.send(
-            authenticated(
-                str(metadata.revocation_endpoint),
-                {"token": token, "token_type_hint": kind},
-                settings.client_id,
-                settings.client_secret,
-                metadata.auth_methods,
-            )
-        )
+        response = self.ask(str(self.metadata.revocation_endpoint), {"token": token, "token_type_hint": kind})
         if response.status != 200:
             check_data(response, "the tokens could not be revoked")
             raise refused("the server did not revoke the tokens", response)
@@ -148,13 +164,21 @@ class Server:
 def fetch_metadata(send: Callable[[Request], Response], issuer: str) -> Metadata:
     """Return what the server says of itself (OpenID Connect Discovery 1.0 section 4). Raise Unreachable or Refused.
 
-    A redirect is followed here alone, and only to the same host over https.
+    A server that has no OpenID document is asked for that of a plain OAuth server (RFC 8414 section 3).
     """
-    url = metadata_url(issuer)
+    response = _fetch(send, metadata_url(issuer), issuer)
+    if response.status == 404:
+        plain = _fetch(send, oauth_metadata_url(issuer), issuer)
+        response = response if plain.status == 404 else plain
+    return parse_metadata(response, issuer)
+
+
+def _fetch(send: Callable[[Request], Response], url: str, issuer: str) -> Response:
+    """Follow redirects, here alone and only to the same host over https."""
     for _ in range(_MAX_REDIRECTS + 1):
         response = send(get(url))
         if response.status not in (301, 302, 303, 307, 308):
-            return parse_metadata(response, issuer)
+            return response
         url = _redirected(url, response.headers.get("location", ""), issuer)
     raise Refused("the server's discovery document is behind too many redirects", "is AUTHGATE_URL right?")
 

@@ -6,10 +6,19 @@ script gets has either been accepted by the server, or the report says that it h
 
 from __future__ import annotations
 
-from .errors import AuthGateError, Refused, SignInNeeded, StoreCorrupt, StoreFailed, TokenRefused, UsageError
-from .oauth.jwt import claimed_expiry, claimed_issuer, claimed_subject
+from .errors import (
+    AuthGateError,
+    NoSubject,
+    Refused,
+    SignInNeeded,
+    StoreCorrupt,
+    StoreFailed,
+    TokenRefused,
+    UsageError,
+)
+from .oauth.jwt import claimed_expiry, claimed_issuer, claimed_scope, claimed_subject
 from .text import clean
-from .tokens import EARLY, STILL_USABLE, IssuedToken, TokenSet
+from .tokens import EARLY, STILL_USABLE, IssuedToken, TokenSet, with_openid
 from .urls import same_issuer
 from .values import TYPE_CHECKING, Value
 
@@ -18,15 +27,23 @@ if TYPE_CHECKING:
     from .oauth.endpoints import Claims
     from .store import StoredToken
 
-_ASK_OPENID = "its UserInfo may want the scope openid: --scope 'openid profile email'"
-
 
 class Checked(Value):
-    """A token, and what the server says about it."""
+    """A token, and what the server says about it.
+
+    Nothing may be proven, neither that it is good nor that it is not: at many servers UserInfo
+    knows no machines.
+    """
 
     issued: IssuedToken
     userinfo: Claims
     tokeninfo: Claims
+    is_machine: bool = False
+
+    @property
+    def is_proven(self) -> bool:
+        """Tell whether the server has shown that it takes the token for good."""
+        return self.userinfo.accepted or self.tokeninfo.accepted
 
 
 def log_in(context: Context, force: bool = False) -> Checked:
@@ -38,7 +55,7 @@ def log_in(context: Context, force: bool = False) -> Checked:
         except TokenRefused:
             if issued.source == "environment":
                 raise
-            context.terminal.tell("The server does not accept the stored token any more.")
+            context.terminal.tell("The server no longer accepts the stored token.")
         except SignInNeeded as error:
             context.terminal.tell(f"{error.sentence}.")
     issued = _sign_in(context)
@@ -51,38 +68,45 @@ def log_in(context: Context, force: bool = False) -> Checked:
         raise
 
 
-def usable_token(context: Context, min_ttl: float = EARLY) -> IssuedToken | None:
+def usable_token(context: Context, min_ttl: float = EARLY, signs_in: bool = False) -> IssuedToken | None:
     """Return a token without asking anybody to sign in, or None when a sign-in has to bring one.
 
     It has `min_ttl` seconds left, or half of its life if that is less; it is refreshed for that,
     and a machine asks for another one. A token that cannot be replaced now still serves for its
-    last seconds, with a warning. Raise SignInNeeded, Unreachable, Refused or StoreFailed when it
-    does not.
+    last seconds, with a warning. One for less than the scope asked for is used with a warning,
+    unless the caller `signs_in`; a machine asks for another one here too. Raise SignInNeeded,
+    Unreachable, Refused or StoreFailed when it does not.
     """
     if context.settings.access_token:
         return given_token(context)
-    stored = stored_token(context)
-    now = context.system.now()
-    if stored and stored.token.is_fresh(now, min_ttl):
+    settings, stored, now = context.settings, stored_token(context), context.system.now()
+    lacking = settings.missing_scope(stored.token) if stored else ""
+    if lacking and not settings.is_machine:
+        reason = f"the stored token was obtained without the scope {lacking}"
+        if signs_in:
+            raise SignInNeeded(reason, "sign in again with authgate.pyz login")
+        context.terminal.warn(f"{reason}; authgate.pyz login asks for it")
+        lacking = ""
+    if stored and not lacking and stored.token.is_fresh(now, min_ttl):
         return stored.issued
-    if stored is None and not context.settings.is_machine:
+    if stored is None and not settings.is_machine:
         return None
     from .refresh import renew  # most stored tokens are fresh
 
     try:
         return renew(context, stored, min_ttl)
     except AuthGateError as error:
-        left = stored.token.seconds_left(now) if stored else 0.0
+        left = stored.token.seconds_left(now) if stored and not lacking else 0.0
         if stored is None or left < STILL_USABLE:
             raise
-        context.terminal.warn(f"{error.message}; the present token is used, and is good for {left:.0f} s")
+        context.terminal.warn(f"{error.message}; using the current token, which is valid for another {left:.0f} s")
         return stored.issued
 
 
 def given_token(context: Context) -> IssuedToken:
     """Return the access token of AUTHGATE_TOKEN. A JWT says itself when it expires."""
     token = str(context.settings.access_token)
-    return IssuedToken(TokenSet(token, expires_at=claimed_expiry(token)), "environment")
+    return IssuedToken(TokenSet(token, expires_at=claimed_expiry(token), scope=claimed_scope(token)), "environment")
 
 
 def stored_token(context: Context) -> StoredToken | None:
@@ -108,22 +132,63 @@ def check(context: Context, issued: IssuedToken) -> Checked:
         tokeninfo: Claims = asking.result()
     except AuthGateError as error:
         tokeninfo = asking.result()
-        if not isinstance(error, TokenRefused):
+        if not isinstance(error, (TokenRefused, NoSubject)):
             raise
-        if issued.source != "client-credentials" and (tokeninfo.claims or {}).get("subject_type") != "client":
-            raise
-        userinfo = Claims(reason=f"a machine's token has no user: {error.code}")
+        userinfo = Claims(reason=_without_user(context, issued, error, tokeninfo))
     if tokeninfo.refused and not userinfo.accepted:
-        raise token_refused(tokeninfo.reason)
+        raise token_refused(tokeninfo.reason, tokeninfo.reason)
     if userinfo.subject and subject not in (None, userinfo.subject):
-        raise _Mismatch("UserInfo is about somebody else than the ID token (sub)", "tell whoever runs the server")
-    return Checked(issued, userinfo, tokeninfo)
+        operator = "report this to the operator of the server"
+        raise _Mismatch("UserInfo is about somebody else than the ID token (sub)", operator)
+    checked = Checked(issued, userinfo, tokeninfo, _is_machine(context, issued, tokeninfo))
+    if checked.is_machine and not checked.is_proven:
+        return checked._replace(userinfo=userinfo._replace(reason=f"{userinfo.reason}; not checked"))
+    hint = _openid_hint(context, issued)
+    if userinfo.reason == "insufficient_scope" and hint:
+        context.terminal.warn(f"UserInfo is not available to this token; {hint}")
+    scope = (tokeninfo.claims or {}).get("scope")
+    if issued.token.scope is None and isinstance(scope, str):
+        return checked._replace(issued=issued._replace(token=issued.token._replace(scope=scope)))
+    return checked
+
+
+def _without_user(context: Context, issued: IssuedToken, refusal: TokenRefused | NoSubject, tokeninfo: Claims) -> str:
+    """Return why UserInfo names nobody. Raise its refusal where that shows that the token is not good.
+
+    Neither proves anything about a machine's token; nor does a 403 about a token that the server
+    has just issued, or that TokenInfo knows.
+    """
+    if _is_machine(context, issued, tokeninfo):
+        return f"a machine's token has no user: {refusal.code}"
+    known = tokeninfo.accepted or issued.source not in ("stored", "environment")
+    if isinstance(refusal, TokenRefused) and refusal.forbidden and known:
+        return refusal.code
+    if isinstance(refusal, NoSubject):
+        refusal.hint = _openid_hint(context, issued)
+    raise refusal
+
+
+def _is_machine(context: Context, issued: IssuedToken, tokeninfo: Claims) -> bool:
+    """Tell whether a client has obtained this token for itself."""
+    token = issued.token
+    if context.settings.is_machine or (token.grant_type == "client_credentials" and not token.is_personal):
+        return True
+    return (tokeninfo.claims or {}).get("subject_type") == "client"
+
+
+def _openid_hint(context: Context, issued: IssuedToken) -> str | None:
+    """Return how to ask for the scope openid; None where the token was obtained with it, or is not ours to obtain."""
+    token = issued.token
+    had = (token.requested_scope or token.scope or context.settings.scope).split()
+    if "openid" in had or issued.source == "environment" or context.settings.is_machine:
+        return None
+    return f"its UserInfo may want the scope openid: {with_openid(context.settings.scope)}"
 
 
 def _token_at_hand(context: Context) -> IssuedToken | None:
     """Return a token that needs no sign-in; None, having said why, when a sign-in has to bring one."""
     try:
-        return usable_token(context)
+        return usable_token(context, signs_in=True)
     except SignInNeeded as error:
         context.terminal.tell(f"{error.sentence}.")
     except StoreFailed as error:
@@ -178,8 +243,8 @@ def _revoke_replaced(context: Context, old: TokenSet, new: TokenSet) -> None:
 
 
 def _refused_at_once(context: Context, issued: IssuedToken) -> Refused:
-    personal = issued.source != "client-credentials" and context.server.metadata.userinfo_endpoint is not None
-    hint = _ASK_OPENID if personal and "openid" not in context.settings.scope.split() else None
+    asked = context.server.metadata.userinfo_endpoint is not None
+    hint = _openid_hint(context, issued) if asked else None
     return Refused("the server does not accept the token that it has just issued", hint)
 
 
@@ -192,8 +257,8 @@ def require_own_issuer(context: Context, issued: IssuedToken) -> None:
         context.settings.require_trusted_issuer("AUTHGATE_TOKEN")
     elif not same_issuer(owner, context.settings.issuer):
         raise UsageError(
-            f"AUTHGATE_TOKEN is from {clean(owner, 100)}, and is not sent to {context.settings.issuer}",
-            "check AUTHGATE_URL, in a .env of this directory too",
+            f"AUTHGATE_TOKEN was issued by {clean(owner, 100)} and is not sent to {context.settings.issuer}",
+            "check AUTHGATE_URL, also in the .env of this directory",
         )
 
 

@@ -23,12 +23,15 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
     from typing import TypeVar
 
+    from .tokens import TokenSet
+
     T = TypeVar("T")
 
 FLOWS = ("auto", "browser", "device", "client-credentials")
 STORES = ("auto", "keyring", "file")
 
 DEFAULT_TOKEN_FILE = "~/.authgate-tokens.json"
+LONGEST_ACCOUNT = 100  # characters
 
 SETTINGS = (
     Option("url", "server URL (the issuer)", "URL", "AUTHGATE_URL"),
@@ -42,8 +45,9 @@ SETTINGS = (
         "AUTHGATE_REDIRECT_URI",
         "http://127.0.0.1:8088/callback",
     ),
-    Option("store", "where the token is kept", "WHERE", "AUTHGATE_STORE", "auto", STORES),
+    Option("store", "token store", "WHERE", "AUTHGATE_STORE", "auto", STORES),
     Option("token-file", "token file", "FILE", "AUTHGATE_TOKEN_FILE", DEFAULT_TOKEN_FILE),
+    Option("account", "which of several tokens of one client", "NAME", "AUTHGATE_ACCOUNT"),
     Option("timeout", "time for one HTTP exchange", "SECONDS", "AUTHGATE_TIMEOUT", "30"),
     Option("no-input", "never start a sign-in", "", "AUTHGATE_NO_INPUT"),
 )
@@ -95,6 +99,7 @@ class Settings(Value):
     timeout: float = 30.0
     no_input: bool = False
     access_token: str | None = None
+    account: str = ""
     params: dict[str, str] = {}
     sources: dict[str, str] = {}
     warnings: tuple[str, ...] = ()  # what of the settings file is ignored, and why
@@ -108,9 +113,30 @@ class Settings(Value):
         return self.flow == "client-credentials"
 
     @property
+    def server_and_account(self) -> str:
+        """Return the server, and the account where one is named, for a message."""
+        return f"{self.issuer} (account {self.account})" if self.account else self.issuer
+
+    @property
+    def login_command(self) -> str:
+        """Return the command that signs in again to the same account."""
+        account = self.account if self.account.isalnum() else f"'{self.account}'"
+        return f"authgate.pyz login --account {account}" if self.account else "authgate.pyz login"
+
+    @property
     def issuer_is_trusted(self) -> bool:
         """Tell whether the user named the server: by a flag, the environment or `--env-file`."""
         return self.sources.get("AUTHGATE_URL") not in (FOUND, STORED)
+
+    def missing_scope(self, token: TokenSet) -> str:
+        """Return what `--scope` or AUTHGATE_SCOPE asks for and this token was not obtained for; "" for nothing.
+
+        Where nobody recorded anything, nothing is known to be missing.
+        """
+        had = token.scope if token.requested_scope is None else token.requested_scope
+        if had is None or "AUTHGATE_SCOPE" not in self.sources:
+            return ""
+        return " ".join(scope for scope in self.scope.split() if scope not in had.split())
 
     def require_trusted_issuer(self, variable: str) -> None:
         """Raise UsageError when this secret, exported by the user, would go to a server that the user has not named."""
@@ -190,6 +216,7 @@ def resolve(
         timeout=check(_timeout, "AUTHGATE_TIMEOUT"),
         no_input=check(_truth, "AUTHGATE_NO_INPUT"),
         access_token=check(_access_token, "AUTHGATE_TOKEN"),
+        account=check(_account, "AUTHGATE_ACCOUNT"),
         params=_params(params, "offline_access" in value["AUTHGATE_SCOPE"].split()),
         sources=sources,
         warnings=tuple(warnings),
@@ -219,8 +246,8 @@ def _issuer(url: str, name: str) -> str:
         raise UsageError(f"{name} is not a server URL: it has a query or a fragment", example)
     if not parts.is_safe:
         raise UsageError(
-            f"{name} is plain http, and tokens would cross the network in the clear",
-            f"use https://{parts.netloc}{parts.path}; plain http is for this machine alone",
+            f"{name} is plain http, so that tokens would be sent unencrypted",
+            f"use https://{parts.netloc}{parts.path}; plain http is allowed for this machine only",
         )
     return url
 
@@ -246,15 +273,23 @@ def _plain(value: str, name: str) -> str:
     return value
 
 
+def _account(value: str, name: str) -> str:
+    if not value.isprintable() or "#" in value or "://" in value or len(value) > LONGEST_ACCOUNT:
+        raise UsageError(
+            f"{name} has to be a name of at most {LONGEST_ACCOUNT} characters, without # and ://", "for example work"
+        )
+    return value
+
+
 def _access_token(value: str, name: str) -> str | None:
     if value and not is_token(value):
-        raise UsageError(f"{name} has characters that no token has", "was a line break or a space copied?")
+        raise UsageError(f"{name} has characters that a token cannot have", "was a line break or a space copied?")
     return value or None
 
 
 def _scope(value: str, name: str) -> str:
     if not value.isascii() or not value.isprintable() or '"' in value or "\\" in value:  # RFC 6749 section 3.3
-        raise UsageError(f"{name} has characters that no scope has", "for example 'openid profile email'")
+        raise UsageError(f"{name} has characters that a scope cannot have", "for example 'openid profile email'")
     return " ".join(value.split())
 
 
@@ -298,3 +333,9 @@ def expand_home(value: str, environ: Mapping[str, str]) -> str:
         return os.path.join(home, value[2:])
     path = os.path.expanduser(value)
     return "" if path.startswith("~") else path
+
+
+def shorten_home(path: str, environ: Mapping[str, str]) -> str:
+    """Return a path with the home directory written as `~`."""
+    home = expand_home("~/", environ)
+    return f"~{os.sep}{path[len(home) :]}" if home.strip(os.sep) and path.startswith(home) else path

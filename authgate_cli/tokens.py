@@ -5,6 +5,8 @@ from __future__ import annotations
 from .values import TYPE_CHECKING, Value
 
 if TYPE_CHECKING:
+    from typing import TypeGuard
+
     from .errors import StoreFailed
 
 # The last second of the year 9999: what RFC 3339 and every calendar can write.
@@ -13,6 +15,7 @@ LATEST = 253402300799
 EARLY = 60
 # A token with this many seconds left still serves when it cannot be refreshed now.
 STILL_USABLE = 10
+_B64 = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~+/")
 
 
 class TokenSet(Value):
@@ -27,6 +30,8 @@ class TokenSet(Value):
     issuer: str | None = None
     client_id: str | None = None
     lifetime: float | None = None  # seconds from its issue to its end
+    requested_scope: str | None = None  # what was asked for, as servers rename and drop scopes
+    grant_type: str | None = None  # client_credentials for a machine's
 
     def __repr__(self) -> str:
         return f"TokenSet(access_token={mask(self.access_token)}, expires_at={self.expires_at})"
@@ -65,9 +70,19 @@ def mask(token: str | None) -> str:
     return token[:8] + "..." if len(token) > 8 else "****"
 
 
-def is_token(value: object) -> bool:
-    """Tell whether `value` can stand in an Authorization header: visible ASCII, no spaces."""
-    return isinstance(value, str) and value.isascii() and value.isprintable() and value != "" and " " not in value
+def is_token(value: object) -> TypeGuard[str]:
+    """Tell whether `value` can stand in an Authorization header (b64token, RFC 6750 section 2.1)."""
+    return isinstance(value, str) and value[:1] != "=" and value != "" and set(value.rstrip("=")) <= _B64
+
+
+def is_secret(value: object) -> TypeGuard[str]:
+    """Tell whether `value` can be a refresh token or a device code: ASCII, spaces too (RFC 6749 section A.17)."""
+    return isinstance(value, str) and value.isascii() and value.isprintable() and value != ""
+
+
+def with_openid(scope: str) -> str:
+    """Return the flag that asks for these scopes and for openid, without which some servers show nobody."""
+    return f"--scope '{' '.join(['openid', *scope.split()])}'"
 
 
 def expiry(expires_in: object, now: float) -> float | None:

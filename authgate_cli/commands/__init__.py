@@ -11,13 +11,13 @@ COMMANDS = {
     for command in (
         Command(
             "login",
-            "get a usable token, signing in if need be; report (default)",
+            "get a usable token, signing in if necessary; report (default)",
             options=(Option("force", "sign in even if a token is stored"),),
             examples=("authgate.pyz", "authgate.pyz login --force --flow device"),
         ),
         Command(
             "token",
-            "print the access token and nothing else, refreshed if need be",
+            "print the access token and nothing else, refreshed if necessary",
             options=(
                 Option("format", "how to print it", "FORM", "", "raw", ("raw", "header", "json", "exec-credential")),
                 _MIN_TTL,
@@ -26,21 +26,24 @@ COMMANDS = {
                 'curl -H "$(authgate.pyz token --format header)" https://api.example.com/',
                 "authgate.pyz token --format exec-credential   # for kubectl",
             ),
-            details="It never starts a sign-in, except with --flow client-credentials: exit 4 says that one is needed.",
+            details="It never starts a sign-in, except with --flow client-credentials; exit 4: one is needed.",
         ),
         Command(
             "status",
             "who is signed in, where the token is kept, time left",
-            options=(Option("offline", "do not ask the server; the clock decides"),),
-            examples=("authgate.pyz status --offline && echo good", "authgate.pyz status --json"),
-            details="Exit 0 only for a token that the server accepts (with --offline: that has not expired).",
+            options=(
+                Option("offline", "do not ask the server; look at the local clock only"),
+                Option("all", "list every stored token; the servers are not asked"),
+            ),
+            examples=("authgate.pyz status --offline && echo valid", "authgate.pyz status --all"),
+            details="Exit 0 only for a token that the server accepts (--offline: that has not expired; --all: always).",
         ),
         Command(
             "logout",
-            "revoke the tokens at the server, and forget them",
-            options=(Option("all", "every stored token, each at the server that it is from"),),
+            "revoke the tokens at the server and delete them",
+            options=(Option("all", "every stored token, each at the server that issued it"),),
             examples=("authgate.pyz logout", "authgate.pyz logout --all"),
-            details="With --all, files that were left over beside the token file are removed as well.",
+            details="With --all, left-over files beside the token file are removed as well.",
         ),
         Command(
             "exec",
@@ -59,17 +62,24 @@ COMMANDS = {
         ),
         Command(
             "doctor",
-            "check all that signing in needs, with remedies",
+            "check everything that signing in needs, with remedies",
             examples=("authgate.pyz doctor",),
         ),
         Command(
             "completion",
             "print a completion script",
-            operands="bash|zsh|fish",
+            operands="bash|zsh|fish|powershell",
             examples=(
                 'eval "$(authgate.pyz completion bash)"',
                 "authgate.pyz completion fish > ~/.config/fish/completions/authgate.pyz.fish",
+                "authgate.pyz completion powershell | Out-String | Invoke-Expression",
             ),
+        ),
+        Command(
+            "help",
+            "explain a command, as COMMAND --help does",
+            operands="[COMMAND]",
+            examples=("authgate.pyz help", "authgate.pyz help token"),
         ),
     )
 }

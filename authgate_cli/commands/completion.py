@@ -10,23 +10,36 @@ from ..values import TYPE_CHECKING
 from . import COMMANDS
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from ..context import Context
 
 PROGRAM = "authgate.pyz"
-SHELLS = ("bash", "zsh", "fish")
+SHELLS = ("bash", "zsh", "fish", "powershell")
 _GENERAL = (*SETTINGS, *SWITCHES)
+_ZSH_VALUES = {"file": "_files", "account": "_authgate_accounts"}
 
 
 def run(context: Context) -> int:
-    """Print the script for one shell."""
+    """Print the script for one shell; for `accounts`, which the scripts ask for, the names in the token file."""
+    if context.arguments.operands == ("accounts",):
+        context.terminal.result("".join(f"{name}\n" for name in _accounts(context)))
+        return 0
     if len(context.arguments.operands) != 1 or context.arguments.operands[0] not in SHELLS:
         raise UsageError(f"completion needs a shell: {', '.join(SHELLS)}", "authgate.pyz completion bash")
-    writer = {"bash": _bash, "zsh": _zsh, "fish": _fish}[context.arguments.operands[0]]
+    writer = {"bash": _bash, "zsh": _zsh, "fish": _fish, "powershell": _powershell}[context.arguments.operands[0]]
     shell, script = context.arguments.operands[0], writer()
     if "json" in context.arguments.flags:
         script = report.document({"shell": shell, "script": script})
     context.terminal.result(script)
     return 0
+
+
+def _accounts(context: Context) -> list[str]:
+    """Return the accounts of the token file; a keyring might ask the person for a password."""
+    files = [place for place in context.store.all_places if place.name == "file"]
+    accounts = {entry.account for place in files for entry in place.entries()}
+    return sorted(filter(str.isprintable, accounts - {""}))
 
 
 def _bash() -> str:
@@ -48,6 +61,11 @@ _authgate() {{
     if [[ "$previous" == "=" ]]; then previous="${{COMP_WORDS[COMP_CWORD-2]}}"; fi
     case "$previous" in
 {choices}
+        --account)
+            while IFS= read -r word; do
+                if [[ "$word" == "$current"* ]]; then COMPREPLY+=("$(printf %q "$word")"); fi
+            done < <("${{COMP_WORDS[0]}}" completion accounts 2>/dev/null)
+            return ;;
         {files}) compopt -o filenames; COMPREPLY=($(compgen -f -- "$current")); return ;;
         completion) COMPREPLY=($(compgen -W '{" ".join(SHELLS)}' -- "$current")); return ;;
     esac
@@ -80,7 +98,13 @@ def _zsh() -> str:
     )
     general = "\n".join(f"        {_zsh_option(option)}" for option in _GENERAL)
     return f"""#compdef {PROGRAM} authgate
+_authgate_accounts() {{
+    local -a accounts
+    accounts=("${{(@f)$(_call_program accounts ${{(q)program}} completion accounts 2>/dev/null)}}")
+    compadd -a accounts
+}}
 _authgate() {{
+    local program=$words[1]
     local -a names flags rest  # zsh has a use of its own for `commands` and `options`
     integer dashes=${{words[(i)--]}}
     if (( dashes < CURRENT )); then  # behind them it is another program's turn
@@ -105,6 +129,7 @@ _authgate() {{
 if [[ "$funcstack[1]" == _authgate ]]; then  # loaded from a file of that name in $fpath, for a first use
     _authgate "$@"
 else
+    (( $+functions[compdef] )) || {{ autoload -Uz compinit && compinit }}
     compdef _authgate {PROGRAM} authgate
 fi
 """
@@ -113,7 +138,7 @@ fi
 def _zsh_option(option: Option) -> str:
     action = ""
     if option.metavar:
-        values = f"({' '.join(option.choices)})" if option.choices else "_files" if option.metavar == "FILE" else ""
+        values = f"({' '.join(option.choices)})" if option.choices else _ZSH_VALUES.get(_kind(option), "")
         action = f":{option.metavar}:{values}"
     often = "*" if option.repeatable else ""
     return f"'{often}--{option.name}{'=' if option.metavar else ''}[{_quoted(option.help)}]{action}'"
@@ -133,12 +158,54 @@ def _fish() -> str:
 def _fish_option(option: Option, condition: str) -> str:
     takes = ""
     if option.metavar:
-        takes = "-r" if option.metavar == "FILE" else f"-x -a '{' '.join(option.choices)}'"
+        values = (
+            f"({PROGRAM} completion accounts 2>/dev/null)" if _kind(option) == "account" else " ".join(option.choices)
+        )
+        takes = "-r" if _kind(option) == "file" else f"-x -a '{values}'"
     return _fish_line(condition, f"-l {option.name}", takes, f"-d '{_quoted(option.help)}'")
 
 
 def _fish_line(*parts: str) -> str:
     return " ".join(["complete", "-c", PROGRAM, *(part for part in parts if part)])
+
+
+def _powershell() -> str:
+    commands = "\n".join(
+        f"        '{name}' = {_array(_flags((*command.options, *_GENERAL)))}" for name, command in COMMANDS.items()
+    )
+    choices = "\n".join(
+        f"        '--{option.name}' = {_array(option.choices)}" for option in _all_options() if option.choices
+    )
+    return f"""# PowerShell completion for {PROGRAM}
+Register-ArgumentCompleter -Native -CommandName '{PROGRAM}', 'authgate' -ScriptBlock {{
+    param($current, $ast, $position)
+    $flags = @{{
+{commands}
+    }}
+    $choices = @{{
+{choices}
+        'completion' = {_array(SHELLS)}
+    }}
+    $words = @($ast.CommandElements | Where-Object {{ $_.Extent.EndOffset -lt $position }} | ForEach-Object {{ "$_" }})
+    $command = $words | Select-Object -Skip 1 | Where-Object {{ $flags.ContainsKey($_) }} | Select-Object -First 1
+    $found = if ($choices.ContainsKey($words[-1])) {{ $choices[$words[-1]] }}
+        elseif ($words[-1] -eq '--account') {{ & $words[0] completion accounts 2>$null }}
+        elseif ($current -like '-*') {{ $flags[$(if ($command) {{ $command }} else {{ 'login' }})] }}
+        elseif (-not $command) {{ $flags.Keys | Sort-Object }}
+    $found | Where-Object {{ $_ -like "$current*" }} | ForEach-Object {{
+        [System.Management.Automation.CompletionResult]::new($_, $_, 'ParameterValue', $_)
+    }}
+}}
+"""
+
+
+def _array(words: Iterable[str]) -> str:
+    return "@(" + ", ".join(f"'{word}'" for word in words) + ")"
+
+
+def _kind(option: Option) -> str:
+    """Return what a value may be completed with: the names of files, those of accounts, or nothing."""
+    return "account" if option.name == "account" else "file" if option.metavar == "FILE" else ""
 
 
 def _flags(options: tuple[Option, ...]) -> list[str]:

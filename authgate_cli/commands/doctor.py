@@ -9,12 +9,12 @@ import stat
 
 from .. import report, session
 from ..errors import AuthGateError, FlowUnavailable, KeyringUnavailable, StoreFailed, Unreachable, UsageError
-from ..oauth import device
-from ..oauth.authorization import new_request, new_secret
-from ..oauth.messages import get, http_date
+from ..oauth.authorization import new_request
+from ..oauth.endpoints import scope_hint
+from ..oauth.messages import get, http_date, parse_query, quotable_error
 from ..server import fetch_metadata
 from ..settings import SECRET_VARIABLES, SETTINGS
-from ..sign_in import choose
+from ..sign_in import choose, device_flow
 from ..sign_in.callback_server import CallbackServer
 from ..store.keyring_store import KeyringStore
 from ..system.proxy import proxy_for
@@ -27,15 +27,15 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from ..context import Context
-    from ..oauth.messages import Request, Response
+    from ..oauth.messages import OAuthError, Request, Response
 
 
-_ANOTHER_PORT = "end the program that has the port, or name another registered callback with --redirect-uri"
-_SKEW = 60  # seconds of difference between the clocks that are worth a word
+_ANOTHER_PORT = "stop the program that uses the port, or name another registered callback with --redirect-uri"
+_SKEW = 60  # seconds of difference between the clocks that are worth a warning
 
 
 class Check(Value):
-    """One line of the doctor's."""
+    """One line of the report."""
 
     name: str
     state: str
@@ -158,7 +158,7 @@ def _clock(context: Context, date: str) -> Iterator[Check]:
         yield ok("clock", f"agrees with the server's within {_SKEW} s")
     else:
         direction = "ahead of" if skew > 0 else "behind"
-        yield warning("clock", f"{abs(skew):.0f} s {direction} the server's", "set the clock right")
+        yield warning("clock", f"{abs(skew):.0f} s {direction} the server's", "set the clock")
 
 
 def flow(context: Context) -> Iterator[Check]:
@@ -194,13 +194,13 @@ def client(context: Context) -> Iterator[Check]:
 
 
 def _device_flow(context: Context) -> Check:
-    settings, verifier = context.settings, new_secret(context.system.random_bytes)
-    client = settings.client_id, settings.client_secret
-    request = device.authorization_request(context.server.metadata, *client, settings.scope, verifier, settings.params)
+    grave = context.settings.flow == "device"
+    if not context.server.metadata.offers_device:
+        return _bad("device flow", "not offered: the server does not name it", "use --flow browser", grave)
     try:
-        device.parse_authorization(context.system.send(request), settings.issuer, verifier)
+        device_flow.begin(context)
     except FlowUnavailable as error:
-        return _bad("device flow", error.message, error.hint or "", settings.flow == "device")
+        return _bad("device flow", error.message, error.hint or "", grave)
     return ok("device flow", "the server offers it to this client")
 
 
@@ -212,12 +212,27 @@ def _browser_flow(context: Context) -> Iterator[Check]:
         return
     for uri in settings.redirect_uris:
         attempt = new_request(settings.client_id, uri, settings.scope, context.system.random_bytes)
-        status = context.system.send(get(attempt.url(endpoint, settings.params))).status
-        if status in (400, 401, 403, 404):
+        response = context.system.send(get(attempt.url(endpoint, settings.params)))
+        error = _redirected_error(response)
+        if error.code or response.status in (400, 401, 403, 404):
+            said = error if error.code else f"status {response.status}"
             remedy = f"register {uri}, byte for byte, for this client at the server, or see --redirect-uri"
-            yield _bad("browser flow", f"the server refuses client or callback (status {status})", remedy, grave)
+            if error.code == "invalid_scope":
+                remedy = scope_hint(settings.scope)
+            elif error.code == "unauthorized_client":
+                remedy = "use --flow device, or have the sign-in by browser enabled for the client"
+            yield _bad("browser flow", f"the server refuses client or redirect URI ({said})", remedy, grave)
         else:
-            yield ok("browser flow", f"the server has nothing to say against {uri} so far")
+            yield ok("browser flow", f"redirect URI {uri} accepted so far")
+
+
+def _redirected_error(response: Response) -> OAuthError:
+    """Return the error that a redirect takes to the callback (RFC 6749 section 4.1.2.1); an empty one for none."""
+    try:
+        fields = parse_query(split(response.headers.get("location", "")).query)
+    except ValueError:
+        fields = {}
+    return quotable_error(fields, response.secrets)
 
 
 def keyring(context: Context) -> Iterator[Check]:
@@ -226,7 +241,7 @@ def keyring(context: Context) -> Iterator[Check]:
         return
     place = next((place for place in context.store.places if isinstance(place, KeyringStore)), None)
     if place is None:
-        yield ok("keyring", "the Python package keyring is not installed; the token file is used")
+        yield ok("keyring", "the Python package keyring is not installed; using the token file")
         return
     try:
         name = place.describe()
@@ -235,9 +250,9 @@ def keyring(context: Context) -> Iterator[Check]:
     except StoreFailed as error:
         if context.settings.store == "keyring":
             raise
-        told = f"{error.message}; the token file is used"
-        yield (
-            ok("keyring", told) if isinstance(error, KeyringUnavailable) else warning("keyring", told, error.hint or "")
+        state = "ok" if isinstance(error, KeyringUnavailable) else "warning"
+        yield Check(
+            "keyring", state, f"{error.message}; using the token file", (state == "warning" and error.hint) or ""
         )
 
 
@@ -248,18 +263,36 @@ def token_file(context: Context) -> Iterator[Check]:
         return
     if context.settings.store == "keyring" or not (path and context.settings.client_id):
         return
-    for place in context.store.places:
-        if place.name == "file":
-            mode = stat.S_IMODE(os.lstat(path).st_mode) if os.path.lexists(path) else None
-            place.check_writable()
-            place.find()
-            if mode is not None and mode & 0o077 and os.name == "posix":
-                remedy = "if somebody may have read it: authgate.pyz logout, and sign in again"
-                closed = os.lstat(path).st_mode & 0o077 == 0
-                now = "and has 0600 now" if closed else "which chmod does not change here"
-                yield warning("token file", f"{clean(path)} had mode {mode:04o}, {now}", remedy)
-            else:
-                yield ok("token file", f"{clean(path)}, " + ("not there yet" if mode is None else f"mode {mode:04o}"))
+    place = context.store.places[-1]
+    mode = stat.S_IMODE(os.lstat(path).st_mode) if os.path.lexists(path) else None
+    place.check_writable()
+    place.find()
+    if mode is not None and mode & 0o077 and os.name == "posix":
+        now = "is now 0600" if os.lstat(path).st_mode & 0o077 == 0 else "chmod does not change that here"
+        remedy = "if somebody may have read it: authgate.pyz logout, and sign in again"
+        yield warning("token file", f"{clean(path)} had mode {mode:04o}; {now}", remedy)
+    else:
+        yield ok("token file", f"{clean(path)}, " + ("not there yet" if mode is None else f"mode {mode:04o}"))
+
+
+def stored_token(context: Context) -> Iterator[Check]:
+    if context.problem or context.settings.access_token or not context.settings.client_id:
+        return
+    try:
+        stored = session.stored_token(context)
+    except StoreFailed:
+        return  # told by the check of the store
+    if stored is None:
+        yield ok("stored token", f"none; {context.settings.login_command} signs in")
+        return
+    token, now, said = stored.token, context.system.now(), report.id_claims(stored.token)
+    label, when = report.lifetime(token, now)
+    whose = report.person(said) if said else "owner unknown (no ID token)"
+    text = f"{whose}; {label.lower()} {when}; {'can' if token.refresh_token else 'cannot'} be refreshed"
+    if token.refresh_token or token.seconds_left(now) > 0:
+        yield ok("stored token", text)
+    else:
+        yield warning("stored token", text, f"sign in with {context.settings.login_command}")
 
 
 # Each by the name of the check that stands for it when it cannot go on.
@@ -274,10 +307,9 @@ GROUPS: dict[str, Group] = {
     "callback": callback,
     "keyring": keyring,
     "token file": token_file,
+    "stored token": stored_token,
 }
-
-
-_NOT_ASKED = warning("client", "not checked, as the server has to be well for that")
+_NOT_ASKED = warning("client", "skipped: the server check failed")
 
 
 def run(context: Context) -> int:

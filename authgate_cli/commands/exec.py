@@ -39,10 +39,10 @@ def run(context: Context) -> int:
     """Become the command, so that signals and its exit status are its own."""
     command = context.arguments.operands
     if not command:
-        raise UsageError("there is no command to run", "authgate.pyz exec -- CMD [ARG ...]")
+        raise UsageError("no command given", "authgate.pyz exec -- CMD [ARG ...]")
     issued = fresh_token(context)
     if issued.save_error:
-        context.terminal.warn(f"{issued.save_error.message}; the command gets the refreshed token all the same")
+        context.terminal.warn(f"{issued.save_error.message}; the command still gets the refreshed token")
     environment = {**context.environ, "AUTHGATE_TOKEN": issued.token.access_token}
     environment.pop("CLIENT_SECRET", None)
     try:
@@ -83,5 +83,5 @@ def _failure(program: str, error: OSError | ValueError, environment: dict[str, s
     if missing and shutil.which(program, path=environment.get("PATH")):
         return CannotRun(f"{shown} cannot be run: the interpreter that its first line names does not exist")
     if missing or not program:
-        return NoSuchProgram(f"there is no program {shown}", "exec looks in PATH; name a path for any other place")
+        return NoSuchProgram(f"there is no program {shown}", "exec looks in PATH; give a path for a program elsewhere")
     return CannotRun(f"{shown} cannot be run: {getattr(error, 'strerror', None) or error}")

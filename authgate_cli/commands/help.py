@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from textwrap import wrap
 
+from .. import report
+from ..errors import UsageError
 from ..settings import SETTINGS, SWITCHES
 from ..values import TYPE_CHECKING
+from . import COMMANDS
 
 if TYPE_CHECKING:
-    from ..options import Command, Option
+    from ..options import Arguments, Command, Option
+    from ..system.terminal import Terminal
 
 _WIDTH = 80  # columns of the smallest terminal in use
 _ABOUT = "Sign in to an AuthGate server (or any OpenID provider) and hand out the token."
@@ -18,27 +22,34 @@ _NO_FLAG = [
 ]
 
 
-def for_program(commands: dict[str, Command]) -> str:
-    """Return the help of the whole program."""
+def show(arguments: Arguments, topic: str, terminal: Terminal) -> int:
+    """Print the help of a command: the topic, or the operand; of the program without one. Raise UsageError."""
+    topics = (topic,) if topic else arguments.operands
+    if len(topics) > 1 or (topics and topics[0] not in COMMANDS):
+        raise UsageError(
+            f"help takes one of these commands: {', '.join(COMMANDS)}", "for example authgate.pyz help token"
+        )
+    text = _for_command(COMMANDS[topics[0]]) if topics else _for_program()
+    terminal.result(report.document({"help": text}) if "json" in arguments.flags else text)
+    return 0
+
+
+def _for_program() -> str:
     sections = [
-        ["usage: authgate.pyz [options] [command]", "", _ABOUT],
-        ["commands:", *_columns([(command.name, command.summary) for command in commands.values()])],
+        ["usage: authgate.pyz [options] [command]", _ABOUT],
+        ["commands:", *_columns([(command.name, command.summary) for command in COMMANDS.values()])],
         [
             "settings (a flag, a variable, or a line of a settings file):",
             *_columns([*(_setting(option) for option in SETTINGS), *_NO_FLAG]),
         ],
         ["options:", *_columns([_switch(option) for option in SWITCHES])],
-        ["examples:", *(f"  {example}" for example in commands["login"].examples)],
-        [
-            "exit status: 0 done, 1 refused, 2 usage, 3 not reachable, 4 sign-in needed,",
-            "5 token store, 130 interrupted",
-        ],
+        ["examples:", *(f"  {example}" for example in COMMANDS["login"].examples)],
+        ["exit status: 0 done, 1 refused, 2 usage, 3 network, 4 sign-in needed, 5 store"],
     ]
     return "\n\n".join("\n".join(section) for section in sections) + "\n"
 
 
-def for_command(command: Command) -> str:
-    """Return the help of one command."""
+def _for_command(command: Command) -> str:
     usage = " ".join(["usage: authgate.pyz", command.name, "[options]", command.operands]).rstrip()
     sections = [[usage, "", command.summary]]
     if command.details:

@@ -38,7 +38,7 @@ def run(context: Context) -> int:
         token = decode(_token(context))
     except ValueError as error:
         raise Refused(
-            f"this is not a JWT: {error}", "a token that is none can only be asked about: authgate.pyz status"
+            f"this is not a JWT: {error}", "only the server can check any other token: authgate.pyz status"
         ) from None
     proven = _verified(context, token) if "verify" in context.arguments.flags else None
     claims = report.claims(token.claims, "show-tokens" in context.arguments.flags) or {}
@@ -55,7 +55,7 @@ def _verified(context: Context, token: Jwt) -> list[str]:
     context.require("AUTHGATE_URL")
     issuer, claims, now = context.settings.issuer, token.claims, context.system.now()
     if "iss" not in claims:
-        raise Refused("nothing is proven: the token does not say which server it is from (iss)", _ASK_SERVER)
+        raise Refused("nothing is proven: the token does not say which server issued it (iss)", _ASK_SERVER)
     if not same_issuer(str(claims["iss"]), issuer):
         raise Refused(
             f"the token is from another server: {quotable_issuer(claims['iss'])}", f"AUTHGATE_URL is {issuer}"
@@ -77,9 +77,9 @@ def _verified(context: Context, token: Jwt) -> list[str]:
     if not _is_time(expires) or expires + LEEWAY <= now:
         raise Refused(f"the signature is right, but the token has expired (exp {_when(expires)})", clock)
     if not _is_time(begins) or begins - LEEWAY > now:
-        raise Refused(f"the signature is right, but the token is not good yet (nbf {_when(begins)})", clock)
+        raise Refused(f"the signature is right, but the token is not valid yet (nbf {_when(begins)})", clock)
     signer = f"the signature is right: {algorithm} by the key {clean(key.kid or 'without a name', NAME)} of {issuer}"
-    return [signer, "it is meant to be valid now" if "exp" in claims else "it names no end of its validity"]
+    return [signer, "it is valid at this time" if "exp" in claims else "it has no expiry time"]
 
 
 def _token(context: Context) -> str:
@@ -98,7 +98,7 @@ def _token(context: Context) -> str:
     context.require("AUTHGATE_URL", "CLIENT_ID")
     stored = session.stored_token(context)
     if stored is None:
-        raise SignInNeeded("no token is stored to inspect", "sign in with authgate.pyz login, or name a TOKEN")
+        raise SignInNeeded("there is no stored token to inspect", "sign in with authgate.pyz login, or name a TOKEN")
     return stored.token.access_token
 
 
@@ -128,6 +128,6 @@ def _is_time(value: object) -> TypeGuard[float]:
 
 def _proof(proven: list[str] | None) -> str:
     if proven is None:
-        return "Nothing of this has been checked; --verify does.\n"
+        return "Not verified; use --verify.\n"
     not_proven = "that it has not been revoked, and that it is meant for you (aud)"
     return "".join(f"Proven: {one}\n" for one in proven) + f"Not proven: {not_proven}\n"

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from .. import report, session
 from ..errors import UsageError
+from ..settings import shorten_home
 from ..values import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from ..context import Context
+    from ..session import Checked
 
 
 def run(context: Context) -> int:
@@ -23,7 +25,23 @@ def run(context: Context) -> int:
     else:
         text = report.as_text(checked, now, show_tokens)
     failure = checked.issued.save_error
+    if terminal.is_interactive and checked.issued.source in ("browser", "device"):
+        terminal.prompt()  # between the prompts and the report
     terminal.result(text, failure.exit_status if failure else 0)
+    if terminal.is_interactive and checked.issued.source != "environment":
+        terminal.tell(_closing_line(context, checked))
     if failure:
         raise failure
     return 0
+
+
+def _closing_line(context: Context, checked: Checked) -> str:
+    """Say who is signed in, and where the token is kept."""
+    source, place = checked.issued.source, checked.issued.stored_in
+    if source in ("stored", "refreshed"):
+        return f"Already signed in ({source} token); --force signs in again."
+    said = checked.userinfo.claims or report.id_claims(checked.issued.token)
+    client = f" as client {context.settings.client_id}" if source == "client-credentials" else ""
+    who = f" as {report.name_of(said)}" if said else client
+    where = "the keyring" if place == "keyring" else shorten_home(place or "", context.environ)
+    return f"Signed in{who}. The token is {f'stored in {where}' if place else 'not stored'}."

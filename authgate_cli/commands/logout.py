@@ -6,6 +6,7 @@ from .. import report
 from ..errors import AuthGateError, Refused, Unreachable
 from ..refresh import locked
 from ..server import Server
+from ..store.token_file import Owner
 from ..text import clean, listing
 from ..urls import same_issuer, split
 from ..values import TYPE_CHECKING, Value
@@ -14,21 +15,15 @@ if TYPE_CHECKING:
     from ..context import Context
     from ..tokens import TokenSet
 
-_MAY_LIVE = "the tokens are forgotten here, but may live at the server until they expire"
-
-
-class Identity(Value):
-    """A client at an issuer."""
-
-    issuer: str
-    client_id: str
+_MAY_LIVE = "the tokens are deleted here, but may stay valid at the server until they expire"
 
 
 class Outcome(Value):
-    """What became of the tokens of one identity at its server."""
+    """What became of the tokens of one owner at the server; the access token may be left to expire there."""
 
-    identity: Identity
+    owner: Owner
     offered: bool = True
+    expires: bool = False
     failure: AuthGateError | None = None
 
 
@@ -39,33 +34,33 @@ def run(context: Context) -> int:
     if not everything:
         context.require("AUTHGATE_URL", "CLIENT_ID")
     if context.settings.access_token:
-        context.terminal.warn("AUTHGATE_TOKEN is set and stays in force; unset it as well")
+        context.terminal.warn("AUTHGATE_TOKEN is still set, and is used until you unset it")
     outcomes: list[Outcome] = []
     if find(context):
         if not everything:
             context.server  # noqa: B018  raises before anything is forgotten
         with locked(context, context.store.all_places):  # nobody may refresh what is being revoked
             found = find(context)  # somebody may have refreshed
-            outcomes = [_revoke(context, identity, tokens) for identity, tokens in found.items()]
+            outcomes = [_revoke(context, owner, tokens) for owner, tokens in found.items()]
             _forget(context, everything)
     _look_after_leftovers(context, everything)
     return _report(context, everything, outcomes)
 
 
-def _own_tokens(context: Context) -> dict[Identity, list[TokenSet]]:
-    tokens = [stored.token for stored in context.store.load_all()]
-    return {Identity(context.settings.issuer, context.settings.client_id): tokens} if tokens else {}
+def _own_tokens(context: Context) -> dict[Owner, list[TokenSet]]:
+    settings, tokens = context.settings, [stored.token for stored in context.store.load_all()]
+    return {Owner(settings.issuer, settings.client_id, settings.account): tokens} if tokens else {}
 
 
-def _all_tokens(context: Context) -> dict[Identity, list[TokenSet]]:
+def _all_tokens(context: Context) -> dict[Owner, list[TokenSet]]:
     """Return the stored tokens by whose they are; those of an unknown issuer are left alone."""
-    found: dict[Identity, list[TokenSet]] = {}
+    found: dict[Owner, list[TokenSet]] = {}
     for entry, _ in context.store.entries():
         if entry.issuer is None:
             whose = clean(entry.key, 80)
-            context.terminal.warn(f"the stored token of {whose} does not say which server it is from; it is left alone")
+            context.terminal.warn(f"leaving the stored token of {whose}: it does not say which server issued it")
         else:
-            found.setdefault(Identity(entry.issuer, entry.client_id), []).append(entry.token)
+            found.setdefault(Owner(entry.issuer, entry.client_id, entry.account), []).append(entry.token)
     return found
 
 
@@ -78,61 +73,68 @@ def _forget(context: Context, everything: bool) -> None:
             place.forget_entry(entry.key)
 
 
-def _revoke(context: Context, identity: Identity, tokens: list[TokenSet]) -> Outcome:
+def _revoke(context: Context, owner: Owner, tokens: list[TokenSet]) -> Outcome:
     try:
-        server = _server(context, identity)
+        server = _server(context, owner)
         if server.metadata.revocation_endpoint is None:
-            return Outcome(identity, offered=False)
-        return Outcome(identity, failure=_revoke_at(server, tokens))
+            return Outcome(owner, offered=False)
+        return _revoke_at(server, owner, tokens)
     except AuthGateError as error:
-        return Outcome(identity, failure=error)
+        return Outcome(owner, failure=error)
 
 
-def _server(context: Context, identity: Identity) -> Server:
-    """Return the server of an identity. The secret that is set belongs to the client that is set, at its issuer."""
+def _server(context: Context, owner: Owner) -> Server:
+    """Return the server of an owner. The secret that is set belongs to the client that is set, at its issuer."""
     settings = context.settings
-    if identity.client_id == settings.client_id and same_issuer(identity.issuer, settings.issuer):
+    if owner.client_id == settings.client_id and same_issuer(owner.issuer, settings.issuer):
         return context.server
     try:
-        safe = split(identity.issuer).is_safe
+        safe = split(owner.issuer).is_safe
     except ValueError:
         safe = False
     if not safe:
-        raise Refused(f"{clean(identity.issuer, 100)} is not a server that tokens may be sent to")
-    other = settings._replace(issuer=identity.issuer, client_id=identity.client_id, client_secret=None)
+        raise Refused(f"{clean(owner.issuer, 100)} is not a server that tokens may be sent to")
+    other = settings._replace(issuer=owner.issuer, client_id=owner.client_id, client_secret=None)
     return Server(context.system, other, context.terminal)
 
 
-def _revoke_at(server: Server, tokens: list[TokenSet]) -> AuthGateError | None:
-    """Revoke the refresh tokens, then the access tokens; return the first failure.
+def _revoke_at(server: Server, owner: Owner, tokens: list[TokenSet]) -> Outcome:
+    """Revoke the refresh tokens, then the access tokens; the first failure is told.
 
-    A refusal of one says nothing about the next; that the server is away does.
+    A refusal of one says nothing about the next; that the server is away does. Some servers revoke
+    no access tokens (RFC 7009 section 2.2.1), which is no failure once the refresh token is gone.
     """
     failure: AuthGateError | None = None
+    ended = expires = False
     for kind in ("refresh_token", "access_token"):
         for secret in dict.fromkeys(getattr(token, kind) for token in tokens):
             try:
                 if secret:
                     server.revoke(secret, kind)
+                    ended = ended or kind == "refresh_token"
             except Refused as error:
-                failure = failure or error
+                if kind == "access_token" and ended and error.code == "unsupported_token_type":
+                    expires = True
+                else:
+                    failure = failure or error
             except Unreachable as error:
-                return failure or error
-    return failure
+                return Outcome(owner, failure=failure or error)
+    return Outcome(owner, expires=expires, failure=failure)
 
 
 def _look_after_leftovers(context: Context, remove: bool) -> None:
     if remove:
         context.store.remove_leftovers()
     elif left := context.store.leftovers():
-        context.terminal.warn(f"{listing(left)} may hold tokens of before; authgate.pyz logout --all removes them")
+        context.terminal.warn(f"{listing(left)} may hold old tokens; authgate.pyz logout --all removes them")
 
 
 def _report(context: Context, everything: bool, outcomes: list[Outcome]) -> int:
     failures = [(outcome, outcome.failure) for outcome in outcomes if outcome.failure]
     failures.sort(key=lambda failed: failed[1].exit_status)  # the last is told: that a server was away counts most
     for number, (outcome, failure) in enumerate(failures, 1):
-        message = f"{clean(outcome.identity.issuer, 200)}: {failure.message}" if everything else failure.message
+        whose = f"{clean(outcome.owner.issuer, 200)}{_account(outcome.owner)}: " if everything else ""
+        message = whose + failure.message
         if number == len(failures):
             raise type(failure)(message, _MAY_LIVE)
         context.terminal.warn(message)
@@ -141,14 +143,21 @@ def _report(context: Context, everything: bool, outcomes: list[Outcome]) -> int:
         context.terminal.result(report.document({"signed_out": bool(outcomes), "revoked": revoked}))
         return 0
     lines = [_sentence(outcome, everything) for outcome in outcomes]
-    where = "" if everything else f" to {context.settings.issuer}"
+    where = "" if everything else f" to {context.settings.server_and_account}"
     context.terminal.result("".join(lines) or f"Not signed in{where}.\n")
     return 0
 
 
 def _sentence(outcome: Outcome, everything: bool) -> str:
-    issuer = clean(outcome.identity.issuer, 200)
-    client = f" as client {clean(outcome.identity.client_id, 100)}" if everything else ""
+    issuer = clean(outcome.owner.issuer, 200)
+    client = f" as client {clean(outcome.owner.client_id, 100)}" if everything else ""
+    account = _account(outcome.owner)
     if not outcome.offered:
-        return f"Signed out here{client}; {issuer} does not offer revocation.\n"
-    return f"Signed out of {issuer}{client}.\n"
+        rest = f"{issuer} does not offer revocation: the tokens live until they expire"
+        return f"Signed out here{client}{account}; {rest}.\n"
+    rest = "; the access token cannot be revoked there, and will expire by itself" if outcome.expires else ""
+    return f"Signed out of {issuer}{client}{account}{rest}.\n"
+
+
+def _account(owner: Owner) -> str:
+    return f" (account {clean(owner.account, 100)})" if owner.account else ""

@@ -1,19 +1,19 @@
-"""Say who is signed in, without changing anything."""
+"""Say who is signed in, or which tokens are stored, without changing anything."""
 
 from __future__ import annotations
 
 from .. import report, session
-from ..errors import AuthGateError, Refused, SignInNeeded, TokenRefused
-from ..text import clean
-from ..tokens import IssuedToken, TokenSet, rfc3339
+from ..errors import AuthGateError, Refused, SignInNeeded, StoreFailed, TokenRefused, Unreachable, UsageError
+from ..oauth.endpoints import Claims
+from ..text import ISSUER, NAME, clean
+from ..tokens import IssuedToken
 from ..values import TYPE_CHECKING, Value
 
 if TYPE_CHECKING:
     from ..context import Context
-    from ..oauth.endpoints import Claims
     from ..session import Checked
-
-_SIGN_IN = "sign in with authgate.pyz login"
+    from ..store import Place
+    from ..store.token_file import Entry
 
 
 class Status(Value):
@@ -26,16 +26,59 @@ class Status(Value):
 
 
 def run(context: Context) -> int:
-    """Print what is known; exit 0 only for a token that the server, or offline the clock, accepts."""
+    """Print what is known; exit 0 only for a token that the server, or offline the clock, accepts.
+
+    With --all print every stored token instead, and exit 0 if the stores could be read.
+    """
+    if "all" in context.arguments.flags:
+        return _all(context)
     status = _status(context)
-    exit_status = status.failure.exit_status if status.failure else 0
+    lines = _lines(context, status) if status.issued else []
+    return _show(context, _as_fields(context, status), _text(lines), status.failure)
+
+
+def _show(context: Context, fields: dict[str, object], text: str, failure: AuthGateError | None) -> int:
+    """Print a JSON document, or the text; then raise the failure."""
+    exit_status = failure.exit_status if failure else 0
     if "json" in context.arguments.flags:
-        context.terminal.result(report.document(_as_fields(context, status)), exit_status)
-    elif status.issued:
-        context.terminal.result("".join(f"{name}: {text}\n" for name, text in _lines(context, status)), exit_status)
-    if status.failure:
-        raise status.failure
+        told = {"error": failure.message, "hint": failure.hint} if failure else {"error": None, "hint": None}
+        context.terminal.result(report.document({**fields, **told, "exit_status": exit_status}), exit_status)
+    elif text:
+        context.terminal.result(text, exit_status)
+    if failure:
+        raise failure
     return 0
+
+
+def _text(lines: list[tuple[str, str]]) -> str:
+    return "".join(f"{name}: {text}\n" for name, text in lines)
+
+
+def _all(context: Context) -> int:
+    """List the tokens of all accounts, clients and issuers; nobody is asked about them."""
+    found: list[tuple[Entry, Place]] = []
+    failure: AuthGateError | None = context.problem
+    try:
+        found = [] if failure else context.store.entries()
+    except StoreFailed as error:
+        failure = error
+    now = context.system.now()
+    documents, texts = [], []
+    for entry, place in found:
+        token = report.token_fields(entry.token, now, show_tokens=False)
+        whose = {"account": entry.account or None, "client_id": entry.client_id, "issuer": entry.issuer}
+        time = {name: token[name] for name in ("expires_in", "expires_at")}
+        documents.append({**whose, "store": place.label, **time})
+        lines = [("Account", clean(entry.account, NAME))] if entry.account else []
+        lines += [
+            ("Server", clean(entry.issuer or "(not recorded)", ISSUER)),
+            ("Client", clean(entry.client_id, NAME)),
+            report.lifetime(entry.token, now),
+            ("Kept in", place.label),
+        ]
+        texts.append(_text(lines))
+    text = "" if failure else "\n".join(texts) or "No token is stored.\n"
+    return _show(context, {"tokens": documents}, text, failure)
 
 
 def _status(context: Context) -> Status:
@@ -44,47 +87,55 @@ def _status(context: Context) -> Status:
         if context.problem:
             raise context.problem
         context.require("AUTHGATE_URL", *(() if context.settings.access_token else ("CLIENT_ID",)))
-        issued = _held(context)
+        issued = _found(context)
         if issued is None:
-            raise SignInNeeded(f"nobody is signed in to {context.settings.issuer}", _SIGN_IN)
+            raise SignInNeeded(f"not signed in to {context.settings.server_and_account}", _sign_in(context))
         asked = "clock"
         if issued.token.seconds_left(context.system.now()) <= 0:
-            raise SignInNeeded("the token has expired", _expired_hint(issued))
+            raise SignInNeeded("the token has expired", _expired_hint(context, issued))
         if "offline" in context.arguments.flags:
-            return Status(issued, None, asked)
+            said = report.id_claims(issued.token)
+            return Status(issued, Claims(said) if said else None, asked)
         asked = None
         checked = session.check(context, issued)
-        asked = "server" if checked.userinfo.accepted or checked.tokeninfo.refused else None
-        return Status(issued, _accepted(checked), "server")
+        issued = checked.issued
+        asked = "server" if checked.is_proven or checked.tokeninfo.refused else None
+        return Status(issued, _accepted(context, checked), asked)
     except TokenRefused as failure:
         return Status(issued, None, "server", failure)
     except AuthGateError as failure:
         return Status(issued, None, asked, failure)
 
 
-def _held(context: Context) -> IssuedToken | None:
+def _found(context: Context) -> IssuedToken | None:
     if context.settings.access_token:
         return session.given_token(context)
     stored = session.stored_token(context)
     return stored.issued if stored else None
 
 
-def _accepted(checked: Checked) -> Claims:
-    """Return what the server says of the user. Raise when it does not show that it takes the token."""
+def _accepted(context: Context, checked: Checked) -> Claims:
+    """Return what the server says of the user. Raise when it does not show that it takes a person's token."""
     if checked.tokeninfo.refused:
-        raise SignInNeeded("the server says that the token is not active", _SIGN_IN)
-    if not checked.userinfo.accepted and not checked.tokeninfo.accepted:
+        raise SignInNeeded("the server says that the token is not active", _sign_in(context))
+    if not (checked.is_proven or checked.is_machine):
         raise Refused(
-            f"the server does not say whether the token is good (UserInfo: {clean(checked.userinfo.reason)})",
-            "authgate.pyz status --offline goes by the clock alone",
+            f"the server does not say whether the token is valid (UserInfo: {clean(checked.userinfo.reason)})",
+            "authgate.pyz status --offline looks at the local clock only",
         )
     return checked.userinfo
 
 
-def _expired_hint(issued: IssuedToken) -> str:
+def _sign_in(context: Context) -> str:
+    return f"sign in with {context.settings.login_command}"
+
+
+def _expired_hint(context: Context, issued: IssuedToken) -> str:
     if issued.source == "environment":
-        return "AUTHGATE_TOKEN has to be renewed"
-    return "authgate.pyz login or authgate.pyz token refreshes it" if issued.token.refresh_token else _SIGN_IN
+        return "set AUTHGATE_TOKEN to a new one, or unset it"
+    if issued.token.refresh_token:
+        return f"{context.settings.login_command} refreshes it, and so does authgate.pyz token"
+    return _sign_in(context)
 
 
 def _lines(context: Context, status: Status) -> list[tuple[str, str]]:
@@ -95,40 +146,38 @@ def _lines(context: Context, status: Status) -> list[tuple[str, str]]:
         lines.insert(0, ("User", report.person(status.user.claims)))
     elif status.user:
         lines.insert(0, ("User", f"not available ({clean(status.user.reason)})"))
-    checked = {"server": "the server", "clock": "the clock alone", None: "nobody"}[status.checked_by]
+    if context.settings.account and status.issued.source == "stored":
+        lines.append(("Account", context.settings.account))
+    server = "the server, which refuses it" if status.failure else "the server"
+    checked = {"server": server, "clock": "(not asked; local clock only)", None: "(not checked)"}[status.checked_by]
     return [
         *lines,
-        ("Expires", _expires(token, now)),
+        report.lifetime(token, now),
         ("Scope", clean(token.scope or "") or "(none)"),
         ("Kept in", status.issued.stored_in or "AUTHGATE_TOKEN (nothing is stored)"),
-        ("Checked by", f"{checked}; it is not good" if status.checked_by and status.failure else checked),
+        ("Checked by", checked),
     ]
 
 
-def _expires(token: TokenSet, now: float) -> str:
-    if token.expires_at is None:
-        return "never"
-    seconds = token.expires_at - now
-    return f"{_duration(seconds)} ({rfc3339(token.expires_at)})"
-
-
-def _duration(seconds: float) -> str:
-    if seconds <= 0:
-        return "already"
-    minutes, hours, days = int(seconds // 60), int(seconds // 3600), int(seconds // 86400)
-    if days >= 2:
-        return f"in {days} days"
-    if hours >= 2:
-        return f"in {hours} h {minutes % 60} min"
-    return f"in {minutes} min" if minutes >= 2 else f"in {int(seconds)} s"
+def _reason(status: Status) -> str | None:
+    """Return in one word why this is not a sign-in that works."""
+    failure = status.failure
+    if failure is None:
+        return None
+    kinds = ((Unreachable, "not_reachable"), (UsageError, "settings"), (StoreFailed, "store"), (Refused, "unknown"))
+    for kind, word in kinds:
+        if isinstance(failure, kind):
+            return word
+    return "signed_out" if status.issued is None else "expired" if status.checked_by == "clock" else "refused"
 
 
 def _as_fields(context: Context, status: Status) -> dict[str, object]:
-    issued, failure = status.issued, status.failure
+    issued = status.issued
     show_tokens = "show-tokens" in context.arguments.flags
     token = report.token_fields(issued.token, context.system.now(), show_tokens) if issued else None
     return {
-        "signed_in": failure is None,
+        "signed_in": status.failure is None,
+        "reason": _reason(status),
         "user": report.claims(status.user.claims, show_tokens) if status.user else None,
         "token": token,
         "source": issued.source if issued else None,
@@ -136,7 +185,4 @@ def _as_fields(context: Context, status: Status) -> dict[str, object]:
         "checked_by": status.checked_by,
         "issuer": context.settings.issuer or None,
         "client_id": context.settings.client_id or None,
-        "error": failure.message if failure else None,
-        "hint": failure.hint if failure else None,
-        "exit_status": failure.exit_status if failure else 0,
     }

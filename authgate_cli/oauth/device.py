@@ -6,11 +6,11 @@ import re
 
 from ..errors import Denied, FlowUnavailable, Refused, SignInNeeded, Unreachable
 from ..text import ADDRESS, WORD, clean, columns
-from ..tokens import is_token
+from ..tokens import is_secret
 from ..urls import split
 from ..values import TYPE_CHECKING, Value
 from .authorization import challenge
-from .endpoints import DEVICE_GRANT, authenticated
+from .endpoints import DEVICE_GRANT
 from .messages import check_data, read_error, refused, retry_after
 from .strict_json import parse_object
 
@@ -18,8 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from ..errors import AuthGateError
-    from .messages import Request, Response
-    from .metadata import Metadata
+    from .messages import Response
     from .strict_json import Json
 
 # Seconds. A server that measures to the millisecond calls a poll after just `interval` too fast.
@@ -28,11 +27,11 @@ _DEFAULT_INTERVAL = 5.0
 _SHORTEST_INTERVAL = 1.0  # whatever the server says
 _DEFAULT_LIFETIME = 1800.0
 _LONGEST_PAUSE = 60.0
+_FORGOTTEN = "the server does not know the code any more; run authgate.pyz login again"
 _CLIENT = "check CLIENT_ID, CLIENT_SECRET if the client has one, and AUTHGATE_URL"
 # How servers say that a client may not do this, some at the first poll only. With status 401 it is
 # about credentials, whatever the code: Keycloak says unauthorized_client to a wrong secret.
 _NOT_ALLOWED = ("unauthorized_client", "unsupported_grant_type")
-_NOT_OFFERED = (*_NOT_ALLOWED, "invalid_request")  # oidc-provider calls it that
 
 
 class DeviceAuthorization(Value):
@@ -54,36 +53,29 @@ class DeviceAuthorization(Value):
         return {"grant_type": DEVICE_GRANT, "device_code": self.device_code, "code_verifier": self.verifier}
 
 
-def authorization_request(
-    metadata: Metadata, client_id: str, secret: str | None, scope: str, verifier: str, extra: Mapping[str, str] = {}
-) -> Request:
-    """Return the request that begins a device sign-in (section 3.1).
+def authorization_fields(scope: str, verifier: str, extra: Mapping[str, str] = {}) -> dict[str, str | None]:
+    """Return what begins a device sign-in (section 3.1).
 
     It has PKCE (RFC 7636), which some servers demand here too; others ignore what they do not know.
     """
-    fields = {
-        **extra,
-        "scope": scope or None,
-        "code_challenge": challenge(verifier),
-        "code_challenge_method": "S256",
-    }
-    endpoint = metadata.device_authorization_endpoint
-    return authenticated(endpoint, fields, client_id, secret, metadata.auth_methods)
+    method = {"code_challenge": challenge(verifier), "code_challenge_method": "S256"}
+    return {**extra, "scope": scope or None, **method}
 
 
 def parse_authorization(response: Response, issuer: str, verifier: str) -> DeviceAuthorization:
     """Judge the answer to a device authorization request (section 3.2).
 
-    Raise FlowUnavailable when the server does not do this for the client.
+    Raise FlowUnavailable when the server does not do this for the client, in whatever words.
     """
     what = "the device sign-in cannot begin"
     if response.status != 200:
-        error = read_error(response)
-        refusal = error.code in _NOT_OFFERED and response.status != 401 and response.status < 500
-        if refusal or (response.status in (403, 404, 405, 501) and error.code != "invalid_client"):
-            raise _not_offered(error if error.code else f"status {response.status}")
+        error, status = read_error(response), response.status
+        credentials = error.code == "invalid_client" or (status == 401 and error.code != "")
+        told = 400 <= status < 500 and status != 429 and not response.is_html
+        if (told or status in (403, 404, 405, 501)) and not credentials and error.code != "invalid_scope":
+            raise _not_offered(error if error.code else f"status {status}")
         check_data(response, what)
-        raise refused(what, response, _CLIENT if error.code == "invalid_client" or response.status == 401 else None)
+        raise refused(what, response, _CLIENT if credentials else None)
     check_data(response, what)
     try:
         document = parse_object(response.body)
@@ -160,8 +152,7 @@ def interpret_poll(response: Response, now: float) -> Pending | TryLater | None:
     if error.code == "authorization_pending":
         return Pending()
     if error.code == "slow_down":
-        interval = parse_object(response.body).get("interval")
-        return Pending(True, _seconds(interval, 0.0) or None)
+        return Pending(True, _interval(response))
     if error.code in ("access_denied", "expired_token"):
         raise _ended(error.code)
     if response.status == 429 or response.status >= 500 or not error.code:
@@ -169,7 +160,8 @@ def interpret_poll(response: Response, now: float) -> Pending | TryLater | None:
         return TryLater(why, retry_after(response.headers, now))
     if error.code in _NOT_ALLOWED and response.status != 401:
         raise _not_offered(error)
-    raise refused("the device sign-in failed", response, _CLIENT if response.status == 401 else None)
+    hint = _CLIENT if response.status == 401 else _FORGOTTEN if error.code == "invalid_grant" else None
+    raise refused("the device sign-in failed", response, hint)
 
 
 def interpret_failure(error: Unreachable) -> TryLater:
@@ -195,6 +187,14 @@ def _ended(code: str) -> AuthGateError:
     return SignInNeeded("the code expired before the sign-in was approved", "run authgate.pyz login for a new code")
 
 
+def _interval(response: Response) -> float | None:
+    """Return the larger interval that came with slow_down, if one did."""
+    try:
+        return _seconds(parse_object(response.body).get("interval"), 0.0) or None
+    except ValueError:  # the error was in a header
+        return None
+
+
 def _holds_data(response: Response) -> bool:
     try:
         parse_object(response.body)
@@ -213,7 +213,7 @@ def _need(document: Json, *names: str) -> str:
 
 def _code(document: Json) -> str:
     code = _need(document, "device_code")
-    if not is_token(code):  # a lone surrogate, for one, could not be sent back
+    if not is_secret(code):  # a lone surrogate, for one, could not be sent back
         raise Refused("the device sign-in cannot begin: the server's answer has a device_code that cannot be used")
     return code
 

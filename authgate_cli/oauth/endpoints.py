@@ -5,51 +5,53 @@ RFC 6749 sections 4 to 6, OpenID Connect Core section 5.3, RFC 7009.
 
 from __future__ import annotations
 
-from ..errors import Refused, TokenRefused
+from ..errors import NoSubject, Refused, TokenRefused
 from ..text import WORD, clean
-from ..tokens import TokenSet, expiry, is_token
+from ..tokens import TokenSet, expiry, is_secret, is_token, with_openid
 from ..values import TYPE_CHECKING, Value
 from .jwt import claimed_subject
-from .messages import check_data, client_authorization, http_date, post_form, quotable, read_error, refused
+from .messages import check_data, client_authorization, post_form, quotable, read_error, refused
 from .strict_json import parse_object
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from .messages import Request, Response
-    from .metadata import Metadata
     from .strict_json import Json
 
 
 DEVICE_GRANT = "urn:ietf:params:oauth:grant-type:device_code"
 _HINTS = {
     "invalid_client": "check CLIENT_ID, and CLIENT_SECRET if the client has one",
-    "unauthorized_client": "the server does not allow this client to sign in this way",
-    "invalid_scope": "ask for other scopes with --scope",
+    # Keycloak, and AuthGate when it redeems a code, say this to a wrong secret too.
+    "unauthorized_client": "check CLIENT_SECRET; if it is right, the server does not allow this client this sign-in",
     "invalid_grant": "sign in again with authgate.pyz login",
 }
+POST, BASIC = "client_secret_post", "client_secret_basic"
 
 
 def authenticated(
-    endpoint: str, fields: Mapping[str, str | None], client_id: str, secret: str | None, methods: tuple[str, ...]
+    endpoint: str, fields: Mapping[str, str | None], client_id: str, secret: str | None, method: str
 ) -> Request:
-    """Return a form POST that says which client asks (RFC 6749 section 2.3).
-
-    A confidential client puts its secret into the form where the server offers that, as AuthGate
-    reads no other in most grants; else it uses Basic, which is what silence means in discovery.
-    """
+    """Return a form POST that says which client asks, and proves it by POST or by BASIC (RFC 6749 section 2.3)."""
     named = {**fields, "client_id": client_id}
     if secret is None:
         return post_form(endpoint, named)
-    if "client_secret_post" in methods:
+    if method == POST:
         return post_form(endpoint, {**named, "client_secret": secret})
     request = post_form(endpoint, named, {"Authorization": client_authorization(client_id, secret)})
     return request._replace(secrets=(*request.secrets, secret))
 
 
-def token_request(metadata: Metadata, fields: Mapping[str, str | None], client_id: str, secret: str | None) -> Request:
-    """Return a request to the token endpoint."""
-    return authenticated(metadata.token_endpoint, fields, client_id, secret, metadata.auth_methods)
+def refuses_client(response: Response) -> bool:
+    """Tell whether an answer refuses how the client has proven itself (RFC 6749 section 5.2)."""
+    return response.status == 401 or (response.status == 400 and read_error(response).code == "invalid_client")
+
+
+def scope_hint(scope: str) -> str:
+    """Return what to do when these scopes are refused; Dex, for one, insists on openid."""
+    example = "" if "openid" in scope.split() else f", for example {with_openid(scope)}"
+    return f"ask for other scopes{example or ' with --scope'}"
 
 
 def parse_token_response(response: Response, what: str, now: float, asked_scope: str | None) -> TokenSet:
@@ -60,7 +62,7 @@ def parse_token_response(response: Response, what: str, now: float, asked_scope:
     check_data(response, what)
     if response.status != 200:
         failure = refused(what, response)
-        failure.hint = _HINTS.get(failure.code or "")
+        failure.hint = {**_HINTS, "invalid_scope": scope_hint(asked_scope or "")}.get(failure.code or "")
         raise failure
     try:
         document = parse_object(response.body)
@@ -88,9 +90,9 @@ def parse_token_response(response: Response, what: str, now: float, asked_scope:
 def _token(value: object, name: str, what: str) -> str | None:
     if value is None or value == "":
         return None
-    if not is_token(value):
+    if not is_secret(value):
         raise Refused(f"{what}: the server's answer holds a {name} that cannot be used")
-    return str(value)
+    return value
 
 
 class Claims(Value):
@@ -110,7 +112,7 @@ class Claims(Value):
 def parse_userinfo(response: Response) -> Claims:
     """Return the claims, or why this token gets none.
 
-    Raise TokenRefused on 401, Unreachable for "not now", Refused for what cannot be used.
+    Raise TokenRefused on 401 and 403, NoSubject, Unreachable for "not now", Refused for what cannot be used.
     """
     what = "the token cannot be checked"
     if response.status == 200 and response.headers.get("content-type", "").lower().startswith("application/jwt"):
@@ -119,13 +121,13 @@ def parse_userinfo(response: Response) -> Claims:
     if response.status == 200:
         claims = _claims(response, what)
         return Claims(claims, accepted=True, subject=claims["sub"])
-    if response.status == 401:
-        raise token_refused(
-            read_error(response).code or "status 401", http_date(response.headers.get("date", "")) or 0.0
-        )
-    if response.status in (403, 404, 405, 501):
-        # 403 is said to a good token that lacks a scope (RFC 6750 section 3.1).
-        return Claims(reason=read_error(response).code or f"status {response.status}", accepted=response.status == 403)
+    error, forbidden = read_error(response), response.status == 403
+    if forbidden and error.code == "insufficient_scope":  # the one reason that only a good token gets
+        return Claims(reason=error.code, accepted=True)
+    if response.status == 401 or (forbidden and not response.is_html):  # a proxy's page is no word of the server's
+        raise token_refused(str(error) if error.code else "", error.code or f"status {response.status}", forbidden)
+    if response.status in (404, 405, 501):
+        return Claims(reason=error.code or f"status {response.status}")
     check_data(response, what)
     raise refused(what, response)
 
@@ -143,10 +145,11 @@ def parse_tokeninfo(response: Response) -> Claims:
         return Claims(reason=f"the answer cannot be used: {error}")
 
 
-def token_refused(code: str = "", server_time: float = 0.0) -> TokenRefused:
+def token_refused(said: str, code: str, forbidden: bool = False) -> TokenRefused:
     """Return the error for a token that the server does not take (any more)."""
     hint = "sign in again with authgate.pyz login; an AUTHGATE_TOKEN has to be renewed"
-    return TokenRefused("the server does not accept the token", hint, code, server_time)
+    reason = f": {said}" if said else ""
+    return TokenRefused(f"the server does not accept the token{reason}", hint, code, forbidden)
 
 
 def _claims(response: Response, what: str) -> Json:
@@ -156,5 +159,5 @@ def _claims(response: Response, what: str) -> Json:
     except ValueError as error:
         raise Refused(f"{what}: the server's answer cannot be used: {error}") from None
     if not isinstance(claims.get("sub"), str) or not claims["sub"]:
-        raise Refused(f"{what}: the server's answer does not say whose it is (sub)")
+        raise NoSubject(f"{what}: the server's answer does not say whose it is (sub)", None, "no sub")
     return claims

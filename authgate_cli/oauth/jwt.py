@@ -56,6 +56,11 @@ def claimed_issuer(token: str) -> str | None:
     return _claim(token, "iss")
 
 
+def claimed_scope(token: str) -> str | None:
+    """Return the `scope` claim of a token that is a JWT (RFC 9068 section 2.2.3), or None."""
+    return _claim(token, "scope")
+
+
 def claimed_subject(token: str | None) -> str | None:
     """Return the `sub` claim of a token that is a JWT, or None."""
     return _claim(token, "sub") if token else None

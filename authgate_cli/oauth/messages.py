@@ -131,6 +131,7 @@ _ESCAPE = r"\\(?:u([0-9a-fA-F]{4})|u\{0*([0-9a-fA-F]{1,5})\}|x([0-9a-fA-F]{2})|(
 _CONTROLS = {"b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t"}
 _LIKE_A_TOKEN = r"[A-Za-z0-9._~+/=-]{20,}"  # RFC 6750 section 2.1
 _LEFT_OUT = "****"
+_PARAMETER = r'\b(error|error_description)\s*=\s*"?(?:(?<=")([^"]*)"|([^\s",]+))'  # of a challenge
 
 
 def quotable(said: object, limit: int, secrets: tuple[str, ...] = ()) -> str:
@@ -206,12 +207,17 @@ def quotable_error(fields: Mapping[str, object], secrets: tuple[str, ...]) -> OA
 
 
 def read_error(response: Response) -> OAuthError:
-    """Return the error in an answer's body; an empty one where it holds none."""
+    """Return the error in an answer's body, or else in WWW-Authenticate (RFC 6750 section 3); an empty one for none."""
     try:
         document = parse_object(response.body)
     except ValueError:
-        return OAuthError()
-    return quotable_error(document, response.secrets)
+        document = {}
+    error = quotable_error(document, response.secrets)
+    if error.code or response.status not in (401, 403):
+        return error
+    challenge = response.headers.get("www-authenticate", "")[:_LONGEST_QUOTE]
+    parameters = {name: quoted or bare for name, quoted, bare in re.findall(_PARAMETER, challenge)}
+    return quotable_error(parameters, response.secrets)
 
 
 def check_reachable(response: Response, what: str) -> None:

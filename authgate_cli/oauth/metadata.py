@@ -10,6 +10,7 @@ from ..errors import Refused
 from ..text import ADDRESS
 from ..urls import Url, split
 from ..values import TYPE_CHECKING, Value
+from .endpoints import BASIC, DEVICE_GRANT
 from .messages import check_reachable, quotable_issuer
 from .strict_json import parse_object
 
@@ -25,11 +26,14 @@ _ENDPOINTS = (
     "revocation_endpoint",
     "jwks_uri",
 )
-_BASIC = ("client_secret_basic",)  # what no word about it means
+_BASIC = (BASIC,)  # what no word about it means
 
 
 class Metadata(Value):
-    """What a server says of itself; an endpoint it does not have is None."""
+    """What a server says of itself; an endpoint it does not have is None.
+
+    `offers_device` is False where only a sign-in may try whether there is a device endpoint.
+    """
 
     issuer: str
     token_endpoint: str
@@ -41,6 +45,7 @@ class Metadata(Value):
     jwks_uri: str | None = None
     sends_iss: bool = False
     auth_methods: tuple[str, ...] = _BASIC
+    offers_device: bool = True
 
     @property
     def is_authgate(self) -> bool:
@@ -53,8 +58,17 @@ def metadata_url(issuer: str) -> str:
     return issuer.removesuffix("/") + "/.well-known/openid-configuration"
 
 
+def oauth_metadata_url(issuer: str) -> str:
+    """Return where the document of a server without OpenID is: before the issuer's path (RFC 8414 section 3.1)."""
+    path = split(issuer).path
+    return issuer.removesuffix(path) + "/.well-known/oauth-authorization-server" + path.removesuffix("/")
+
+
 def parse_metadata(response: Response, issuer: str) -> Metadata:
-    """Judge the answer to the discovery request. Raise Refused when it cannot be used."""
+    """Judge the answer to the discovery request. Raise Refused when it cannot be used.
+
+    Its own issuer is the one asked for, but for a slash that was typed at the end.
+    """
     hint = f"is {issuer} the server's own URL? Its document should be at {metadata_url(issuer)}"
     check_reachable(response, "the server cannot be asked about itself")
     if response.status != 200:
@@ -64,15 +78,18 @@ def parse_metadata(response: Response, issuer: str) -> Metadata:
     except ValueError as error:
         raise Refused(f"the server's discovery document cannot be used: {error}", hint) from None
     _check_issuer(document.get("issuer"), issuer)
+    issuer = document["issuer"]
     base = split(issuer)
     found = {name: _endpoint(document, name, base) for name in _ENDPOINTS if document.get(name) is not None}
     if "token_endpoint" not in found:
         raise Refused("the server's discovery document names no token_endpoint", hint)
-    below = issuer.removesuffix("/") + "/oauth"
+    below, grants = issuer.removesuffix("/") + "/oauth", document.get("grant_types_supported")
+    is_authgate, named = found["token_endpoint"] == below + "/token", "device_authorization_endpoint" in found
     found.setdefault("device_authorization_endpoint", below + "/device/code")
     return Metadata(
         issuer=issuer,
-        tokeninfo_endpoint=below + "/tokeninfo" if found["token_endpoint"] == below + "/token" else None,
+        tokeninfo_endpoint=below + "/tokeninfo" if is_authgate else None,
+        offers_device=(named or is_authgate) and not (isinstance(grants, list) and DEVICE_GRANT not in grants),
         sends_iss=document.get("authorization_response_iss_parameter_supported") is True,
         auth_methods=_auth_methods(document),
         **found,
@@ -81,7 +98,7 @@ def parse_metadata(response: Response, issuer: str) -> Metadata:
 
 def _check_issuer(said: object, issuer: str) -> None:
     """Insist that the document is the one asked for (RFC 8414 section 3.3)."""
-    if said == issuer:
+    if said in (issuer, issuer.removesuffix("/")):
         return
     if not isinstance(said, str):
         raise Refused("the server's discovery document names no issuer", "is this an OpenID server?")

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from ..errors import Unreachable
+from ..errors import Refused, Unreachable
 from ..oauth import device
 from ..oauth.authorization import new_secret
+from ..oauth.endpoints import scope_hint
 from ..system.terminal import clock
 from ..tokens import IssuedToken
 from ..values import TYPE_CHECKING
@@ -14,6 +15,8 @@ if TYPE_CHECKING:
     from ..context import Context
     from ..oauth.device import DeviceAuthorization, Pending, TryLater
     from ..system.terminal import Terminal
+
+_LINES_BELOW = 5  # of a QR code: an empty one, three that say what to do, and the one that waits
 
 
 def sign_in(context: Context) -> IssuedToken:
@@ -31,7 +34,7 @@ class DeviceSignIn:
     def __init__(self, context: Context):
         """Ask for a code and show it. Raise FlowUnavailable when the server does not offer this."""
         self._context, now = context, context.system.monotonic
-        self._authorization = _authorize(context)
+        self._authorization = begin(context)
         _show(self._authorization, context.terminal, show_qr="no-qr" not in context.arguments.flags)
         self._poller = device.new_poller(self._authorization, now())
         self._note = ""
@@ -64,7 +67,7 @@ class DeviceSignIn:
         with system.uninterrupted():
             verdict: Pending | TryLater | None
             try:
-                response = system.send(context.server.token_request(self._authorization.poll()))
+                response = context.server.ask_for_token(self._authorization.poll())
                 verdict = device.interpret_poll(response, system.now())
             except Unreachable as error:
                 verdict = device.interpret_failure(error)
@@ -72,27 +75,35 @@ class DeviceSignIn:
                 token = context.server.accept(response, "signing in failed")
                 return context.store.keep_new(token, "device")
         if isinstance(verdict, device.TryLater):
-            self._note = f"; the server cannot be asked just now ({verdict.why})"
+            self._note = f"; the server cannot be asked right now ({verdict.why})"
         else:
-            self._note = "; the server asks to be asked less often" if verdict.slow_down else ""
+            self._note = "; the server wants fewer requests" if verdict.slow_down else ""
         self._poller = poller.advance(verdict, system.monotonic())
         return None
 
 
-def _authorize(context: Context) -> DeviceAuthorization:
-    settings, metadata = context.settings, context.server.metadata
-    verifier, client = new_secret(context.system.random_bytes), (settings.client_id, settings.client_secret)
-    request = device.authorization_request(metadata, *client, settings.scope, verifier, settings.params)
-    return device.parse_authorization(context.system.send(request), settings.issuer, verifier)
+def begin(context: Context) -> DeviceAuthorization:
+    """Ask for a device code. Raise FlowUnavailable when the server does not offer this to the client."""
+    settings, verifier = context.settings, new_secret(context.system.random_bytes)
+    fields = device.authorization_fields(settings.scope, verifier, settings.params)
+    response = context.server.ask(context.server.metadata.device_authorization_endpoint, fields)
+    try:
+        return device.parse_authorization(response, settings.issuer, verifier)
+    except Refused as error:
+        if error.code == "invalid_scope":
+            error.hint = scope_hint(settings.scope)
+        raise
 
 
 def _show(authorization: DeviceAuthorization, terminal: Terminal, show_qr: bool) -> None:
     address = authorization.complete_uri or authorization.verification_uri
     modules = qr.encode(address) if show_qr and terminal.can_update else None
-    if modules and qr.columns(modules) <= terminal.width:
-        lines = qr.render(modules, colour=terminal.colour)
-        if terminal.can_show("".join(lines)):
-            terminal.prompt("\n".join(["", *lines, ""]))
+    if modules:
+        lines, (columns, rows) = qr.render(modules, colour=terminal.colour), terminal.size
+        fits = qr.columns(modules) <= columns and len(lines) + _LINES_BELOW <= rows
+        if fits and terminal.can_show("".join(lines)):
+            # With colours the last line, of the quiet zone, is white and looks empty already.
+            terminal.prompt("\n".join(["", *lines, *([] if terminal.colour else [""])]))
     terminal.prompt(f"To sign in, visit   {authorization.verification_uri}")
     terminal.prompt(f"and enter the code  {terminal.strong(authorization.user_code)}")
     if authorization.complete_uri:

@@ -16,6 +16,7 @@ from ..settings import DEFAULT_TOKEN_FILE, expand_home, is_issuer
 from ..tokens import IssuedToken
 from ..values import TYPE_CHECKING, Value
 from .file_store import FileStore, Waiting
+from .token_file import Owner
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -154,7 +155,7 @@ class Store:
             if place is self.places[-1]:
                 raise
             tell = self._terminal.explain if isinstance(failure, KeyringUnavailable) else self._terminal.warn
-            tell(f"{failure.message}; the {self.places[-1].title} is used")
+            tell(f"{failure.message}; using the {self.places[-1].title}")
         return None
 
     def _forget_quietly(self, place: Place) -> None:
@@ -166,9 +167,9 @@ class Store:
 
 def open_store(settings: Settings, system: System, terminal: Terminal, environ: Mapping[str, str]) -> Store:
     """Return the places that the settings allow; the keyring only where the package is installed or asked for."""
-    client, trusted = (settings.client_id, settings.issuer), settings.issuer_is_trusted
+    owner, trusted = Owner(settings.issuer, settings.client_id, settings.account), settings.issuer_is_trusted
     waiting = Waiting(system.now, system.monotonic, system.sleep, terminal.tell)
-    file = FileStore(settings.token_file, *client, waiting, terminal.warn, trusted)
+    file = FileStore(settings.token_file, owner, waiting, terminal.warn, trusted)
     if settings.store != "keyring" and not is_importable("keyring"):
         return Store((file,), terminal)
     from .keyring_store import KeyringStore
@@ -177,7 +178,7 @@ def open_store(settings: Settings, system: System, terminal: Terminal, environ: 
     # Somebody may be typing the keyring's password: then waiting for it makes sense.
     attended = not settings.no_input and (here.terminal or (here.display and not here.ci))
     lock_path = expand_home(DEFAULT_TOKEN_FILE, environ)
-    keyring = KeyringStore(*client, system.now, attended, terminal.tell, lock_path, trusted)
+    keyring = KeyringStore(owner, system.now, attended, terminal.tell, lock_path, trusted)
     if settings.store == "auto":
         return Store((keyring, file), terminal)
     chosen, other = (keyring, file) if settings.store == "keyring" else (file, keyring)

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from ..tokens import TokenSet
-    from .token_file import Document, Entry, Found
+    from .token_file import Document, Entry, Found, Owner
 
 # Room beyond the present file for a new token; real ones are below 8 KiB, with an ID token too.
 _RESERVE = 64 * 1024
@@ -60,29 +60,28 @@ class Waiting:
 
 
 class FileStore:
-    """One client's place in the token file. Every method raises StoreFailed when that cannot be."""
+    """One owner's place in the token file. Every method raises StoreFailed when that cannot be."""
 
     name, title = "file", "token file"
 
     def __init__(
         self,
         path: str,
-        client_id: str,
-        issuer: str,
+        owner: Owner,
         waiting: Waiting,
         warn: Callable[[str], None],
         trusted: bool = True,
     ):
-        self.path, self.client_id, self.issuer, self._trusted = path, client_id, issuer, trusted
+        self.path, self._owner, self._trusted = path, owner, trusted
         self.label = self.lock_path = path
         self._waiting, self._warn = waiting, warn
 
     def find(self) -> Found:
-        """Return the token of this client at this issuer, if there is one."""
+        """Return the token of this owner, if there is one."""
         return self._find(self._read())
 
     def entries(self) -> list[Entry]:
-        """Return the tokens of all clients."""
+        """Return the tokens of all owners."""
         return token_file.entries(self._read()) if os.path.lexists(self.path) else []
 
     def check_writable(self) -> None:
@@ -98,7 +97,7 @@ class FileStore:
             except StoreCorrupt:
                 require_lock()
                 aside = move_aside(self.path)
-                self._warn(f"the token file was corrupt; it is kept as {aside}, and a new one is begun")
+                self._warn(f"the token file was corrupt; it was moved to {aside}, and a new one was started")
             check_replaceable(self.path, _RESERVE)
 
         self._locked(make_ready)
@@ -153,7 +152,7 @@ class FileStore:
                     return work(require_lock)
             except LockLost:
                 pass
-        raise StoreFailed(f"the lock of the token file {self.path} is lost again and again", "try again in a moment")
+        raise StoreFailed(f"the lock of the token file {self.path} keeps being lost", "try again in a moment")
 
     def _read(self) -> Document:
         """Return all that the file holds. Raise StoreFailed when it cannot be read."""
@@ -167,4 +166,4 @@ class FileStore:
             ) from error
 
     def _find(self, document: Document) -> Found:
-        return find_for_issuer(lambda key: token_file.get(document, key), self.client_id, self.issuer, self._trusted)
+        return find_for_issuer(lambda key: token_file.get(document, key), self._owner, self._trusted)

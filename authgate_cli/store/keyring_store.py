@@ -18,14 +18,14 @@ from ..system.threads import TookTooLong, call_within
 from ..text import clean
 from ..values import TYPE_CHECKING
 from . import token_file
-from .token_file import Entry, find_for_issuer
+from .token_file import Entry, account_of, find_for_issuer
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any, TypeVar
 
     from ..tokens import TokenSet
-    from .token_file import Found
+    from .token_file import Found, Owner
 
     Listed = dict[str, Any]
     T = TypeVar("T")
@@ -36,14 +36,13 @@ _PATIENCE_ATTENDED, _PATIENCE_ALONE = 120.0, 3.0
 
 
 class KeyringStore:
-    """One client's place in the keyring. Every method raises StoreFailed when that cannot be."""
+    """One owner's place in the keyring. Every method raises StoreFailed when that cannot be."""
 
     name = label = title = "keyring"
 
     def __init__(
         self,
-        client_id: str,
-        issuer: str,
+        owner: Owner,
         now: Callable[[], float],
         attended: bool,
         tell: Callable[[str], None],
@@ -51,14 +50,14 @@ class KeyringStore:
         trusted: bool = True,
     ):
         """Guard refreshes by the lock of `lock_path`, the same for everybody who uses this keyring."""
-        self.client_id, self.issuer, self._trusted = client_id, issuer, trusted
+        self._owner, self._trusted = owner, trusted
         self._now, self._tell, self.lock_path = now, tell, lock_path
         self._patience = _PATIENCE_ATTENDED if attended else _PATIENCE_ALONE
         self._works = False
         self._unusable: StoreFailed | None = None
 
     def find(self) -> Found:
-        """Return the token of this client at this issuer, if there is one."""
+        """Return the token of this owner, if there is one."""
         return self._ask(self._find)
 
     def entries(self) -> list[Entry]:
@@ -87,7 +86,7 @@ class KeyringStore:
             keyring.set(key, text)
             if keyring.get(key) != text:
                 return False
-            _update_index(keyring, key, {"issuer": token.issuer or self.issuer, "client_id": self.client_id})
+            _update_index(keyring, key, {**self._owner._asdict(), "issuer": token.issuer or self._owner.issuer})
             return True
 
         try:
@@ -119,9 +118,7 @@ class KeyringStore:
         return self._ask(KeyringProcess.describe)
 
     def _find(self, keyring: KeyringProcess) -> Found:
-        return find_for_issuer(
-            lambda key: token_file.read_entry(keyring.get(key)), self.client_id, self.issuer, self._trusted
-        )
+        return find_for_issuer(lambda key: token_file.read_entry(keyring.get(key)), self._owner, self._trusted)
 
     def _ask(self, action: Callable[[KeyringProcess], T]) -> T:
         if self._unusable is not None:
@@ -167,12 +164,14 @@ def _entries(keyring: KeyringProcess) -> list[Entry]:
     for key, listed in _read_index(keyring).items():
         token = token_file.read_entry(keyring.get(key))
         if token is not None:
-            entries.append(Entry(key, listed["client_id"], token.issuer or listed["issuer"], token))
+            client_id = listed["client_id"]
+            issuer = token.issuer or listed["issuer"]
+            entries.append(Entry(key, client_id, issuer, account_of(key, client_id), token))
     return entries
 
 
 def _update_index(keyring: KeyringProcess, key: str, listed: Listed | None) -> None:
-    """Write down that a key holds a token of this client and issuer, or (None) no token any more."""
+    """Write down whose token a key holds, or (None) that it holds none any longer."""
     before = _read_index(keyring)
     after = {other: value for other, value in before.items() if other != key or listed}
     if listed:

@@ -66,7 +66,7 @@ def file_lock(path: str, waiting: Waiting) -> Iterator[Callable[[], None]]:
         # A little longer than a lock can live: only one that somebody keeps making anew lasts longer.
         waiting.retry_until(settled, STALE + 5, notice)
         if descriptor < 0:
-            message = f"the token file stays locked by another program ({lock}{_whose(lock)})"
+            message = f"the token file is locked by another program ({lock}{_whose(lock)})"
             raise StoreFailed(message, "try again in a moment")
         try:
             yield require_lock
@@ -158,11 +158,11 @@ def refresh_lock(
         except StoreFailed as failure:
             if required:
                 raise
-            explain(f"going on without a lock: {failure.message}")
+            explain(f"continuing without a lock: {failure.message}")
         except OSError as error:
-            explain(f"going on without a lock: {lock} cannot be used ({error.strerror})")
+            explain(f"continuing without a lock: {lock} cannot be used ({error.strerror})")
         if not locked:
-            raise Unreachable("another authgate is refreshing this token and does not finish", "try again in a moment")
+            raise Unreachable("another authgate has been refreshing this token for too long", "try again in a moment")
         yield
     finally:
         if descriptor >= 0:

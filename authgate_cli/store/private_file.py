@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 LARGEST = 16 * 1024 * 1024
 _ANOTHER = "name another file with --token-file"
-_ELSEWHERE = "see that there is room and that you may write there, or name another --token-file"
+_ELSEWHERE = "check the free space and the permissions there, or name another --token-file"
 _FLAGS = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
 
 
@@ -155,7 +155,7 @@ def _require_directory(directory: str) -> None:
         return  # the attempt to use it tells why
     if os.name == "posix" and mode & (stat.S_IWOTH | stat.S_ISVTX) == stat.S_IWOTH:
         hint = f"chmod o-w {directory}, or name another --token-file"
-        raise StoreFailed(f"everybody may write the token file's directory {directory}", hint)
+        raise StoreFailed(f"anybody can write to the token file's directory {directory}", hint)
 
 
 def _require_ours(path: str, status: os.stat_result) -> None:
@@ -168,7 +168,7 @@ def _tighten(path: str, descriptor: int, warn: Callable[[str], None]) -> None:
     with suppress(OSError):  # whether the mode has changed is looked at
         os.fchmod(descriptor, 0o600)
     if os.fstat(descriptor).st_mode & 0o077:
-        warn(f"the token file {path} is open to others, and chmod does not change that here; see --token-file")
+        warn(f"the token file {path} is open to others, and chmod has no effect here; see --token-file")
     else:
         warn(f"the token file {path} was open to others; its mode is now 0600")
 

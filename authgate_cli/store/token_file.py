@@ -17,7 +17,7 @@ import json
 from ..oauth.jwt import claimed_issuer, claimed_lifetime
 from ..oauth.strict_json import check_depth
 from ..text import clean
-from ..tokens import LATEST, TokenSet, is_number, is_token, parse_rfc3339, rfc3339
+from ..tokens import LATEST, TokenSet, is_number, is_secret, is_token, parse_rfc3339, rfc3339
 from ..urls import same_issuer
 from ..values import TYPE_CHECKING, Value
 
@@ -65,7 +65,8 @@ def get(document: Document, key: str) -> TokenSet | None:
 def entries(document: Document) -> list[Entry]:
     """Return all entries that hold a token; one key may stand in both maps."""
     found = [(key, read_entry(entry)) for name in _MAPS for key, entry in _entries(document, name).items()]
-    return [Entry(key, token.client_id or key, _owner(token), token) for key, token in found if token]
+    tokens = [(key, token.client_id or key, token) for key, token in found if token]
+    return [Entry(key, client, _issuer(token), account_of(key, client), token) for key, client, token in tokens]
 
 
 def put(document: Document, key: str, token: TokenSet, now: float) -> Document:
@@ -100,6 +101,8 @@ def read_entry(entry: object) -> TokenSet | None:
         issuer=_text(fields, "issuer"),
         client_id=_text(fields, "client_id"),
         lifetime=_lifetime(fields),
+        requested_scope=fields["requested_scope"] if isinstance(fields.get("requested_scope"), str) else None,
+        grant_type=_text(fields, "grant_type"),
     )
 
 
@@ -117,6 +120,10 @@ def write_entry(token: TokenSet, now: float, old: object = None) -> str | Fields
         "client_id": token.client_id,
         "issuer": token.issuer,
     }
+    for name in ("requested_scope", "grant_type"):
+        value = getattr(token, name)
+        if value is not None or name in before:
+            told[name] = value or ""
     if before and set(before) <= PYTHON_SDK:
         told = {name: value for name, value in told.items() if name in PYTHON_SDK}
     elif before:
@@ -153,7 +160,7 @@ def _text(fields: Fields, name: str) -> str | None:
 
 
 def _token(fields: Fields, name: str) -> str | None:
-    return fields[name] if is_token(fields.get(name)) else None
+    return fields[name] if is_secret(fields.get(name)) else None
 
 
 def _lifetime(fields: Fields) -> float | None:
@@ -180,49 +187,72 @@ def _written_time(expires_at: float | None, before: object) -> str | float:
     return rfc3339(expires_at) if expires_at is not None else _NO_TIME
 
 
+class Owner(Value):
+    """Whose a token is: a client's at an issuer, of one account where the client has several."""
+
+    issuer: str
+    client_id: str
+    account: str = ""
+
+    @property
+    def key(self) -> str:
+        """Return the name that its token is kept under, unless another issuer's is there already."""
+        return f"{self.client_id}#{self.account}" if self.account else self.client_id
+
+
 class Entry(Value):
-    """A token of any client, and whose it is; `issuer` is None where neither entry nor token says so."""
+    """A token of any owner; `issuer` is None where neither entry nor token says who issued it."""
 
     key: str
     client_id: str
     issuer: str | None
+    account: str
     token: TokenSet
 
 
 class Found(Value):
-    """What a store holds for a client at an issuer, under which key, and what to warn of."""
+    """What a store holds for an owner, under which key, and what to warn of."""
 
     key: str
     token: TokenSet | None = None
     warning: str | None = None
 
 
-def find_for_issuer(get: Callable[[str], TokenSet | None], client_id: str, issuer: str, trusted: bool = True) -> Found:
-    """Look a client's token up; `get` returns what stands under a key.
+def find_for_issuer(get: Callable[[str], TokenSet | None], owner: Owner, trusted: bool = True) -> Found:
+    """Look an owner's token up; `get` returns what stands under a key.
 
     A token that names no issuer is only used when the issuer is `trusted`: named by the user, and
     not just by a `.env` that was found or by a stored identity.
     """
-    shared = get(client_id)
-    owner = _owner(shared) if shared else None
-    if owner is not None and same_issuer(owner, issuer):
-        return Found(client_id, shared)
-    own_key = f"{client_id}@{issuer}"
-    own = get(own_key)
-    if own and same_issuer(_owner(own) or "", issuer):
-        return Found(own_key, own)
+    shared = get(owner.key)
+    issuer = _issuer(shared) if shared else None
+    if issuer is not None and same_issuer(issuer, owner.issuer):
+        return Found(owner.key, shared)
+    own_key = f"{owner.key}@{owner.issuer}"
+    typed = own_key[:-1] if own_key.endswith("/") else own_key + "/"  # one slash more or less
+    for key in (own_key, typed):
+        own = get(key)
+        if own and same_issuer(_issuer(own) or "", owner.issuer):
+            return Found(key, own)
     if shared is None:
-        return Found(client_id)
-    if owner is None and trusted:
-        warning = "the stored token does not say which server it is from; it is used all the same"
-        return Found(client_id, shared, warning)
-    if owner is None:
-        warning = "ignoring a stored token that does not say which server it is from; export AUTHGATE_URL to use it"
+        return Found(owner.key)
+    if issuer is None and trusted:
+        warning = "the stored token does not say which server issued it; using it all the same"
+        return Found(owner.key, shared, warning)
+    if issuer is None:
+        warning = "ignoring a stored token that does not say which server issued it; export AUTHGATE_URL to use it"
         return Found(own_key, None, warning)
-    return Found(own_key, None, f"the stored token of this client is from {clean(owner, 100)}, and is left alone")
+    return Found(own_key, None, f"ignoring a stored token issued by {clean(issuer, 100)}")
 
 
-def _owner(token: TokenSet) -> str | None:
+def account_of(key: str, client_id: str) -> str:
+    """Return the account of a key that `find_for_issuer` has made; "" for any other."""
+    name = key[len(client_id) + 1 :] if key.startswith(client_id + "#") else ""
+    before, scheme, _ = name.partition("://")  # of an issuer; no account has that
+    return before.rpartition("@")[0] if scheme else name
+
+
+def _issuer(token: TokenSet) -> str | None:
     if token.issuer:
         return token.issuer
     return claimed_issuer(token.access_token)

@@ -49,7 +49,8 @@ class Terminal:
         self._last_progress: float | None = None
         self.can_type = _is_terminal(stdin)
         self.can_update = _is_terminal(stderr) and environ.get("TERM", "dumb" if os.name == "posix" else "") != "dumb"
-        self.is_terminal = self.can_type or _is_terminal(stderr)
+        self.is_interactive = _is_terminal(stderr)
+        self.is_terminal = self.can_type or self.is_interactive
         for stream in (stdout, stderr):
             if isinstance(stream, TextIOWrapper) and not stream.closed:
                 stream.reconfigure(errors="backslashreplace")
@@ -109,10 +110,15 @@ class Terminal:
             self._line(f"authgate: hint: {hint}")
 
     def update(self, text: str) -> None:
-        """Show progress that replaces itself, on a terminal that can do so and that no shell is using meanwhile."""
+        """Show progress that replaces itself, on a terminal that can do so and that no shell is using meanwhile.
+
+        Where it does not fit, what follows a semicolon is left out, and then what precedes a comma.
+        """
         if not self.quiet and self.can_update and not self._is_in_background():
             self._line_open = True
-            self._put("\r" + text[: max(self.width - 1, 1)] + "\x1b[K")
+            room, main = max(self.size[0] - 1, 1), text.partition("; ")[0]
+            shown = next((one for one in (text, main) if len(one) <= room), main.rpartition(", ")[2])
+            self._put("\r" + shown[:room] + "\x1b[K")
 
     def progress(self, text: str, now: float) -> None:
         """Say what is waited for: in place where that can be, else every 30 s. `now` is of a monotonic clock."""
@@ -131,13 +137,13 @@ class Terminal:
             self._put("\r\x1b[K")
 
     @property
-    def width(self) -> int:
-        """Return the terminal's width in columns."""
+    def size(self) -> tuple[int, int]:
+        """Return the terminal's columns and rows."""
         try:
-            columns = os.get_terminal_size(self._stderr.fileno()).columns  # type: ignore[union-attr]
+            columns, rows = os.get_terminal_size(self._stderr.fileno())  # type: ignore[union-attr]
         except (OSError, ValueError, AttributeError):
-            columns = 0  # what a serial console says, too
-        return columns or 80
+            columns = rows = 0  # what a serial console says, too
+        return columns or 80, rows or 24
 
     @property
     def colour(self) -> bool:

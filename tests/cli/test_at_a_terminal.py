@@ -38,7 +38,46 @@ def test_device_prompt_shows_address_code_qr_and_a_countdown(screen, server):
     assert re.search(r"enter the code +(\x1b\[1m)?[A-Z]{4}-[A-Z]{4}", terminal.shown)
     run_robot(address)
     assert terminal.finish() == 0
-    assert "User: Jane Doe" in terminal.shown
+    # One empty line between prompts and report, and the closing line after it.
+    assert re.search(r"\r\x1b\[K\r\nUser: Jane Doe", terminal.shown)
+    closing = "Signed in as Jane Doe. The token is stored in ~/.authgate-tokens.json."
+    assert re.search(rf"\r\nTokenInfo Exp: \d+\r\n{re.escape(closing)}\r\n$", terminal.shown)
+
+
+def test_there_is_one_empty_line_below_the_qr_code(screen, server):
+    server.auto_approve = False
+    for colour in ({}, {"NO_COLOR": "1"}):
+        terminal = screen("login", "--flow", "device", env=colour)
+        terminal.wait_for("To sign in")
+        lines = re.sub(r"\x1b\[[\d;]*m", "", terminal.shown).split("\r\n")
+        end = next(number for number, line in enumerate(lines) if line.startswith("To sign in"))
+        assert lines[end - 1].strip() == ""
+        assert lines[end - 2].strip() != ""
+
+
+@pytest.mark.parametrize(
+    ("arguments", "closing"),
+    [
+        ((), "Already signed in (stored token); --force signs in again.\r\n"),
+        (("--json",), "}\r\nAlready signed in (stored token); --force signs in again.\r\n"),
+        (("--quiet",), None),
+    ],
+    ids=str,
+)
+def test_closing_line_tells_of_a_stored_token(screen, signed_in, arguments, closing):
+    terminal = screen("login", *arguments)
+    terminal.wait_for("(?i)tokeninfo")  # before that the terminal may not have been opened
+
+    assert terminal.finish() == 0
+    assert terminal.shown.endswith(closing) if closing else "signed in" not in terminal.shown
+
+
+@pytest.mark.parametrize(("columns", "text"), [(50, "Waiting for approval, 29:"), (30, "29:")])
+def test_narrow_terminal_gets_a_shorter_text(screen, server, columns, text):
+    server.auto_approve = False
+    terminal = screen("login", "--flow", "device", columns=columns)
+
+    terminal.wait_for(rf"\r{text}5\d left\x1b")
 
 
 @pytest.mark.parametrize(
@@ -46,10 +85,11 @@ def test_device_prompt_shows_address_code_qr_and_a_countdown(screen, server):
     [
         (["--no-qr"], {}),
         ([], {"columns": 30}),
+        ([], {"rows": 20}),
         ([], {"env": {"TERM": "dumb"}}),
         ([], {"env": {"PYTHONIOENCODING": "ascii"}}),
     ],
-    ids=["not wanted", "too narrow", "dumb", "without blocks"],
+    ids=["not wanted", "too narrow", "too low", "dumb", "without blocks"],
 )
 def test_qr_is_left_out(screen, server, arguments, how):
     server.auto_approve = False
@@ -167,8 +207,9 @@ def test_back_in_the_foreground_an_address_may_be_pasted(waiting):
 def test_device_code_beside_a_browser_that_seems_to_have_failed(screen, server):
     """One page, or the other: here the address is pasted, and then Ctrl-C ends another one."""
     server.auto_approve, server.device_interval = False, 1
+    uri = free_callback(server)
     for end in ("paste", "\x03"):
-        terminal = screen("login", "--force", "--no-qr", env={"BROWSER": "false"})
+        terminal = screen("login", "--force", "--no-qr", "--redirect-uri", uri, env={"BROWSER": "false"})
         address = terminal.wait_for(r"(http://\S+/oauth/authorize\S+)")[1]
         terminal.wait_for("Waiting for approval, 29:5")
         terminal.type(end if end == "\x03" else callback_address(address) + "\n")

@@ -266,7 +266,7 @@ STRANGE = {
     a_list: "does not look like a token file",
     null: "does not look like a token file",
     blank: "does not look like a token file",
-    in_an_open_directory: "everybody may write",
+    in_an_open_directory: "anybody can write",
 }
 
 
@@ -372,5 +372,5 @@ def test_where_chmod_has_no_effect_that_is_said_once_in_a_run(expired, command):
     warned = [line for line in done.stderr.splitlines() if str(expired.token_file) in line]
     assert warned == [
         f"authgate: warning: the token file {expired.token_file} is open to others,"
-        " and chmod does not change that here; see --token-file"
+        " and chmod has no effect here; see --token-file"
     ]

@@ -175,7 +175,7 @@ def test_a_machine_goes_on_without_a_lock_and_says_so(client, server):
     done = client.run("token", "--flow", "client-credentials", "--verbose", env=confidential)
 
     assert done.returncode == 0, done.stderr
-    assert f"going on without a lock: the lock {lock} is not a regular file" in done.stderr
+    assert f"continuing without a lock: the lock {lock} is not a regular file" in done.stderr
 
 
 COUNTING = """
@@ -215,7 +215,7 @@ def test_where_neither_lock_nor_token_can_be_written_nothing_is_spent(somebody, 
 
     done = somebody.run("token", "--verbose", **identity)
 
-    assert "going on without a lock: " in done.stderr
+    assert "continuing without a lock: " in done.stderr
     assert (done.returncode, done.stdout) == ((5, "") if left < 0 else (0, somebody.given["access_token"] + "\n"))
     assert "Permission denied" in done.stderr
     assert refreshes(server) == 0

@@ -8,13 +8,15 @@ from readme import BLOCKS, README, RUN_BY, block
 
 from authgate_cli.commands import COMMANDS
 from authgate_cli.settings import FOUND_MAY_SET, SETTINGS, SWITCHES, VARIABLES
+from authgate_cli.sign_in import qr
 from authgate_cli.system import env_file
 
 OURS = {f"--{option.name}" for option in (*SETTINGS, *SWITCHES)} | {
     f"--{option.name}" for command in COMMANDS.values() for option in command.options
 }
-OF_OTHER_TOOLS = {"--all", "--no-install-recommends", "--user", "--now"}  # the example's script, apt-get, systemctl
-OF_OTHERS = {"ENV", "HTTP_PROXY"}  # Docker's; and what would matter only for a plain http that is not allowed
+OF_OTHER_TOOLS = {"--no-install-recommends", "--user", "--now"}  # the example's script, apt-get, systemctl
+# Docker's; what would matter only for a plain http that is not allowed; a name in settings.py.
+OF_OTHERS = {"ENV", "HTTP_PROXY", "SETTINGS"}
 
 
 def test_every_option_is_in_the_readme_and_every_option_in_it_exists():
@@ -62,14 +64,22 @@ def test_every_block_of_the_readme_is_run_by_somebody():
 
 
 def test_the_commands_of_the_first_screen_are_those_of_ci():
-    targets = re.findall(r"^make (\w+)", "\n".join(README.splitlines()[:24]), re.MULTILINE)
+    targets = re.findall(r"^make (\w+)", "\n".join(README.splitlines()[:60]), re.MULTILINE)
 
     assert targets == ["demo", "test"]
     assert re.findall(r"^fresh (\w+)$", (ROOT / ".ci" / "run").read_text(), re.MULTILINE) == targets
 
 
+def test_the_picture_shows_what_the_program_prints():
+    picture = block("text: $ authgate.pyz")
+    address = re.search(r"or open directly +(\S+)", picture)[1]
+    shown = [line.rstrip() for line in qr.render(qr.encode(address), colour=False)]
+
+    assert "\n".join(shown).strip() in picture
+
+
 def test_the_modules_that_contributors_are_shown_exist():
-    shown = re.findall(r"^ +([\w/. …]+?)  ", block("text: authgate_cli/"), re.MULTILINE)
+    shown = re.findall(r"^  ([\w/. ]+?)  ", block("text: authgate_cli/"), re.MULTILINE)
     names = " ".join(shown).replace("…", "").split()
 
     assert len(names) > 10

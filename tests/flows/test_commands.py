@@ -18,7 +18,8 @@ JSON_COMMANDS = {
     "logout": ("logout",),
     "inspect": ("inspect",),
     "doctor": ("doctor",),
-    **{f"completion {shell}": ("completion", shell) for shell in ("bash", "zsh", "fish")},
+    **{f"completion {shell}": ("completion", shell) for shell in ("bash", "zsh", "fish", "powershell")},
+    "help": ("help", "token"),
 }
 REPORTING = ("status", "doctor")  # their document is there in every case
 
@@ -198,8 +199,8 @@ def test_malformed_line_is_named_by_its_number_and_not_shown(authgate, home):
     [
         (["tokne"], "there is no command 'tokne'", "did you mean token?"),
         (["--jsno"], "there is no option --jsno", "did you mean --json?"),
-        (["token", "--offline"], "--offline does not go with 'token'", "it belongs to status"),
-        (["status", "now"], "'status' takes no arguments, and there are 1", "see authgate.pyz status --help"),
+        (["token", "--offline"], "--offline cannot be used with 'token'", "it belongs to status"),
+        (["status", "now"], "'status' takes no arguments (1 given)", "see authgate.pyz status --help"),
         (["--url"], "--url needs a value", "for example --url URL"),
         (["--json=1"], "--json takes no value", None),
         (["--client-secret", "x"], "a client secret is never an option", "set CLIENT_SECRET"),
@@ -210,11 +211,14 @@ def test_malformed_line_is_named_by_its_number_and_not_shown(authgate, home):
         (["--url", "auth.example.com"], "--url is not a server URL", "for example https://auth.example.com"),
         (["--url", "http://auth.example.com"], "--url is plain http", "use https://auth.example.com"),
         (["--redirect-uri", "https://a.example/"], "--redirect-uri has to be an http:// URL on this machine", None),
-        (["--scope", "ü"], "--scope has characters that no scope has", None),
+        (["--scope", "ü"], "--scope has characters that a scope cannot have", None),
         (["--env-file", "nowhere"], "the settings file nowhere does not exist", "check --env-file"),
-        (["exec"], "there is no command to run", "authgate.pyz exec -- CMD [ARG ...]"),
-        (["completion"], "completion needs a shell: bash, zsh, fish", "authgate.pyz completion bash"),
+        (["exec"], "no command given", "authgate.pyz exec -- CMD [ARG ...]"),
+        (["completion"], "completion needs a shell: bash, zsh, fish, powershell", "authgate.pyz completion bash"),
         (["inspect", "a", "b"], "inspect takes one token", None),
+        (["help", "tokne"], "help takes one of these commands: login, token, ", None),
+        (["help", "token", "login"], "help takes one of these commands: login, token, ", None),
+        (["--account", "a#b"], "--account has to be a name of at most 100 characters, without # and ://", None),
     ],
     ids=str,
 )
@@ -238,14 +242,21 @@ def test_version_needs_no_settings(authgate, argv):
 
 
 @pytest.mark.parametrize("name", COMMANDS)
-@pytest.mark.parametrize("place", ["before", "after"])
+@pytest.mark.parametrize("place", ["before", "after", "as a command"])
 def test_help_of_a_command_is_asked_for_before_or_after_it(authgate, name, place):
-    argv = ("--help", name) if place == "before" else (name, "-h")
+    argv = {"before": ("--help", name), "after": (name, "-h"), "as a command": ("help", name)}[place]
 
     result = authgate(*argv, env={"AUTHGATE_URL": None, "AUTHGATE_TIMEOUT": "wrong"})
 
     assert (result.status, result.err) == (0, "")
     assert result.out.startswith(f"usage: authgate.pyz {name}")
+
+
+@pytest.mark.parametrize("topic", [(), ("exec",)], ids=str)
+def test_help_is_the_same_as_the_option(authgate, topic):
+    for more in ((), ("--json",)):
+        assert authgate("help", *topic, *more) == authgate(*topic, "--help", *more)
+    assert json.loads(authgate("help", "--json").out)["help"] == authgate("help").out
 
 
 # -- bugs and tracebacks

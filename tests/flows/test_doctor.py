@@ -48,7 +48,8 @@ def test_healthy_is_a_line_a_check_and_exit_0(authgate, server, callback, token_
     assert {line[:10] for line in result.out.splitlines()} == {"ok        "}
     assert names == [
         *("Python", "TLS", "proxy", "setting", "setting", "setting", "setting"),
-        *("clock", "server", "issuer", "device flow", "browser flow", "sign-in", "callback", "keyring", "token file"),
+        *("clock", "server", "issuer", "device flow", "browser flow", "sign-in", "callback"),
+        *("keyring", "token file", "stored token"),
     ]
     assert not token_file.exists()
 
@@ -354,6 +355,38 @@ def test_token_file_is_no_matter_to_who_has_a_token_given(doctor, token_file, ho
     status, checks = doctor(env={"AUTHGATE_TOKEN": "given"})
 
     assert (status, only(checks, "token file")[:2]) == (0, ("ok", "not used (AUTHGATE_TOKEN is set)"))
+
+
+def store(token_file, server, given, account=""):
+    entry = {"expires_at": int(time.time() + 3600), **given, "issuer": server.issuer}
+    token_file.touch(0o600)
+    token_file.write_text(json.dumps({"data": {server.client_id + account: json.dumps(entry)}}))
+
+
+def test_stored_token_is_told_with_its_owner_its_time_and_whether_it_can_be_refreshed(doctor, server, token_file):
+    assert only(doctor()[1], "stored token") == ("ok", "none; authgate.pyz login signs in", "")
+    store(token_file, server, server.issue("openid profile email"))
+
+    state, text, remedy = only(doctor()[1], "stored token")
+
+    assert (state, remedy) == ("ok", "")
+    assert text.startswith("Jane Doe (jane@example.com); expires in 59 min (")
+    assert text.endswith("); can be refreshed")
+
+
+@pytest.mark.parametrize(("refreshable", "state"), [(True, "ok"), (False, "warning")])
+def test_stored_token_that_has_expired_matters_when_it_cannot_be_refreshed(
+    doctor, server, token_file, refreshable, state
+):
+    given = {"access_token": "opaque", "refresh_token": "also-opaque" if refreshable else ""}
+    store(token_file, server, {**given, "expires_at": "2020-01-01T00:00:00Z"}, "#old")
+
+    status, checks = doctor("--account", "old")
+
+    can = "can" if refreshable else "cannot"
+    remedy = "" if refreshable else "sign in with authgate.pyz login --account old"
+    text = f"owner unknown (no ID token); expired 2020-01-01T00:00:00Z; {can} be refreshed"
+    assert (status, only(checks, "stored token")) == (0, (state, text, remedy))
 
 
 def test_exit_status_is_that_of_the_first_failure(doctor, token_file, server):

@@ -42,7 +42,7 @@ def test_token_is_decoded_without_settings_or_requests(authgate, server):
     assert (result.status, result.err) == (0, "")
     assert result.out.startswith("Header\n  alg  HS256\n")
     assert "  name  Zoë\n" in result.out
-    assert result.out.endswith("Nothing of this has been checked; --verify does.\n")
+    assert result.out.endswith("Not verified; use --verify.\n")
     assert server.requests == []
 
 
@@ -152,7 +152,7 @@ def test_right_signature_is_proven_and_what_is_not_is_said(authgate, server, sig
 
     assert (result.status, result.err) == (0, "")
     assert f"Proven: the signature is right: {signing} by the key test-" in result.out
-    assert "Proven: it is meant to be valid now\n" in result.out
+    assert "Proven: it is valid at this time\n" in result.out
     assert "Not proven: that it has not been revoked" in result.out
 
 
@@ -170,7 +170,7 @@ NOT_GOOD = {
     "wrong signature": (lambda server: tampered(server.sign(claims(server))), "signature"),
     "expired": (lambda server: server.sign(claims(server, exp=int(time.time()) - 600)), "has expired"),
     "expiry that is no time": (lambda server: server.sign(claims(server, exp="never")), "has expired"),
-    "not good yet": (lambda server: server.sign(claims(server, nbf=int(time.time()) + 600)), "not good yet"),
+    "not good yet": (lambda server: server.sign(claims(server, nbf=int(time.time()) + 600)), "not valid yet"),
     "other issuer": (lambda server: server.sign(claims(server, iss="https://other.example")), "another server"),
     "issuer that is no text": (lambda server: server.sign(claims(server, iss=["x"])), "another server"),
     "no issuer": (lambda server: server.sign({"sub": "jane"}), "does not say which server"),
@@ -210,7 +210,7 @@ def test_clocks_may_differ_by_two_minutes(authgate, server):
 def test_token_without_an_end_is_told_so(authgate, server):
     server.signing = "RS256"
 
-    assert "names no end" in authgate("inspect", "--verify", server.sign({"iss": server.issuer})).out
+    assert "no expiry time" in authgate("inspect", "--verify", server.sign({"iss": server.issuer})).out
 
 
 def test_slash_at_the_end_of_the_issuer_is_no_difference(authgate, server):

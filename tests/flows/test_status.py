@@ -7,7 +7,7 @@ import time
 import pytest
 
 KEYS = [
-    *("signed_in", "user", "token", "source", "store", "checked_by"),
+    *("signed_in", "reason", "user", "token", "source", "store", "checked_by"),
     *("issuer", "client_id", "error", "hint", "exit_status"),
 ]
 
@@ -53,7 +53,6 @@ def test_text_says_who_where_and_how_long(authgate, server, token_file):
 @pytest.mark.parametrize(
     ("left", "shown"),
     [
-        (-5, "already "),
         (45, r"in 4\d s "),
         (630, "in 10 min "),
         (7350, "in 2 h 2 min "),
@@ -91,6 +90,43 @@ def test_offline_makes_no_request(authgate, told, server):
     assert server.requests == []
 
 
+def test_offline_the_user_is_who_the_id_token_says(authgate, told, server, token_file):
+    entry = {**server.issue("openid profile email"), "expires_at": int(time.time() + 3600), "issuer": server.issuer}
+    token_file.touch(0o600)
+    token_file.write_text(json.dumps({"data": {server.client_id: json.dumps(entry)}}))
+    server.stop()
+
+    assert told("--offline")["user"]["name"] == "Jane Doe"
+    assert authgate("status", "--offline").out.startswith("User: Jane Doe (jane@example.com)\n")
+    assert "\nChecked by: (not asked; local clock only)\n" in authgate("status", "--offline").out
+
+
+def test_json_tells_in_one_word_why_nobody_is_signed_in(authgate, told, server, token_file):
+    reasons = [told()["reason"]]
+    authgate("--flow", "device")
+    reasons += [
+        told()["reason"],
+        told("--offline", now=later(3601))["reason"],
+        told(env={"AUTHGATE_URL": "x"})["reason"],
+    ]
+    server.misbehave("/oauth/userinfo", status=401, body={"error": "invalid_token"})
+    reasons.append(told()["reason"])
+    server.userinfo = server.tokeninfo = False
+    reasons.append(told()["reason"])
+    server.stop()
+    reasons.append(told()["reason"])
+    token_file.write_text("{")
+    reasons.append(told()["reason"])
+
+    assert reasons == ["signed_out", None, "expired", "settings", "refused", "unknown", "not_reachable", "store"]
+
+
+def test_expired_token_is_told_with_the_time_since_when(authgate, server):
+    authgate("--flow", "device")
+
+    assert re.search(r"\nExpired: 20\d\d-\S+Z\n", authgate("status", now=later(3601)).out)
+
+
 @pytest.mark.parametrize("arguments", [(), ("--offline",)], ids=str)
 def test_expired_token_is_exit_4_and_no_request(authgate, told, server, arguments):
     authgate("--flow", "device")
@@ -109,7 +145,7 @@ def test_nobody_signed_in_is_exit_4(authgate, told):
 
     assert (document["exit_status"], document["token"], document["store"]) == (4, None, None)
     assert (result.status, result.out) == (4, "")
-    assert result.err.startswith("authgate: error: nobody is signed in to http://127.0.0.1:")
+    assert result.err.startswith("authgate: error: not signed in to http://127.0.0.1:")
 
 
 @pytest.mark.parametrize(
@@ -152,7 +188,7 @@ def test_text_of_a_refused_token_does_not_call_it_good(authgate, server):
     result = authgate("status")
 
     assert result.status == 4
-    assert "\nChecked by: the server; it is not good\n" in result.out
+    assert "\nChecked by: the server, which refuses it\n" in result.out
     assert result.err.startswith("authgate: error: the server does not accept the token\n")
 
 
@@ -163,7 +199,7 @@ def test_server_that_is_down_is_exit_3_with_what_is_known(authgate, server):
     result = authgate("status")
 
     assert result.status == 3
-    assert "\nChecked by: nobody\n" in result.out
+    assert "\nChecked by: (not checked)\n" in result.out
 
 
 def test_server_that_offers_no_way_to_ask_proves_nothing(authgate, told, server):

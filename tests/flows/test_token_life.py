@@ -149,7 +149,7 @@ def test_a_token_that_cannot_be_refreshed_is_used_to_its_end_and_then_asks_for_a
     expired = run("token")
 
     assert (good.status, good.out.strip()) == (0, near["access_token"])
-    assert "without a refresh token; the present token is used, and is good for 30 s" in good.err
+    assert "without a refresh token; using the current token, which is valid for another 30 s" in good.err
     assert (expired.status, expired.out) == (4, "")
     assert server.requests == []
 
@@ -214,7 +214,7 @@ def test_a_token_that_is_still_good_is_used_with_a_warning(run, server, near, to
 
     assert (result.status, result.out.strip()) == (0, near["access_token"])
     assert result.err.startswith("authgate: warning: ")
-    assert result.err.endswith("; the present token is used, and is good for 30 s\n")
+    assert result.err.endswith("; using the current token, which is valid for another 30 s\n")
     assert token_file.read_bytes() == before
     assert server.count("POST", TOKEN_ENDPOINT) == 1
 
@@ -233,7 +233,7 @@ def test_login_goes_on_with_a_token_that_is_still_good(run, server, near):
     result = run("login", "--json")
 
     assert json.loads(result.out)["source"] == "stored"
-    assert "the present token is used" in result.err
+    assert "using the current token" in result.err
 
 
 @pytest.mark.parametrize("left", [NEAR, EXPIRED])
@@ -656,7 +656,9 @@ def test_a_token_is_never_sent_to_another_server(run, server, stranger, given, e
     result = run(*argv, env={"AUTHGATE_URL": None})
 
     assert result.status == status or status is None
-    assert f"is from {server.issuer}, and is left alone" in result.err or argv == ("doctor",) or "--force" in argv
+    assert (
+        f"ignoring a stored token issued by {server.issuer}" in result.err or argv == ("doctor",) or "--force" in argv
+    )
     assert entry.document["data"][server.client_id] == before
     assert not any(secret in heard_by(stranger) for secret in server.secrets())
     assert server.requests == []
@@ -694,4 +696,4 @@ def test_a_token_that_names_no_issuer_is_used_with_a_warning(run, server, given,
     result = run("token")
 
     assert (result.status, result.out) == (0, "opaque\n")
-    assert "does not say which server it is from; it is used all the same" in result.err
+    assert "does not say which server issued it; using it all the same" in result.err

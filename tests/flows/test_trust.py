@@ -193,7 +193,7 @@ def test_a_stored_token_that_names_no_issuer_is_left_alone(
     result = authgate(argv[0], *quiet, *argv[1:], env={"AUTHGATE_URL": None})
 
     assert result.status == status
-    assert ("ignoring a stored token that does not say which server it is from" in result.err) == (not quiet)
+    assert ("ignoring a stored token that does not say which server issued it" in result.err) == (not quiet)
     assert "opaque-" not in result.out + result.err + heard_by(attacker)
     assert json.loads(token_file.read_text())["data"][server.client_id] == before
     assert authgate("token", now=lambda: 1_000_000_000.0).out in ("opaque-access\n", "")
@@ -207,7 +207,7 @@ def test_it_is_used_when_the_person_names_the_server(authgate, server, dotenv, t
         env = {} if not how else {"AUTHGATE_URL": None}
         result = authgate("token", *how.get("argv", ()), env=env)
         assert (result.status, result.out) == (0, "opaque-access\n")
-        assert "it is used all the same" in result.err
+        assert "using it all the same" in result.err
 
 
 # -- a `.env` of somebody else
@@ -236,7 +236,7 @@ def test_an_env_that_everybody_may_write_is_ignored_unless_it_is_named(authgate,
 
     assert (result.status, attacker.requests) == (2, [])
     assert ".env is ignored: it can be written by others; if you trust it, use --env-file .env" in result.err
-    assert f"no token is stored for this client at {attacker.issuer}" in named.err
+    assert f"not signed in to {attacker.issuer}" in named.err
 
 
 def test_a_bad_value_of_a_found_env_is_told_with_its_place(authgate, dotenv):

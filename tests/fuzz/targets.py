@@ -26,7 +26,7 @@ from authgate_cli.errors import AuthGateError
 from authgate_cli.keys import KeySet
 from authgate_cli.oauth import device, id_token, jwt
 from authgate_cli.oauth.authorization import iss_problem, read_pasted, read_query
-from authgate_cli.oauth.endpoints import parse_token_response, parse_tokeninfo, parse_userinfo, token_request
+from authgate_cli.oauth.endpoints import authenticated, parse_token_response, parse_tokeninfo, parse_userinfo
 from authgate_cli.oauth.messages import Request, Response, http_date, retry_after
 from authgate_cli.options import parse as parse_options
 from authgate_cli.server import fetch_metadata
@@ -70,7 +70,7 @@ def check_device(response):
     authorization = refusal(device.parse_authorization, response, ISSUER, VERIFIER)
     if authorization:
         shows(authorization.user_code, authorization.verification_uri, authorization.complete_uri or "")
-        token_request(METADATA, authorization.poll(), CLIENT, None)
+        authenticated(METADATA.token_endpoint, authorization.poll(), CLIENT, None, "")
         if len(authorization.verification_uri) < 80:  # slow, as it has to be
             qr.encode(authorization.verification_uri)
 
@@ -87,7 +87,7 @@ def check_poll(response):
 def check_token(response):
     token = refusal(parse_token_response, response, "it failed", NOW, "openid")
     if token:
-        token_request(METADATA, {"refresh_token": token.refresh_token}, CLIENT, None)
+        authenticated(METADATA.token_endpoint, {"refresh_token": token.refresh_token}, CLIENT, None, "")
         if token.id_token:
             expected = id_token.Expected(ISSUER, CLIENT, NOW, "n", token.access_token, "user-1")
             if not refusal(id_token.check, token.id_token, expected):
@@ -220,7 +220,7 @@ def check_token_file(data):
     except ValueError:
         return
     token = token_file.get(document, CLIENT) or TokenSet("new", expires_at=NOW, issuer=ISSUER)
-    token_request(METADATA, {"refresh_token": token.refresh_token}, CLIENT, None)
+    authenticated(METADATA.token_endpoint, {"refresh_token": token.refresh_token}, CLIENT, None, "")
     check_report((token, good("/oauth/userinfo"), good("/oauth/tokeninfo")))
     written = token_file.serialise(token_file.put(document, CLIENT, token._replace(access_token="newer"), NOW))
     again = token_file.get(token_file.parse(written), CLIENT)

@@ -466,7 +466,7 @@ def test_token_too_long_for_the_keyring_is_kept_in_the_file(client, small, authg
 
     assert report(finished)["store"] == str(client.token_file)
     assert finished.stderr.count("authgate: warning: ") == 1
-    assert "authgate: warning: the keyring did not keep the token; the token file is used" in finished.stderr
+    assert "authgate: warning: the keyring did not keep the token; using the token file" in finished.stderr
     assert small.read_text() == "{}"
     assert report(client.run("--json", "--no-input"))["source"] == "stored"
 

@@ -282,7 +282,7 @@ def test_without_a_route_a_good_token_is_printed_and_told(cut_off, issuer):
     assert (status.returncode, status.stderr) == (0, "")
     assert (renewing.returncode, renewing.stdout) == (0, token.stdout)
     assert renewing.stderr.startswith("authgate: warning: ")
-    assert "the present token is used, and is good for " in renewing.stderr
+    assert "using the current token, which is valid for another " in renewing.stderr
 
 
 # -- started by something else than a person at a terminal

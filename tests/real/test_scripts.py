@@ -9,6 +9,9 @@ from pathlib import Path
 import pytest
 from client import Client
 
+from authgate_cli.commands import COMMANDS
+from authgate_cli.settings import SETTINGS, SWITCHES
+
 PATIENCE = 60  # seconds; a safety net
 
 
@@ -20,8 +23,9 @@ def signed_in(archive, server, tmp_path):
     (folder / "authgate.pyz").symlink_to(archive)
     client = Client(archive, tmp_path, AUTHGATE_URL=server.issuer, CLIENT_ID=server.client_id)
     client.environment["PATH"] = f"{folder}:{Path(client.python).parent}:{client.environment['PATH']}"
-    done = client.run("login", "--flow", "device")
-    assert done.returncode == 0, done.stderr
+    for account in ((), ("--account", "jane@work")):
+        done = client.run("login", "--flow", "device", *account)
+        assert done.returncode == 0, done.stderr
     return client
 
 
@@ -182,6 +186,7 @@ COMPLETED = {
     "command after an option": ("authgate.pyz --json sta", {"status"}),
     "command after a value": ("authgate.pyz --flow device sta", {"status"}),
     "shell": ("authgate.pyz completion f", {"fish"}),
+    "account": ("authgate.pyz --account ja", {"jane@work"}),
     "file": ("authgate.pyz --env-file my-se", {"my-settings.env"}),
 }
 each_completion = pytest.mark.parametrize(("line", "words"), COMPLETED.values(), ids=COMPLETED)
@@ -254,14 +259,18 @@ line=$1 load=$2
 zmodload zsh/zpty
 zpty shell zsh -f -i
 ask() { zpty -w shell "$1"; zpty -r -m shell seen "*$2*" }
-ask "PS1=''; autoload -Uz compinit; compinit -D -u; $load; setopt no_beep; print rea''dy" ready
-ask 'authgate.pyz() { print -r -- "GO""T<${(j:|:)@}>TO""G" }; print de''fined' defined
+ask "PS1=''; $load; setopt no_beep; print rea''dy" ready
+ask 'accounts() { [[ $2 == accounts ]] && command authgate.pyz "$@" }' ''
+ask 'authgate.pyz() { accounts "$@" || print -r -- "GO""T<${(j:|:)@}>TO""G" }; print de''fined' defined
 zpty -n -w shell "$line"$'\t'$'\n'
 zpty -r -m shell seen '*GOT<*>TOG*'
 print -r -- "$seen"
 zpty -d shell
 """
 ALONE = {name: (line, words) for name, (line, words) in COMPLETED.items() if len(words) == 1}
+
+
+COMPINIT = "autoload -Uz compinit; compinit -D -u"
 
 
 def zsh_completed(signed_in, line: str, load: str) -> list:
@@ -272,15 +281,35 @@ def zsh_completed(signed_in, line: str, load: str) -> list:
 
 @pytest.mark.parametrize(("line", "words"), ALONE.values(), ids=ALONE)
 def test_zsh_completes(signed_in, script, line, words):
-    completed = zsh_completed(signed_in, line, f"source {script('zsh')}")
+    completed = zsh_completed(signed_in, line, f"{COMPINIT}; source {script('zsh')}")
 
     assert completed == [*line.split()[1:-1], *(word.rstrip("=") for word in words)]
 
 
 def test_zsh_completes_the_command_to_run(signed_in, script):
-    completed = zsh_completed(signed_in, "authgate.pyz exec -- printen", f"source {script('zsh')}")
+    completed = zsh_completed(signed_in, "authgate.pyz exec -- printen", f"{COMPINIT}; source {script('zsh')}")
 
     assert completed == ["exec", "--", "printenv"]
+
+
+def test_zsh_may_source_the_script_before_compinit(signed_in, script):
+    alone = run(signed_in, "zsh", "-fc", 'source "$1"', "zsh", script("zsh"))
+
+    assert (alone.returncode, alone.stdout, alone.stderr) == (0, "", "")
+    assert zsh_completed(signed_in, "authgate.pyz tok", f"source {script('zsh')}") == ["token"]
+
+
+def test_powershell_script_names_every_command_and_option_and_is_balanced(script):
+    """There is no PowerShell here to run it."""
+    text = Path(script("powershell")).read_text()
+
+    for name, command in COMMANDS.items():
+        words = re.findall(rf"^ +'{name}' = @\((.*)\)$", text, re.MULTILINE)[0]
+        flags = [f"'--{option.name}'" for option in (*command.options, *SETTINGS, *SWITCHES)]
+        assert words.split(", ") == flags
+    assert "'--flow' = @('auto', 'browser', 'device', 'client-credentials')" in text
+    assert all(text.count(left) == text.count(right) for left, right in ("{}", "()", "[]"))
+    assert text.count("'") % 2 == text.count('"') % 2 == 0
 
 
 def test_zsh_completes_from_the_first_time_when_the_script_is_loaded_by_name(signed_in, script, tmp_path):
@@ -288,4 +317,6 @@ def test_zsh_completes_from_the_first_time_when_the_script_is_loaded_by_name(sig
     folder.mkdir()
     Path(script("zsh")).rename(folder / "_authgate")
 
-    assert zsh_completed(signed_in, "authgate.pyz tok", f"fpath=({folder} $fpath); compinit -D -u") == ["token"]
+    assert zsh_completed(
+        signed_in, "authgate.pyz tok", f"autoload -Uz compinit; fpath=({folder} $fpath); compinit -D -u"
+    ) == ["token"]

@@ -82,7 +82,7 @@ class Remote:
 def reader(archive, server, tmp_path):
     """A reader with a .env, and a server to go to."""
     reader = Reader(archive, server, tmp_path)
-    lines = ["AUTHGATE_URL=https://auth.example.com", "CLIENT_ID=your-client-id", "AUTHGATE_STORE=file"]
+    lines = ["AUTHGATE_URL=https://auth.example.com", "CLIENT_ID=your-client-id"]
     (tmp_path / ".env").write_text(reader.real("\n".join(lines)))
     with Remote(tmp_path / "remote", reader.environment["PATH"]) as reader.remote:
         for name, text in reader.remote.programs().items():

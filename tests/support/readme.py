@@ -9,10 +9,12 @@ README = (ROOT / "README.md").read_text(encoding="utf-8")
 # Who runs which block, by its language and the first line that is no comment.
 RUN_BY = {
     "sh: make demo": ".ci/run",
-    "sh: export AUTHGATE_URL": "tests/real/test_first_steps.py",
+    "text: $ authgate.pyz": "tests/cli/test_readme.py",
+    "sh: mkdir -p": "tests/real/test_first_steps.py",
     "text: User: Jane Doe": "tests/real/test_first_steps.py",
     "sh: scp ": "tests/real/test_ssh.py",
-    "sh: curl -H": "tests/real/test_first_steps.py",
+    "sh: authgate.pyz token": "tests/real/test_first_steps.py",
+    "yaml: users:": "tests/real/test_recipes.py",
     "yaml: name: deploy": "tests/real/test_recipes.py",
     "yaml: deploy:": "tests/real/test_recipes.py",
     "dockerfile: FROM": "tests/real/test_recipes.py",

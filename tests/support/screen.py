@@ -16,11 +16,11 @@ PATIENCE = 30  # seconds; a safety net
 class Screen:
     """A terminal with a program on it; with `shell`, a shell into which its command line is typed."""
 
-    def __init__(self, client, *arguments, columns=100, env=None, shell=False):
+    def __init__(self, client, *arguments, columns=100, rows=50, env=None, shell=False):
         self._client, self._arguments, self._typed = client, arguments, []
         ours, theirs = pty.openpty()
         os.set_blocking(ours, False)
-        subprocess.run(["stty", "cols", str(columns), "rows", "50"], stdin=theirs, check=True)
+        subprocess.run(["stty", "cols", str(columns), "rows", str(rows)], stdin=theirs, check=True)
         self.descriptor, self.shown = ours, ""
         command = ["sh", "-i"] if shell else client.command(*arguments)
         self.process = subprocess.Popen(

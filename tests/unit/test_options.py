@@ -66,10 +66,14 @@ REFUSED = {
     "no value": (["--url"], "--url needs a value", "for example --url URL"),
     "option as a value": (["--url", "--json"], "--url needs a value", "for example --url URL"),
     "switch with a value": (["--json=yes"], "--json takes no value", None),
-    "option of another command": (["token", "--force"], "--force does not go with 'token'", "it belongs to login"),
+    "option of another command": (
+        ["token", "--force"],
+        "--force cannot be used with 'token'",
+        "it belongs to login",
+    ),
     "too many words": (
         ["token", "a", "b"],
-        "'token' takes no arguments, and there are 2",
+        "'token' takes no arguments (2 given)",
         "see authgate.pyz token --help",
     ),
 }

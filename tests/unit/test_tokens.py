@@ -7,7 +7,7 @@ from datetime import datetime, timedelta, timezone
 import pytest
 from builders import NOW
 
-from authgate_cli.tokens import LATEST, TokenSet, expiry, is_token, mask, parse_rfc3339, rfc3339
+from authgate_cli.tokens import LATEST, TokenSet, expiry, is_secret, is_token, mask, parse_rfc3339, rfc3339
 
 
 @pytest.mark.parametrize(
@@ -35,7 +35,6 @@ NO_TOKENS = {
     "empty": "",
     "number": 5,
     "list": ["a"],
-    "space": "a b",
     "line feed": "a\n",
     "header injection": "a\r\nHost: evil.example",
     "null": "a\0",
@@ -49,6 +48,13 @@ NO_TOKENS = {
 @pytest.mark.parametrize("value", NO_TOKENS.values(), ids=NO_TOKENS)
 def test_what_would_break_a_header_is_no_token(value):
     assert not is_token(value)
+    assert not is_secret(value)
+
+
+@pytest.mark.parametrize("value", ["a b", " ", 'a"b', "a,b", "a=b", "=", "a|b"])
+def test_more_may_stand_in_a_form_than_in_a_header(value):
+    assert not is_token(value)
+    assert is_secret(value)
 
 
 @pytest.mark.parametrize(("expires_in", "when"), [(0, NOW), (1, NOW + 1), (3600, NOW + 3600), (0.5, NOW + 0.5)])

@@ -14,7 +14,7 @@ from collections import defaultdict, deque
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from .messages import OAuthError, Request
+from .messages import OAuthError, Request, invalid_client
 from .tokens import Grant, TokenIssuer
 
 DEFAULT_SCOPE = "email profile"
@@ -30,6 +30,7 @@ class Client:
     grants: set[str] = field(default_factory=lambda: {"authorization_code", "device_code"})
     scopes: str | None = None  # registered; a request for another is refused. None allows everything
     active: bool = True
+    method: str | None = None  # client_secret_basic or client_secret_post; elsewhere it is the client's property
 
     def require_grant(self, grant: str) -> None:
         """Refuse a grant that the client is not registered for."""
@@ -146,6 +147,13 @@ class Provider(TokenIssuer):
         """Return a client that is known and active."""
         client = self.clients.get(client_id or "")
         return client if client and client.active else None
+
+    def require_method(self, request: Request) -> None:
+        """Refuse a client that does not authenticate by the method that it is registered for."""
+        client = self.clients.get(request.form.get("client_id", ""))
+        used = "client_secret_basic" if request.credentials("Basic") else "client_secret_post"
+        if client and client.method and client.method != used:
+            raise invalid_client()
 
     def auth_time(self, request: Request) -> int | None:
         """Return when the person at the browser signed in, or None."""

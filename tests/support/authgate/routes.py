@@ -11,6 +11,7 @@ from .provider import Provider
 
 RATE_WINDOW = 60  # seconds
 RATE_LIMITS = {"/oauth/token": 20, "/oauth/device/code": 10, "/device/verify": 10, "/login": 5}
+AUTHENTICATED = ("/oauth/token", "/oauth/device/code", "/oauth/revoke")
 ROUTES: dict[str, dict[str, Callable[[Provider, Request], Response]]] = {
     "/.well-known/openid-configuration": {"GET": metadata.discovery},
     "/.well-known/jwks.json": {"GET": metadata.jwks},
@@ -35,6 +36,8 @@ def answer(provider: Provider, request: Request) -> Response:
         return Response(405, b"", {"Allow": ", ".join(methods)})
     with provider.lock:
         try:
+            if request.path in AUTHENTICATED:
+                provider.require_method(request)
             return _too_many(provider, request) or methods[request.method](provider, request)
         except OAuthError as error:
             return error.response()

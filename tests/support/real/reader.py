@@ -28,7 +28,7 @@ class Reader:
         programs.mkdir()
         (programs / "python3").symlink_to(sys.executable)
         self.environment = {
-            "PATH": f"{programs}:{os.environ['PATH']}",
+            "PATH": f"{folder / '.local' / 'bin'}:{programs}:{os.environ['PATH']}",
             "HOME": str(folder),
             "AUTHGATE_STORE": "file",
         }

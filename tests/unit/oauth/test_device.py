@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from builders import CLIENT, ISSUER, NOW, answer
+from builders import ISSUER, NOW, answer
 
 from authgate_cli.errors import Denied, FlowUnavailable, Refused, SignInNeeded, Unreachable
 from authgate_cli.oauth.device import (
@@ -11,15 +11,13 @@ from authgate_cli.oauth.device import (
     Pending,
     Poller,
     TryLater,
-    authorization_request,
+    authorization_fields,
     expired,
     interpret_failure,
     interpret_poll,
     new_poller,
     parse_authorization,
 )
-from authgate_cli.oauth.messages import parse_query
-from authgate_cli.oauth.metadata import Metadata
 
 GIVEN = {
     "device_code": "secret-device-code",
@@ -167,10 +165,7 @@ VERIFIER, CHALLENGE = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk", "E9Melhoa2O
 
 
 def test_the_request_has_a_challenge():
-    metadata = Metadata(ISSUER, ISSUER + "/token", ISSUER + "/device")
-    form = parse_query(str(authorization_request(metadata, CLIENT, None, "openid", VERIFIER).body))
-    assert form == {
-        "client_id": CLIENT,
+    assert authorization_fields("openid", VERIFIER) == {
         "scope": "openid",
         "code_challenge": CHALLENGE,
         "code_challenge_method": "S256",

@@ -28,7 +28,10 @@ def test_signed_userinfo_is_named_as_what_it_is(body, subject, kind):
 
 NOT_AVAILABLE = {
     "lack of scope": (answer({"error": "insufficient_scope"}, 403), "insufficient_scope"),
-    "forbidden": (answer(b"", 403), "status 403"),
+    "lack of scope, said in a header alone": (
+        answer(b"", 403, www_authenticate='Bearer realm="x", error="insufficient_scope"'),
+        "insufficient_scope",
+    ),
     "not offered": (answer(b"<html>", 404), "status 404"),
     "no GET": (answer(b"", 405), "status 405"),
     "not implemented": (answer(b"", 501), "status 501"),
@@ -49,19 +52,32 @@ def test_an_endpoint_that_is_not_there_says_nothing_of_the_token():
     assert not parse_userinfo(answer(b"", 404)).accepted
 
 
+@pytest.mark.parametrize("status", [401, 403])
 @pytest.mark.parametrize(
-    ("body", "code"), [({"error": "invalid_token"}, "invalid_token"), (b"", "status 401")], ids=["code", "no code"]
+    ("body", "header", "code", "words"),
+    [
+        ({"error": "invalid_token"}, "Bearer", "invalid_token", ": invalid_token"),
+        (b"", "Bearer", None, ""),
+        (b"", 'Bearer error="access_denied"', "access_denied", ": access_denied"),
+        (b"", "Bearer error=access_denied, error_description=Gone", "access_denied", ": access_denied (Gone)"),
+        ({"error": "a"}, 'Bearer error="b", error_description="c"', "a", ": a"),
+        (b"x", 'DPoP algs="ES256", Bearer error_description="It ended", error = "e"', "e", ": e (It ended)"),
+        (b"", 'Bearer error="', None, ""),
+    ],
+    ids=["body", "nothing", "header", "not quoted", "both", "several", "cut short"],
 )
-def test_a_token_that_is_refused_is_told_apart(body, code):
+def test_a_token_that_is_refused_is_told_apart(status, body, header, code, words):
     with pytest.raises(TokenRefused) as caught:
-        parse_userinfo(answer(body, 401))
-    assert caught.value.code == code
+        parse_userinfo(answer(body, status, www_authenticate=header))
+    assert caught.value.code == (code or f"status {status}")
+    assert caught.value.message == f"the server does not accept the token{words}"
+    assert caught.value.forbidden == (status == 403)
 
 
 @pytest.mark.parametrize(
     "response",
-    [answer(b"", 429), answer(b"", 500), answer(b"", 503), answer(b"<html>")],
-    ids=["rate limit", "server error", "maintenance", "portal"],
+    [answer(b"", 429), answer(b"", 500), answer(b"", 503), answer(b"<html>"), answer(b"<html>", 403)],
+    ids=["rate limit", "server error", "maintenance", "portal", "proxy"],
 )
 def test_userinfo_may_not_be_reachable_now(response):
     with pytest.raises(Unreachable):

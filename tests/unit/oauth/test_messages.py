@@ -11,7 +11,7 @@ import pytest
 from builders import answer
 
 from authgate_cli.oauth import messages
-from authgate_cli.oauth.endpoints import authenticated
+from authgate_cli.oauth.endpoints import BASIC, POST, authenticated
 from authgate_cli.oauth.jwt import base64url_encode
 from authgate_cli.oauth.messages import basic_authorization, read_error
 from authgate_cli.text import MARKS, SENTENCE, columns
@@ -159,8 +159,8 @@ def test_a_megabyte_of_anything_is_quoted_in_a_line(piece):
     [
         (messages.post_form(URL, {"code": "c", "code_verifier": "v", "client_id": "i"}), ("c", "v")),
         (messages.post_form(URL, {"token": "t", "refresh_token": None}), ("t",)),
-        (authenticated(URL, {"device_code": "d"}, "i", "s", ("client_secret_post",)), ("s", "d")),
-        (authenticated(URL, {"device_code": "d"}, "i", "s", ()), ("d", "aTpz", "s")),
+        (authenticated(URL, {"device_code": "d"}, "i", "s", POST), ("s", "d")),
+        (authenticated(URL, {"device_code": "d"}, "i", "s", BASIC), ("d", "aTpz", "s")),
         (messages.get_as(URL, "a"), ("a",)),
     ],
     ids=["code", "revocation", "post", "Basic", "Bearer"],

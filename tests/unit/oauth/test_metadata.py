@@ -6,7 +6,7 @@ import pytest
 from builders import ISSUER, answer
 
 from authgate_cli.errors import Refused, Unreachable
-from authgate_cli.oauth.metadata import metadata_url, parse_metadata
+from authgate_cli.oauth.metadata import metadata_url, oauth_metadata_url, parse_metadata
 
 # What a real AuthGate server says.
 AUTHGATE = {
@@ -52,6 +52,42 @@ def test_one_slash_is_put_before_well_known(issuer, url):
     assert metadata_url(issuer) == url
 
 
+@pytest.mark.parametrize(
+    ("issuer", "url"),
+    [
+        ("https://a.example", "https://a.example/.well-known/oauth-authorization-server"),
+        ("https://a.example/", "https://a.example/.well-known/oauth-authorization-server"),
+        ("https://a.example/one", "https://a.example/.well-known/oauth-authorization-server/one"),
+        ("https://a.example:8443/one/two/", "https://a.example:8443/.well-known/oauth-authorization-server/one/two"),
+    ],
+)
+def test_the_document_of_a_plain_oauth_server_is_before_the_path(issuer, url):
+    assert oauth_metadata_url(issuer) == url
+
+
+DEVICE = "urn:ietf:params:oauth:grant-type:device_code"
+OFFERED = {
+    "AuthGate": ({}, True),
+    "AuthGate, another grant": ({"grant_types_supported": ["authorization_code"]}, False),
+    "AuthGate, this grant": ({"grant_types_supported": [DEVICE]}, True),
+    "another server": ({"token_endpoint": f"{ISSUER}/token"}, False),
+    "another server, by its grant alone": (
+        {"token_endpoint": f"{ISSUER}/token", "grant_types_supported": [DEVICE]},
+        False,
+    ),
+    "another server, advertised": (
+        {"token_endpoint": f"{ISSUER}/token", "device_authorization_endpoint": f"{ISSUER}/d"},
+        True,
+    ),
+    "nonsense": ({"grant_types_supported": 5}, True),
+}
+
+
+@pytest.mark.parametrize(("changes", "offered"), OFFERED.values(), ids=OFFERED)
+def test_whether_the_device_flow_is_offered(changes, offered):
+    assert discover(**changes).offers_device is offered
+
+
 def test_authgates_own_document_is_read():
     assert discover()._asdict() == {
         "issuer": ISSUER,
@@ -64,6 +100,7 @@ def test_authgates_own_document_is_read():
         "jwks_uri": None,
         "sends_iss": False,
         "auth_methods": ("client_secret_basic", "client_secret_post", "none"),
+        "offers_device": True,
     }
 
 
@@ -96,7 +133,6 @@ def test_silence_about_client_authentication_means_basic(said, methods):
 
 HINTS = {
     "slash": (f"{ISSUER}/", ISSUER, f"set AUTHGATE_URL={ISSUER}/ (the difference: a slash at the end)"),
-    "no slash": (ISSUER, f"{ISSUER}/", f"set AUTHGATE_URL={ISSUER} (the difference: a slash at the end)"),
     "localhost": (
         "http://localhost:8080",
         "http://127.0.0.1:8080",
@@ -131,6 +167,10 @@ OTHERS = {
     "another port and a slash": f"{ISSUER}:8443/",
     "another path": f"{ISSUER}/realms/one",
 }
+
+
+def test_a_slash_that_was_only_typed_is_left_out():
+    assert discover(f"{ISSUER}/", issuer=ISSUER) == discover()
 
 
 @pytest.mark.parametrize(("said", "asked", "named"), HINTS.values(), ids=HINTS)

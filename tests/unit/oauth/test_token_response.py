@@ -6,10 +6,9 @@ import pytest
 from builders import CLIENT, ISSUER, NOW, answer
 
 from authgate_cli.errors import Refused, Unreachable
-from authgate_cli.oauth.endpoints import authenticated, parse_token_response, token_request
+from authgate_cli.oauth.endpoints import BASIC, POST, authenticated, parse_token_response, refuses_client
 from authgate_cli.oauth.jwt import decode
 from authgate_cli.oauth.messages import client_authorization, parse_query
-from authgate_cli.oauth.metadata import Metadata
 from authgate_cli.tokens import TokenSet
 
 GIVEN = {"access_token": "the-token", "token_type": "Bearer", "expires_in": 3600, "scope": "profile"}
@@ -27,35 +26,38 @@ def read(asked_scope=None, **changes):
 ENDPOINT = f"{ISSUER}/oauth/token"
 
 
-def fields_and_header(secret, *methods):
-    request = authenticated(ENDPOINT, {"a": "1", "b": None}, CLIENT, secret, methods)
+def fields_and_header(secret, method):
+    request = authenticated(ENDPOINT, {"a": "1", "b": None}, CLIENT, secret, method)
     return parse_query(request.body), request.headers.get("Authorization")
 
 
 def test_a_public_client_gives_its_name():
-    assert fields_and_header(None, "none") == ({"a": "1", "client_id": CLIENT}, None)
+    assert fields_and_header(None, POST) == ({"a": "1", "client_id": CLIENT}, None)
 
 
-def test_a_secret_goes_into_the_form_where_that_is_offered():
-    fields = {"a": "1", "client_id": CLIENT, "client_secret": "hush"}
-    assert fields_and_header("hush", "client_secret_basic", "client_secret_post") == (fields, None)
-
-
-@pytest.mark.parametrize("methods", [("client_secret_basic",), ()], ids=["offered", "silence"])
-def test_a_secret_goes_into_the_basic_header_elsewhere(methods):
+def test_a_secret_goes_into_the_form_or_into_the_basic_header():
     fields = {"a": "1", "client_id": CLIENT}
-    assert fields_and_header("hush", *methods) == (fields, client_authorization(CLIENT, "hush"))
+    assert fields_and_header("hush", POST) == ({**fields, "client_secret": "hush"}, None)
+    assert fields_and_header("hush", BASIC) == (fields, client_authorization(CLIENT, "hush"))
+
+
+CLIENT_REFUSED = {
+    "as RFC 6749 says": (answer({"error": "invalid_client"}, 401), True),
+    "no words": (answer(b"", 401), True),
+    "AuthGate's device endpoint": (answer({"error": "invalid_client"}, 400), True),
+    "another reason": (answer({"error": "invalid_grant"}, 400), False),
+    "success": (answer({}), False),
+}
+
+
+@pytest.mark.parametrize(("response", "is_refused"), CLIENT_REFUSED.values(), ids=CLIENT_REFUSED)
+def test_a_refusal_of_the_client_is_told_from_others(response, is_refused):
+    assert refuses_client(response) is is_refused
 
 
 def test_nothing_of_a_request_is_in_its_url():
-    request = authenticated(ENDPOINT, {"code": "x"}, CLIENT, "hush", ("client_secret_post",))
+    request = authenticated(ENDPOINT, {"code": "x"}, CLIENT, "hush", POST)
     assert (request.method, request.url) == ("POST", ENDPOINT)
-
-
-def test_a_token_request_goes_where_the_server_says_and_as_it_asks():
-    metadata = Metadata(ISSUER, ENDPOINT, "", "", auth_methods=("client_secret_post",))
-    asked = authenticated(ENDPOINT, {"code": "x"}, CLIENT, "hush", ("client_secret_post",))
-    assert token_request(metadata, {"code": "x"}, CLIENT, "hush") == asked
 
 
 # -- good answers
@@ -193,8 +195,8 @@ def test_not_now_is_not_a_refusal(response):
 REFUSALS = {
     "invalid_grant": "sign in again with authgate.pyz login",
     "invalid_client": "check CLIENT_ID, and CLIENT_SECRET if the client has one",
-    "unauthorized_client": "the server does not allow this client to sign in this way",
-    "invalid_scope": "ask for other scopes with --scope",
+    "unauthorized_client": "check CLIENT_SECRET; if it is right, the server does not allow this client this sign-in",
+    "invalid_scope": "ask for other scopes, for example --scope 'openid'",
     "invalid_code": None,
 }
 

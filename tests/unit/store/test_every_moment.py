@@ -15,12 +15,14 @@ from authgate_cli.errors import Terminated
 from authgate_cli.store import locks
 from authgate_cli.store import private_file as files
 from authgate_cli.store.file_store import FileStore, Waiting
+from authgate_cli.store.token_file import Owner
 from authgate_cli.system.signals import ending_cleanly
 from authgate_cli.tokens import TokenSet
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="Windows has no such signals")
 
 ISSUER = "https://auth.example.com"
+OWNER = Owner(ISSUER, "client")
 OLD, NEW = (TokenSet(name, refresh_token=name, issuer=ISSUER, client_id="client") for name in ("old", "new"))
 STRIDE = few_or_many(7, 1)  # bytecodes from one signal to the next
 TRACED = {Path(module.__file__).name for module in (files, locks)}
@@ -55,7 +57,7 @@ def interrupted_at_every_step(action):
 @pytest.fixture
 def store(tmp_path):
     waiting = Waiting(time.time, time.monotonic, time.sleep)
-    store = FileStore(str(tmp_path / "tokens"), "client", ISSUER, waiting, pytest.fail)
+    store = FileStore(str(tmp_path / "tokens"), OWNER, waiting, pytest.fail)
     store.save(OLD)
     return store
 

@@ -9,10 +9,12 @@ from own_process import run
 from authgate_cli.errors import StoreFailed
 from authgate_cli.store.file_store import FileStore, Waiting
 from authgate_cli.store.locks import STALE
+from authgate_cli.store.token_file import Owner
 from authgate_cli.tokens import TokenSet
 
 NOW = 1_800_000_000.0
 ISSUER = "https://auth.example.com"
+OWNER = Owner(ISSUER, "client")
 TOKEN = TokenSet("access", "Bearer", NOW + 3600, "refresh", None, None, ISSUER, "client", lifetime=3600)
 OTHERS = {"data": {"other": '{"access_token": "theirs"}'}, "tokens": {"old": {"flow": "device"}}, "version": 3}
 
@@ -26,7 +28,7 @@ class Place:
         self.warnings = []
         self.time = NOW
         waiting = Waiting(lambda: self.time, lambda: self.time, self.sleep)
-        self.store = FileStore(str(self.path), "client", ISSUER, waiting, self.warnings.append)
+        self.store = FileStore(str(self.path), OWNER, waiting, self.warnings.append)
 
     def sleep(self, seconds):
         self.time += seconds
@@ -156,12 +158,13 @@ def test_that_nothing_can_be_saved_is_found_out_before_a_sign_in(place, check):
         import resource, sys, time
         from authgate_cli.store.file_store import FileStore
         from authgate_cli.store.file_store import Waiting
+        from authgate_cli.store.token_file import Owner
         from authgate_cli.errors import StoreFailed
 
         resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096))  # as good as a disk that is nearly full
         waiting = Waiting(time.time, time.monotonic, time.sleep)
         try:
-            FileStore(sys.argv[1], "client", "https://auth.example.com", waiting, print).{check}()
+            FileStore(sys.argv[1], Owner("https://auth.example.com", "client"), waiting, print).{check}()
         except StoreFailed as error:
             print(error.message)
     """
@@ -198,7 +201,7 @@ def test_what_was_written_while_we_waited_for_the_lock_is_kept(place):
         place.lock.unlink()
 
     waiting = Waiting(lambda: NOW, lambda: NOW, sleep)
-    FileStore(str(place.path), "client", ISSUER, waiting, place.warnings.append).save(TOKEN)
+    FileStore(str(place.path), OWNER, waiting, place.warnings.append).save(TOKEN)
     assert place.document["data"].keys() == {"other", "client"}
     assert place.document["version"] == 3
 
@@ -213,7 +216,7 @@ def test_a_token_removed_while_we_waited_is_not_reported_as_removed_by_us(place)
         place.lock.unlink()
 
     waiting = Waiting(lambda: NOW, lambda: NOW, sleep)
-    assert FileStore(str(place.path), "client", ISSUER, waiting, place.warnings.append).forget() is False
+    assert FileStore(str(place.path), OWNER, waiting, place.warnings.append).forget() is False
 
 
 def test_every_clients_token_is_listed_and_forgotten_by_its_key(place):

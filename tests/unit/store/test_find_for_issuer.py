@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from builders import CLIENT, ISSUER, jwt
 
-from authgate_cli.store.token_file import find_for_issuer
+from authgate_cli.store.token_file import Owner, account_of, find_for_issuer
 from authgate_cli.tokens import TokenSet
 
 OTHER = "https://other.example.com"
@@ -18,7 +18,7 @@ def token(*, recorded=None, claimed=None):
 
 
 def look_up(stored):
-    return find_for_issuer(stored.get, CLIENT, ISSUER)
+    return find_for_issuer(stored.get, Owner(ISSUER, CLIENT))
 
 
 OURS = {
@@ -44,14 +44,14 @@ def test_a_token_of_this_issuer_is_used(ours):
 
 def test_a_slash_that_only_the_configured_issuer_has_is_put_up_with():
     ours = token(recorded=ISSUER)
-    assert find_for_issuer({CLIENT: ours}.get, CLIENT, ISSUER + "/").token == ours
+    assert find_for_issuer({CLIENT: ours}.get, Owner(ISSUER + "/", CLIENT)).token == ours
 
 
 @pytest.mark.parametrize("theirs", THEIRS.values(), ids=THEIRS)
 def test_a_token_of_another_issuer_is_left_alone(theirs):
     found = look_up({CLIENT: theirs})
     assert (found.token, found.key) == (None, OWN_KEY)
-    assert found.warning == f"the stored token of this client is from {theirs.issuer or OTHER}, and is left alone"
+    assert found.warning == f"ignoring a stored token issued by {theirs.issuer or OTHER}"
 
 
 def test_an_opaque_token_that_names_no_issuer_is_used_with_a_warning():
@@ -62,14 +62,14 @@ def test_an_opaque_token_that_names_no_issuer_is_used_with_a_warning():
 
 
 def test_an_opaque_token_is_left_alone_where_the_user_has_not_named_the_issuer():
-    found = find_for_issuer({CLIENT: token()}.get, CLIENT, ISSUER, trusted=False)
+    found = find_for_issuer({CLIENT: token()}.get, Owner(ISSUER, CLIENT), trusted=False)
     assert (found.key, found.token) == (OWN_KEY, None)
     assert "ignoring a stored token that does not say which server" in found.warning
 
 
 @pytest.mark.parametrize("ours", OURS.values(), ids=OURS)
 def test_a_token_that_names_the_issuer_is_used_whoever_named_the_issuer(ours):
-    assert find_for_issuer({CLIENT: ours}.get, CLIENT, ISSUER, trusted=False) == (CLIENT, ours, None)
+    assert find_for_issuer({CLIENT: ours}.get, Owner(ISSUER, CLIENT), trusted=False) == (CLIENT, ours, None)
 
 
 def test_where_nothing_is_stored_the_shared_place_is_free():
@@ -100,3 +100,30 @@ def test_a_hostile_issuer_is_made_safe_to_show():
     warning = look_up({CLIENT: token(claimed="https://\x1b[2J\nauthgate: error")}).warning
     assert "\x1b" not in warning
     assert "\n" not in warning
+
+
+# -- accounts
+
+ACCOUNTS = {
+    "a name": ("jane", CLIENT + "#jane"),
+    "an address": ("jane@example.com", CLIENT + "#jane@example.com"),
+    "none": ("", CLIENT),
+}
+
+
+@pytest.mark.parametrize(("account", "key"), ACCOUNTS.values(), ids=ACCOUNTS)
+def test_an_account_has_a_key_of_its_own(account, key):
+    ours, owner = token(recorded=ISSUER)._replace(client_id=CLIENT), Owner(ISSUER, CLIENT, account)
+    others = {other: ours for _, other in ACCOUNTS.values() if other != key}
+    assert find_for_issuer(others.get, owner) == (key, None, None)
+    assert find_for_issuer({**others, key: ours}.get, owner) == (key, ours, None)
+    assert account_of(key, CLIENT) == account
+
+
+@pytest.mark.parametrize(("account", "key"), ACCOUNTS.values(), ids=ACCOUNTS)
+def test_an_account_at_another_issuer_has_yet_another(account, key):
+    theirs, ours = (token(recorded=one)._replace(client_id=CLIENT) for one in (OTHER, ISSUER))
+    owner, both = Owner(ISSUER, CLIENT, account), f"{key}@{ISSUER}"
+    assert find_for_issuer({key: theirs}.get, owner)[:2] == (both, None)
+    assert find_for_issuer({key: theirs, both: ours}.get, owner) == (both, ours, None)
+    assert account_of(both, CLIENT) == account

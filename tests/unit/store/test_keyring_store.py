@@ -11,12 +11,13 @@ from fake_keyring import HANG, HARM, LIES, NOISE, FakeKeyring, at_call, at_impor
 from authgate_cli.errors import StoreFailed
 from authgate_cli.store import is_importable
 from authgate_cli.store.keyring_store import KeyringStore
+from authgate_cli.store.token_file import Owner
 from authgate_cli.tokens import TokenSet
 
 ISSUER = "https://auth.example.com"
 TOKEN = TokenSet("secret-access", "Bearer", 4600.0, "secret-refresh", None, "email", ISSUER, "client", 3600)
 USES = ["find", "prepare", "check_writable", "describe", "forget", "entries", "save"]
-LISTED = {"key": "client", "issuer": ISSUER, "client_id": "client"}
+LISTED = {"key": "client", "issuer": ISSUER, "client_id": "client", "account": ""}
 
 
 @pytest.fixture
@@ -35,8 +36,8 @@ def fake(tmp_path, monkeypatch):
     return fake
 
 
-def new_store(client_id="client", issuer=ISSUER, tell=lambda _: None):
-    return KeyringStore(client_id, issuer, lambda: 1000.0, False, tell, "/home/jane/tokens")
+def new_store(client_id="client", issuer=ISSUER, tell=lambda _: None, account=""):
+    return KeyringStore(Owner(issuer, client_id, account), lambda: 1000.0, False, tell, "/home/jane/tokens")
 
 
 @pytest.fixture
@@ -135,7 +136,7 @@ def test_what_is_saved_is_listed_and_what_is_forgotten_is_not(fake, store):
     robot.save(other)
     listed = [(entry.key, entry.client_id, entry.issuer, entry.token) for entry in store.entries()]
     assert listed == [("client", "client", ISSUER, TOKEN), ("robot", "robot", "https://other.example", other)]
-    assert index(fake) == [LISTED, {"key": "robot", "issuer": "https://other.example", "client_id": "robot"}]
+    assert index(fake) == [LISTED, {**LISTED, "key": "robot", "issuer": "https://other.example", "client_id": "robot"}]
     store.forget()
     assert [entry.key for entry in store.entries()] == ["robot"]
     store.forget_entry("robot")
@@ -146,6 +147,20 @@ def test_a_second_issuers_token_is_listed_beside_the_first(fake, store):
     store.save(TOKEN)
     new_store(issuer="https://b.example").save(TOKEN._replace(issuer="https://b.example"))
     assert [entry.key for entry in store.entries()] == ["client", "client@https://b.example"]
+
+
+def test_an_account_is_listed_beside_the_others(fake, store):
+    account = new_store(account="jane@work")
+    for each in (store, account):
+        each.save(TOKEN)
+
+    assert index(fake) == [LISTED, {**LISTED, "key": "client#jane@work", "account": "jane@work"}]
+    assert [(entry.key, entry.account) for entry in new_store("").entries()] == [
+        ("client", ""),
+        ("client#jane@work", "jane@work"),
+    ]
+    assert account.forget()
+    assert index(fake) == [LISTED]
 
 
 def test_saving_again_leaves_the_index_as_it_is(fake, store):
@@ -357,6 +372,6 @@ def test_the_child_ends_by_itself_when_its_parent_is_gone(fake, tmp_path):
 @pytest.mark.parametrize("trusted", [True, False])
 def test_a_token_that_names_no_issuer_is_used_only_at_an_issuer_that_the_user_named(fake, trusted):
     new_store().save(TokenSet("opaque"))
-    store = KeyringStore("client", ISSUER, lambda: 1000.0, False, lambda _: None, "/home/jane/tokens", trusted)
+    store = KeyringStore(Owner(ISSUER, "client"), lambda: 1000.0, False, lambda _: None, "/home/jane/tokens", trusted)
 
     assert (store.find().token is not None) == trusted

@@ -10,6 +10,7 @@ from own_process import run, start
 from authgate_cli.errors import StoreFailed, Unreachable
 from authgate_cli.store.file_store import FileStore, Waiting
 from authgate_cli.store.locks import STALE, file_lock, refresh_lock
+from authgate_cli.store.token_file import Owner
 from authgate_cli.system.signals import uninterrupted
 
 NOW = 1_800_000_000.0
@@ -90,7 +91,7 @@ def test_a_lock_that_somebody_keeps_renewing_is_an_error_and_stays(path, lock):
             os.utime(lock, (self.time, self.time))
 
     made(lock)
-    with pytest.raises(StoreFailed, match="stays locked by another program"), file_lock(str(path), Renewed().waiting):
+    with pytest.raises(StoreFailed, match="is locked by another program"), file_lock(str(path), Renewed().waiting):
         pytest.fail("the lock is not ours")
     assert lock.read_text() == "somebody"
 
@@ -151,6 +152,7 @@ SUSPENDED = """
     import os, signal, sys, time
     from authgate_cli.store.file_store import FileStore
     from authgate_cli.store.file_store import Waiting
+    from authgate_cli.store.token_file import Owner
     from authgate_cli.tokens import TokenSet
 
     def stop(event, arguments):
@@ -163,7 +165,7 @@ SUSPENDED = """
         time.sleep(seconds)
 
     path, client, action = sys.argv[1:]
-    store = FileStore(path, client, "https://auth.example.com", Waiting(time.time, time.monotonic, sleep), print)
+    store = FileStore(path, Owner("https://auth.example.com", client), Waiting(time.time, time.monotonic, sleep), print)
     token = TokenSet(client, issuer="https://auth.example.com", client_id=client)
     stopped = []
     if action == "save":
@@ -206,12 +208,13 @@ def test_what_others_save_while_a_process_is_suspended_for_long_is_kept(path, lo
 
 def test_a_lock_that_is_lost_again_and_again_is_an_error(path, lock):
     """As where the clock of a network's file system is an hour off, and everybody thinks every lock stale."""
-    store = FileStore(str(path), "client", "https://auth.example.com", Clock().waiting, silent)
+    store = FileStore(str(path), Owner("https://auth.example.com", "client"), Clock().waiting, silent)
     code = """
         import os, sys, time
         from authgate_cli.errors import StoreFailed
         from authgate_cli.store.file_store import FileStore
         from authgate_cli.store.file_store import Waiting
+        from authgate_cli.store.token_file import Owner
         from authgate_cli.tokens import TokenSet
 
         def take_over(event, arguments):
@@ -220,14 +223,15 @@ def test_a_lock_that_is_lost_again_and_again_is_an_error(path, lock):
 
         path = sys.argv[1]
         sys.addaudithook(take_over)
-        store = FileStore(path, "client", "https://auth.example.com", Waiting(time.time, time.monotonic, None), print)
+        waiting = Waiting(time.time, time.monotonic, None)
+        store = FileStore(path, Owner("https://auth.example.com", "client"), waiting, print)
         try:
             store.save(TokenSet("token"))
         except StoreFailed as error:
             print(error.message)
     """
     [message] = run(code, path)
-    assert "lost again and again" in message
+    assert "keeps being lost" in message
     assert (os.listdir(path.parent), store.find().token) == ([], None)
 
 
@@ -420,7 +424,7 @@ def test_what_is_not_our_own_in_place_of_the_refresh_lock_is_not_relied_on(path,
         assert "remove it" in caught.value.hint
     else:
         with refresh_lock(str(path), Clock().waiting, 60, explained.append):
-            assert ["going on without a lock" in line for line in explained] == [True]
+            assert ["continuing without a lock" in line for line in explained] == [True]
     assert (sorted(os.listdir(path.parent)), explained == []) == (before, required)
 
 
@@ -505,6 +509,6 @@ def test_in_a_read_only_directory_a_refresh_goes_on_alone_and_says_so(tmp_path, 
     reason = (
         "belongs to another user (0)" if made_before and os.geteuid() == 0 else "cannot be used (Permission denied)"
     )
-    assert "going on without a lock: " in explained
+    assert "continuing without a lock: " in explained
     assert f"tokens.refresh {reason}" in explained
     assert went_on == "went on"

@@ -174,7 +174,7 @@ def test_a_relative_name_means_the_current_directory(tmp_path):
         (text(" {}"), "does not look like a token file"),
         (text("\n"), "does not look like a token file"),
         (text("\0"), "does not look like a token file"),
-        (in_an_open_directory, "everybody may write"),
+        (in_an_open_directory, "anybody can write"),
     ],
 )
 def test_what_is_not_a_file_of_our_own_is_refused_and_left_alone(tmp_path, operation, make, reason):
@@ -255,7 +255,7 @@ def test_where_chmod_has_no_effect_nothing_else_is_claimed(tmp_path, way):
     (tmp_path / "tokens").write_text("{}")
     (tmp_path / "tokens").chmod(0o644)
     warning, content = run(code, tmp_path / "tokens", way)
-    assert ("chmod does not change that" in warning, "0600" in warning) == (True, False)
+    assert ("chmod has no effect" in warning, "0600" in warning) == (True, False)
     assert content == "b'{}'"
 
 

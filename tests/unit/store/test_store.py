@@ -78,7 +78,7 @@ def test_a_broken_keyring_leaves_the_file():
 def test_what_is_used_instead_of_a_broken_keyring_is_said():
     err = io.StringIO()
     Store((Place("keyring", broken=True), Place("token file")), Terminal(None, None, err, {})).load()
-    assert err.getvalue() == "authgate: warning: keyring is broken; the token file is used\n"
+    assert err.getvalue() == "authgate: warning: keyring is broken; using the token file\n"
 
 
 def test_the_last_place_has_to_work():

@@ -275,6 +275,23 @@ def test_an_updated_line_never_wraps(columns, shown):
         assert screen.shown == "\r" + "x" * shown + "\x1b[K"
 
 
+@posix
+@pytest.mark.parametrize(
+    ("columns", "shown"),
+    [
+        (60, "Waiting for approval, 29:41 left; the server is busy"),
+        (50, "Waiting for approval, 29:41 left"),
+        (33, "Waiting for approval, 29:41 left"),
+        (30, "29:41 left"),
+        (6, "29:41"),
+    ],
+)
+def test_what_matters_least_is_left_out_of_a_narrow_line(columns, shown):
+    with Screen(columns) as screen:
+        screen.terminal.update("Waiting for approval, 29:41 left; the server is busy")
+        assert screen.shown == f"\r{shown}\x1b[K"
+
+
 def test_what_is_no_terminal_is_not_updated():
     streams = Streams(environ={"TERM": "xterm"})
     streams.terminal.update("5:00 left")
