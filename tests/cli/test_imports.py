@@ -9,7 +9,7 @@ SLOW = {
     *("typing", "dataclasses", "inspect", "argparse", "ipaddress", "keyring"),
 }
 NETWORK_AND_FLOWS = {
-    *("server", "keys", "sign_in", "refresh", "report", "system.http", "oauth.messages", "oauth.endpoints"),
+    *("server", "sign_in", "refresh", "report", "system.http", "oauth.messages", "oauth.endpoints"),
     *("system.keyring_process", "system.env_file", "store.keyring_store", "store.locks"),
 }
 
