@@ -40,6 +40,18 @@ def test_a_field_without_a_default_has_to_be_given():
         Point()
 
 
+@pytest.mark.parametrize(
+    ("values", "named"), [((1, 2, 3), {}), ((1,), {"x": 2}), ((1,), {"z": 2})], ids=["too many", "twice", "unknown"]
+)
+def test_nothing_else_can_be_given(values, named):
+    with pytest.raises(TypeError):
+        Point(*values, **named)
+
+
+def test_the_repr_names_the_fields():
+    assert repr(Point(1)) == "Point(x=1, y=2)"
+
+
 def test_values_with_equal_fields_are_equal():
     assert Point(1, 2) == Point(1)
 
