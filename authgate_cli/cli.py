@@ -14,8 +14,8 @@ from . import __version__
 from .commands import COMMANDS
 from .context import Context
 from .errors import AuthGateError, Terminated, UsageError
-from .options import Arguments, parse
-from .settings import FOUND, SETTINGS, SWITCHES, Settings, resolve
+from .options import SETTINGS, SWITCHES, Arguments, parse
+from .settings import FOUND, Settings, resolve
 from .system import real_system
 from .system.signals import die_of, ending_cleanly, prevent_core_files
 from .system.terminal import OutputClosed, Terminal, reserve_standard_descriptors

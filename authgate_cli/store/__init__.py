@@ -12,7 +12,8 @@ import sys
 from functools import partial
 
 from ..errors import KeyringUnavailable, StoreFailed
-from ..settings import DEFAULT_TOKEN_FILE, expand_home, is_issuer
+from ..options import DEFAULT_TOKEN_FILE
+from ..settings import expand_home, is_issuer
 from ..tokens import IssuedToken
 from ..values import TYPE_CHECKING, Value
 from .file_store import FileStore, Waiting

@@ -13,7 +13,7 @@ import shutil
 import subprocess
 import sys
 
-from ..settings import SECRET_VARIABLES
+from ..options import SECRET_VARIABLES
 from ..values import TYPE_CHECKING, Value
 
 if TYPE_CHECKING:

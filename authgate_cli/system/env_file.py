@@ -16,7 +16,8 @@ import re
 import stat
 
 from ..errors import UsageError
-from ..settings import FOUND_MAY_SET, VARIABLES
+from ..options import VARIABLES
+from ..settings import FOUND_MAY_SET
 from ..text import listing
 from ..values import TYPE_CHECKING
 

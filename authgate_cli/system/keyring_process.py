@@ -15,7 +15,7 @@ import subprocess
 import sys
 
 from ..errors import KeyringUnavailable, StoreFailed
-from ..settings import SECRET_VARIABLES
+from ..options import SECRET_VARIABLES
 from ..text import clean
 from ..values import TYPE_CHECKING
 

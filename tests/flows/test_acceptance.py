@@ -115,8 +115,7 @@ def test_nothing_is_said_of_opening_a_browser_that_is_not_there(authgate, server
 )
 def test_options_after_a_programs_name_are_the_programs_own(argv, operands):
     from authgate_cli.commands import COMMANDS
-    from authgate_cli.options import parse
-    from authgate_cli.settings import SETTINGS, SWITCHES
+    from authgate_cli.options import SETTINGS, SWITCHES, parse
 
     assert parse(argv, (*SETTINGS, *SWITCHES), COMMANDS).operands == operands
 

@@ -27,10 +27,11 @@ from authgate_cli.oauth import device, id_token, jwt
 from authgate_cli.oauth.authorization import iss_problem, read_pasted, read_query
 from authgate_cli.oauth.endpoints import authenticated, parse_token_response, parse_tokeninfo, parse_userinfo
 from authgate_cli.oauth.messages import Request, Response, http_date, retry_after
+from authgate_cli.options import SETTINGS, SWITCHES
 from authgate_cli.options import parse as parse_options
 from authgate_cli.server import KeySet, fetch_metadata
 from authgate_cli.session import Checked
-from authgate_cli.settings import SETTINGS, SWITCHES, Settings, resolve
+from authgate_cli.settings import Settings, resolve
 from authgate_cli.sign_in import qr
 from authgate_cli.sign_in.callback_server import CallbackServer
 from authgate_cli.store import token_file
