@@ -84,8 +84,8 @@ def usable_token(context: Context, min_ttl: float = EARLY, signs_in: bool = Fals
     if lacking and not settings.is_machine:
         reason = f"the stored token was obtained without the scope {lacking}"
         if signs_in:
-            raise SignInNeeded(reason, "sign in again with authgate.pyz login")
-        context.terminal.warn(f"{reason}; authgate.pyz login asks for it")
+            raise SignInNeeded(reason, f"sign in again with {settings.login_command}")
+        context.terminal.warn(f"{reason}; {settings.login_command} asks for it")
         lacking = ""
     if stored and not lacking and stored.token.is_fresh(now, min_ttl):
         return stored.issued

@@ -9,8 +9,14 @@ from __future__ import annotations
 from typing import NamedTuple
 
 HEADINGS = {
+    "Client authentication (RFC 6749)": 1,
+    "UserInfo (OpenID Connect Core)": 2,
+    "Tokens (RFC 6749, RFC 6750)": 2,
     "Native app (RFC 8252)": 8,
     "PKCE (RFC 7636)": 4,
+    "Client authentication (RFC 6749)": 1,
+    "UserInfo (OpenID Connect Core)": 2,
+    "Tokens (RFC 6749, RFC 6750)": 2,
     "Device (RFC 8628)": 14,
     "OAuth security (RFC 9700)": 11,
     "Callback": 14,
@@ -52,7 +58,44 @@ DISCOVERY, BACK, ID_TOKEN = "unit/oauth/test_metadata.py", "unit/oauth/test_call
 KEYS, BINDING = "unit/oauth/test_jwks.py", "unit/store/test_find_for_issuer.py"
 TLS, PROXY, SECRETS = "cli/test_certificates.py", "cli/test_behind_a_proxy.py", "cli/test_secrets.py"
 
+OTHERS = "flows/test_other_providers.py"
+
 RULES = [
+    *_under(
+        "Client authentication (RFC 6749)",
+        (
+            *("H", "a refused method is answered once with the other, which serves for the run, in every grant"),
+            f"{OTHERS}::test_a_client_gets_in_by_its_own_method_whatever_the_list_says",
+            f"{OTHERS}::test_polls_try_the_other_method_once_and_keep_it",
+            f"{OTHERS}::test_a_wrong_secret_is_tried_by_both_methods_and_no_more",
+        ),
+    ),
+    *_under(
+        "UserInfo (OpenID Connect Core)",
+        (
+            *("M", "for a person only a 200 with sub, or 403 insufficient_scope, counts as accepted"),
+            f"{OTHERS}::test_a_403_says_nothing_good_of_a_ready_token",
+            f"{OTHERS}::test_a_403_for_a_token_that_was_just_issued_is_told_and_no_failure",
+            f"{OTHERS}::test_a_lack_of_scope_says_that_the_token_is_good_and_how_to_ask_for_openid",
+        ),
+        (
+            *("M", "about a machine's token its refusal proves nothing"),
+            f"{OTHERS}::test_userinfo_proves_nothing_of_a_machine",
+            f"{OTHERS}::test_a_machine_that_tokeninfo_refuses_is_refused",
+        ),
+    ),
+    *_under(
+        "Tokens (RFC 6749, RFC 6750)",
+        (
+            *("M", "refresh tokens and device codes may hold any printable ASCII, spaces too"),
+            f"{OTHERS}::test_a_refresh_token_with_a_space_is_stored_sent_rotated_and_revoked",
+            f"{OTHERS}::test_a_device_code_with_a_space_is_sent_as_it_is",
+        ),
+        (
+            *("M", "an access token is a b64token, as it goes into a header"),
+            f"{OTHERS}::test_an_access_token_that_no_header_may_hold_is_refused",
+        ),
+    ),
     *_under(
         "Native app (RFC 8252)",
         (

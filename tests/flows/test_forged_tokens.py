@@ -168,11 +168,13 @@ FAULTS = {
 
 
 def meant(server, changes):
-    """Put client and issuer where a table says so."""
+    """Put client, issuer and times where a table says so."""
     if isinstance(changes, dict):
         return {name: meant(server, value) for name, value in changes.items()}
     if isinstance(changes, list):
         return [meant(server, one) for one in changes]
+    if callable(changes):
+        return changes()
     if not isinstance(changes, str):
         return changes
     return changes.replace("CLIENT", server.client_id).replace("ISSUER", server.issuer)
@@ -211,15 +213,19 @@ def test_a_clock_that_is_hours_off_is_named_before_anybody_else_is_blamed(
     assert not token_file.exists()
 
 
+def seconds(ahead):
+    return lambda: time.time() + ahead
+
+
 ALLOWED = {
     "a list of this client alone": {"aud": ["CLIENT"]},
     "several clients, of which this one asked": {"aud": ["somebody-else", "CLIENT"], "azp": "CLIENT"},
     "this client asked": {"azp": "CLIENT"},
     "no hash of the access token": {"at_hash": ...},
     "no nbf and more than is known": {"acr": "1", "amr": ["pwd"], "sid": "x", "auth_time": "yesterday"},
-    "expired within the leeway": {"exp": time.time() - 60},
-    "issued within the leeway": {"iat": time.time() + 60, "nbf": time.time() + 60},
-    "times with a fraction": {"iat": time.time() - 0.5, "exp": time.time() + 99.5},
+    "expired within the leeway": {"exp": seconds(-60)},
+    "issued within the leeway": {"iat": seconds(60), "nbf": seconds(60)},
+    "times with a fraction": {"iat": seconds(-0.5), "exp": seconds(99.5)},
 }
 
 
