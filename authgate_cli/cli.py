@@ -14,10 +14,9 @@ from . import __version__
 from .commands import COMMANDS
 from .context import Context
 from .errors import AuthGateError, Terminated, UsageError
-from .options import Arguments, parse
-from .settings import FOUND, SETTINGS, SWITCHES, Settings, resolve
+from .options import SETTINGS, SWITCHES, Arguments, parse
+from .settings import FOUND, Settings, resolve
 from .system import real_system
-from .system.env_file import read_env_file
 from .system.signals import die_of, ending_cleanly, prevent_core_files
 from .system.terminal import OutputClosed, Terminal, reserve_standard_descriptors
 from .text import escape
@@ -102,8 +101,11 @@ def _run(
     terminal.quiet, terminal.verbose = "quiet" in flags, "verbose" in flags
     warnings: list[str] = []
     try:
-        named = str(flags.get("env-file", ""))
-        dotenv = read_env_file(named or FOUND, bool(named), warnings.append)
+        named, dotenv = str(flags.get("env-file", "")), {}
+        if named or os.path.lexists(FOUND):
+            from .system.env_file import read_env_file  # most directories hold no settings file
+
+            dotenv = read_env_file(named or FOUND, bool(named), warnings.append)
         if arguments.command != "doctor":  # which reports them itself
             for warning in warnings:
                 terminal.warn(warning)

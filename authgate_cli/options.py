@@ -47,6 +47,47 @@ class Arguments(Value):
     repeated: dict[str, tuple[str, ...]] = {}
 
 
+FLOWS = ("auto", "browser", "device", "client-credentials")
+STORES = ("auto", "keyring", "file")
+
+DEFAULT_TOKEN_FILE = "~/.authgate-tokens.json"
+
+SETTINGS = (
+    Option("url", "server URL (the issuer)", "URL", "AUTHGATE_URL"),
+    Option("client-id", "client at that server", "ID", "CLIENT_ID"),
+    Option("scope", "scopes to ask for", "SCOPES", "AUTHGATE_SCOPE", "profile email"),
+    Option("flow", "how to sign in", "HOW", "AUTHGATE_FLOW", "auto", FLOWS),
+    Option(
+        "redirect-uri",
+        "callback URL, as registered; or several, by commas",
+        "URL",
+        "AUTHGATE_REDIRECT_URI",
+        "http://127.0.0.1:8088/callback",
+    ),
+    Option("store", "token store", "WHERE", "AUTHGATE_STORE", "auto", STORES),
+    Option("token-file", "token file", "FILE", "AUTHGATE_TOKEN_FILE", DEFAULT_TOKEN_FILE),
+    Option("account", "which of several tokens of one client", "NAME", "AUTHGATE_ACCOUNT"),
+    Option("timeout", "time for one HTTP exchange", "SECONDS", "AUTHGATE_TIMEOUT", "30"),
+    Option("no-input", "never start a sign-in", "", "AUTHGATE_NO_INPUT"),
+)
+SWITCHES = (
+    Option("env-file", "settings file", "FILE", "", ".env"),
+    Option("json", "print one JSON document"),
+    Option("quiet", "no progress and no warnings", short="q"),
+    Option("verbose", "a line per HTTP exchange, and why a flow was chosen", short="v"),
+    Option("debug", "show tracebacks"),
+    Option("show-tokens", "do not mask tokens"),
+    Option("no-qr", "no QR code with the device code"),
+    Option("no-browser", "print the address, open nothing, wait"),
+    Option("param", "extra parameter of a sign-in; repeatable", "NAME=VALUE", repeatable=True),
+    Option("version", "print the version", short="V"),
+    Option("help", "print this help", short="h"),
+)
+# Settings that are never flags: every process on the machine can read a command line.
+SECRET_VARIABLES = ("CLIENT_SECRET", "AUTHGATE_TOKEN")
+VARIABLES = frozenset([option.variable for option in SETTINGS] + list(SECRET_VARIABLES))
+
+
 def parse(argv: list[str], options: tuple[Option, ...], commands: dict[str, Command]) -> Arguments:
     """Read a command line. Raise UsageError for what is in no table; values are not judged here."""
     known = {option.name: option for option in options}

@@ -11,7 +11,8 @@ from __future__ import annotations
 from contextlib import ExitStack, contextmanager
 
 from .errors import Refused, SignInNeeded, StoreFailed, UsageError
-from .store.locks import Waiting, refresh_lock
+from .store.file_store import Waiting
+from .store.locks import refresh_lock
 from .tokens import STILL_USABLE, IssuedToken
 from .values import TYPE_CHECKING
 

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from .errors import AuthGateError, Refused, Unreachable
-from .keys import KeySet
-from .oauth import id_token
+from .oauth import id_token, jwks
 from .oauth.endpoints import (
     BASIC,
     POST,
@@ -18,12 +17,15 @@ from .oauth.endpoints import (
 from .oauth.jwt import claimed_subject
 from .oauth.messages import check_data, get, get_as, refused
 from .oauth.metadata import metadata_url, oauth_metadata_url, parse_metadata
+from .oauth.strict_json import parse_object
 from .urls import split
 from .values import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from .oauth.jwks import Key
+    from .oauth.jwt import Jwt
     from .oauth.messages import Request, Response
     from .oauth.metadata import Metadata
     from .settings import Settings
@@ -32,6 +34,7 @@ if TYPE_CHECKING:
     from .tokens import TokenSet
 
 _MAX_REDIRECTS = 3
+_NO_KEYS = "the server's keys cannot be fetched"
 
 
 class Server:
@@ -159,6 +162,57 @@ class Server:
             self._terminal.warn(f"{error.message}; the new ID token is not kept")
             return token._replace(id_token=None)
         return token
+
+
+class KeySet:
+    """A server's published keys, fetched when they are needed, and once more for a new one."""
+
+    def __init__(self, send: Callable[[Request], Response], jwks_uri: str | None):
+        self._send, self._jwks_uri = send, jwks_uri
+        self._keys: tuple[Key, ...] | None = None
+
+    def load(self) -> None:
+        """Fetch the keys now, if the server publishes any: before a person or a refresh token is spent."""
+        if self._jwks_uri is not None and self._keys is None:
+            self._keys = self._fetch(self._jwks_uri)
+
+    def verify(self, token: Jwt) -> Key:
+        """Return the key that signed a JWT. Raise Refused when none did, Unreachable without keys."""
+        self.load()
+        if self._jwks_uri is None or self._keys is None:
+            raise Refused(
+                "the server does not publish the keys that it signs with",
+                "only the server can check the token: authgate.pyz status",
+            )
+        try:
+            return jwks.verify_jwt(token, self._keys)
+        except jwks.UnknownKey:
+            self._keys = self._fetch(self._jwks_uri)
+            return jwks.verify_jwt(token, self._keys)
+
+    def verify_id_token(self, token: Jwt) -> None:
+        """Check an ID token that came straight from the token endpoint, over TLS or loopback.
+
+        There the connection proves what a symmetric signature cannot show us (OpenID Connect Core
+        section 3.1.3.7, rules 6 to 8). `id_token.check` has refused every other algorithm.
+        """
+        if token.header["alg"] == id_token.UNVERIFIED:
+            return
+        try:
+            self.verify(token)
+        except Refused as error:
+            error.hint = error.hint or jwks.OPERATOR
+            raise
+
+    def _fetch(self, uri: str) -> tuple[Key, ...]:
+        response = self._send(get(uri))
+        check_data(response, _NO_KEYS)
+        if response.status != 200:
+            raise refused(_NO_KEYS, response)
+        try:
+            return jwks.parse(parse_object(response.body))
+        except ValueError as error:
+            raise Refused(f"the server's keys cannot be used: {error}") from None
 
 
 def fetch_metadata(send: Callable[[Request], Response], issuer: str) -> Metadata:

@@ -18,7 +18,7 @@ from .errors import (
 )
 from .oauth.jwt import claimed_expiry, claimed_issuer, claimed_scope, claimed_subject
 from .text import clean
-from .tokens import EARLY, STILL_USABLE, IssuedToken, TokenSet, with_openid
+from .tokens import EARLY, STILL_USABLE, IssuedToken, TokenSet, is_number, with_openid
 from .urls import same_issuer
 from .values import TYPE_CHECKING, Value
 
@@ -101,6 +101,27 @@ def usable_token(context: Context, min_ttl: float = EARLY, signs_in: bool = Fals
             raise
         context.terminal.warn(f"{error.message}; using the current token, which is valid for another {left:.0f} s")
         return stored.issued
+
+
+def fresh_token(context: Context) -> IssuedToken:
+    """Return a token with --min-ttl left, without asking anybody to sign in. Raise SignInNeeded when there is none."""
+    min_ttl = _min_ttl(str(context.arguments.flags.get("min-ttl", EARLY)))
+    if not context.settings.access_token:
+        context.require("AUTHGATE_URL", "CLIENT_ID")
+    issued = usable_token(context, min_ttl)
+    if issued is None:
+        raise SignInNeeded(
+            f"not signed in to {context.settings.server_and_account}", f"sign in with {context.settings.login_command}"
+        )
+    if issued.source == "environment" and issued.token.seconds_left(context.system.now()) <= 0:
+        raise SignInNeeded("the token in AUTHGATE_TOKEN has expired", "set AUTHGATE_TOKEN to a new one, or unset it")
+    return issued
+
+
+def _min_ttl(text: str) -> float:
+    if not is_number(text) or len(text) >= 10:
+        raise UsageError("--min-ttl has to be a whole number of seconds", "for example --min-ttl 300")
+    return float(text)
 
 
 def given_token(context: Context) -> IssuedToken:

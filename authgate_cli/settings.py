@@ -13,7 +13,7 @@ from __future__ import annotations
 import os
 
 from .errors import UsageError
-from .options import Option
+from .options import SECRET_VARIABLES, SETTINGS
 from .text import listing
 from .tokens import is_token
 from .urls import split
@@ -24,49 +24,11 @@ if TYPE_CHECKING:
     from typing import TypeVar
 
     from .tokens import TokenSet
+    from .urls import Url
 
     T = TypeVar("T")
 
-FLOWS = ("auto", "browser", "device", "client-credentials")
-STORES = ("auto", "keyring", "file")
-
-DEFAULT_TOKEN_FILE = "~/.authgate-tokens.json"
 LONGEST_ACCOUNT = 100  # characters
-
-SETTINGS = (
-    Option("url", "server URL (the issuer)", "URL", "AUTHGATE_URL"),
-    Option("client-id", "client at that server", "ID", "CLIENT_ID"),
-    Option("scope", "scopes to ask for", "SCOPES", "AUTHGATE_SCOPE", "profile email"),
-    Option("flow", "how to sign in", "HOW", "AUTHGATE_FLOW", "auto", FLOWS),
-    Option(
-        "redirect-uri",
-        "callback URL, as registered; or several, by commas",
-        "URL",
-        "AUTHGATE_REDIRECT_URI",
-        "http://127.0.0.1:8088/callback",
-    ),
-    Option("store", "token store", "WHERE", "AUTHGATE_STORE", "auto", STORES),
-    Option("token-file", "token file", "FILE", "AUTHGATE_TOKEN_FILE", DEFAULT_TOKEN_FILE),
-    Option("account", "which of several tokens of one client", "NAME", "AUTHGATE_ACCOUNT"),
-    Option("timeout", "time for one HTTP exchange", "SECONDS", "AUTHGATE_TIMEOUT", "30"),
-    Option("no-input", "never start a sign-in", "", "AUTHGATE_NO_INPUT"),
-)
-SWITCHES = (
-    Option("env-file", "settings file", "FILE", "", ".env"),
-    Option("json", "print one JSON document"),
-    Option("quiet", "no progress and no warnings", short="q"),
-    Option("verbose", "a line per HTTP exchange, and why a flow was chosen", short="v"),
-    Option("debug", "show tracebacks"),
-    Option("show-tokens", "do not mask tokens"),
-    Option("no-qr", "no QR code with the device code"),
-    Option("no-browser", "print the address, open nothing, wait"),
-    Option("param", "extra parameter of a sign-in; repeatable", "NAME=VALUE", repeatable=True),
-    Option("version", "print the version", short="V"),
-    Option("help", "print this help", short="h"),
-)
-# Settings that are never flags: every process on the machine can read a command line.
-SECRET_VARIABLES = ("CLIENT_SECRET", "AUTHGATE_TOKEN")
-VARIABLES = frozenset([option.variable for option in SETTINGS] + list(SECRET_VARIABLES))
 # What a `.env` that nobody named may set: where to sign in and as which client, and nothing that
 # reaches further. A new setting is not among them unless it is added here.
 FOUND_MAY_SET = frozenset(
@@ -175,28 +137,23 @@ def resolve(
     found; `warnings` are those that reading it gave. `params` are the values of `--param`.
     """
     sources: dict[str, str] = {}
+    named: dict[str, str] = {}  # what the person wrote, for errors: the flag, or the variable and its file
     file = f"--env-file {flags['env-file']}" if flags.get("env-file") else FOUND
 
     def pick(name: str, variable: str, default: str = "") -> str:
         # An empty --scope asks for none; any other empty flag counts as not set.
         if flags.get(name) or (name == "scope" and name in flags):
-            sources[variable] = f"--{name}"
+            sources[variable] = named[variable] = f"--{name}"
             return "1" if flags[name] is True else str(flags[name])
         for place, origin in ((environ, "environment"), (dotenv, file)):
             value = place.get(variable, "").strip()
             if value and (origin != FOUND or variable in FOUND_MAY_SET):
-                sources[variable] = origin
+                sources[variable], named[variable] = origin, variable + (f" in {file}" if origin == file else "")
                 return value
         return default
 
     value = {option.variable: pick(option.name, option.variable, option.default) for option in SETTINGS}
     value.update((variable, pick("", variable)) for variable in SECRET_VARIABLES)
-    # What the person wrote is named in errors: the flag, or the variable and its file.
-    flag = {option.variable: f"--{option.name}" for option in SETTINGS}
-    named = {
-        variable: origin if origin == flag.get(variable) else variable + (f" in {origin}" if origin == file else "")
-        for variable, origin in sources.items()
-    }
     for option in SETTINGS:
         if option.choices and value[option.variable] not in option.choices:
             raise UsageError(f"{named[option.variable]} has to be one of {', '.join(option.choices)}")
@@ -236,12 +193,16 @@ def is_issuer(url: str) -> bool:
         return False
 
 
+def _split(url: str, problem: str, example: str) -> Url:
+    try:
+        return split(url)
+    except ValueError as error:
+        raise UsageError(f"{problem}: {error}", example) from None
+
+
 def _issuer(url: str, name: str) -> str:
     example = "for example https://auth.example.com"
-    try:
-        parts = split(url)
-    except ValueError as error:
-        raise UsageError(f"{name} is not a server URL: {error}", example) from None
+    parts = _split(url, f"{name} is not a server URL", example)
     if parts.query or parts.fragment or url.endswith("?"):  # RFC 8414 section 2
         raise UsageError(f"{name} is not a server URL: it has a query or a fragment", example)
     if not parts.is_safe:
@@ -254,10 +215,7 @@ def _issuer(url: str, name: str) -> str:
 
 def _redirect_uri(uri: str, name: str) -> str:
     example = "for example http://127.0.0.1:8088/callback"
-    try:
-        parts = split(uri)
-    except ValueError as error:
-        raise UsageError(f"{name} is not a callback URL: {error}", example) from None
+    parts = _split(uri, f"{name} is not a callback URL", example)
     if parts.scheme != "http" or not parts.is_loopback or parts.fragment:
         raise UsageError(f"{name} has to be an http:// URL on this machine (RFC 8252)", example)
     return uri

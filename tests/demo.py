@@ -18,8 +18,7 @@ sys.path[:0] = [str(ROOT), str(ROOT / "tests" / "support")]
 from authgate_server import AuthGateServer  # noqa: E402
 
 from authgate_cli.sign_in import choose  # noqa: E402
-from authgate_cli.system.browser import find_browser  # noqa: E402
-from authgate_cli.system.environment import detect  # noqa: E402
+from authgate_cli.system.browser import detect, find_browser  # noqa: E402
 
 PATIENCE = 10  # seconds to answer the offer
 

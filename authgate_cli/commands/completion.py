@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from .. import report
 from ..errors import UsageError
-from ..options import Option
-from ..settings import SETTINGS, SWITCHES
+from ..options import SETTINGS, SWITCHES, Option
 from ..values import TYPE_CHECKING
 from . import COMMANDS
 

@@ -12,13 +12,13 @@ from ..errors import AuthGateError, FlowUnavailable, KeyringUnavailable, StoreFa
 from ..oauth.authorization import new_request
 from ..oauth.endpoints import scope_hint
 from ..oauth.messages import get, http_date, parse_query, quotable_error
+from ..options import SECRET_VARIABLES, SETTINGS
 from ..server import fetch_metadata
-from ..settings import SECRET_VARIABLES, SETTINGS
 from ..sign_in import choose, device_flow
 from ..sign_in.callback_server import CallbackServer
 from ..store.keyring_store import KeyringStore
 from ..system.proxy import proxy_for
-from ..system.tls import tls_context
+from ..system.sockets import tls_context
 from ..text import clean
 from ..urls import split
 from ..values import TYPE_CHECKING, Value

@@ -9,10 +9,10 @@ import signal
 import subprocess
 
 from ..errors import AuthGateError, UsageError
+from ..session import fresh_token
 from ..system.signals import allow_core_files, prevent_core_files
 from ..text import clean
 from ..values import TYPE_CHECKING
-from .token import fresh_token
 
 if TYPE_CHECKING:
     from typing import NoReturn

@@ -6,7 +6,7 @@ from textwrap import wrap
 
 from .. import report
 from ..errors import UsageError
-from ..settings import SETTINGS, SWITCHES
+from ..options import SETTINGS, SWITCHES
 from ..values import TYPE_CHECKING
 from . import COMMANDS
 

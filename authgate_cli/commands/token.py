@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import json
 
-from ..errors import SignInNeeded, UsageError
-from ..session import usable_token
+from ..errors import UsageError
+from ..session import fresh_token
 from ..text import WORD, clean
-from ..tokens import EARLY, IssuedToken, is_number, rfc3339
+from ..tokens import rfc3339
 from ..values import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from ..context import Context
+    from ..tokens import IssuedToken
 
 FORMATS = ("raw", "header", "json", "exec-credential")
 API_VERSIONS = ("client.authentication.k8s.io/v1", "client.authentication.k8s.io/v1beta1")
@@ -32,21 +33,6 @@ def run(context: Context) -> int:
     if failure:
         raise failure
     return 0
-
-
-def fresh_token(context: Context) -> IssuedToken:
-    """Return a token with --min-ttl left, without asking anybody to sign in. Raise SignInNeeded when there is none."""
-    min_ttl = _min_ttl(str(context.arguments.flags.get("min-ttl", EARLY)))
-    if not context.settings.access_token:
-        context.require("AUTHGATE_URL", "CLIENT_ID")
-    issued = usable_token(context, min_ttl)
-    if issued is None:
-        raise SignInNeeded(
-            f"not signed in to {context.settings.server_and_account}", f"sign in with {context.settings.login_command}"
-        )
-    if issued.source == "environment" and issued.token.seconds_left(context.system.now()) <= 0:
-        raise SignInNeeded("the token in AUTHGATE_TOKEN has expired", "set AUTHGATE_TOKEN to a new one, or unset it")
-    return issued
 
 
 def _formatted(issued: IssuedToken, form: str, api: str, now: float) -> str:
@@ -78,9 +64,3 @@ def _api_version(exec_info: str) -> str:
         hint = f"name one of {' and '.join(API_VERSIONS)} in the kubeconfig"
         raise UsageError(f"KUBERNETES_EXEC_INFO asks for the apiVersion {told}, which is not supported", hint)
     return str(asked)
-
-
-def _min_ttl(text: str) -> float:
-    if not is_number(text) or len(text) >= 10:
-        raise UsageError("--min-ttl has to be a whole number of seconds", "for example --min-ttl 300")
-    return float(text)

@@ -5,6 +5,8 @@ The browser is taken where one can be opened, the device code elsewhere.
 
 from __future__ import annotations
 
+from functools import partial
+
 from ..errors import FlowUnavailable, SignInNeeded
 from ..refresh import machine_token
 from ..tokens import IssuedToken
@@ -15,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from ..context import Context
-    from ..system.environment import Environment
+    from ..system.browser import Environment
 
 
 class Choice(Value):
@@ -47,7 +49,8 @@ def sign_in(context: Context) -> IssuedToken:
         if choice.flow == "device":
             return device_flow.sign_in(context)
         opens = "no-browser" not in context.arguments.flags and system.find_browser() is not None
-        return browser_flow.sign_in(context, opens, choice.may_fall_back)
+        fall_back = partial(device_flow.DeviceSignIn, context) if choice.may_fall_back else None
+        return browser_flow.sign_in(context, opens, fall_back)
     except FlowUnavailable as error:
         if not choice.may_fall_back:
             raise
@@ -55,7 +58,7 @@ def sign_in(context: Context) -> IssuedToken:
         terminal.tell(f"{error.sentence}; going on with {other}.")
     if choice.flow == "browser":
         return device_flow.sign_in(context)
-    return browser_flow.sign_in(context, opens=False, may_fall_back=False)  # no browser can be opened here
+    return browser_flow.sign_in(context, opens=False)  # no browser can be opened here
 
 
 def choose(flow: str, here: Environment, find_browser: Callable[[], str | None]) -> Choice:

@@ -17,17 +17,20 @@ from ..errors import CallbackTimeout, CallbackUnavailable, Denied, FlowUnavailab
 from ..oauth.authorization import iss_problem, new_request, read_pasted
 from ..oauth.messages import OAuthError, retry_after
 from ..system.keyboard import open_keyboard
+from ..system.terminal import clock
 from ..tokens import IssuedToken
 from ..urls import split
 from ..values import TYPE_CHECKING
 from . import callback_server
 from .callback_server import CallbackServer
-from .device_flow import DeviceSignIn, clock
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from ..context import Context
     from ..oauth.authorization import AuthorizationRequest, Callback
     from ..system.browser import Opener
+    from .device_flow import DeviceSignIn
 
 PATIENCE = 300.0  # seconds for the person to come back
 _TICK = 0.25  # seconds between looks at the keyboard and the opener
@@ -46,11 +49,11 @@ _HINTS = {
 _OTHER_HINT = "run authgate.pyz login again, or use --flow device; the server's log may say more"
 
 
-def sign_in(context: Context, opens: bool, may_fall_back: bool) -> IssuedToken:
+def sign_in(context: Context, opens: bool, fall_back: Callable[[], DeviceSignIn] | None = None) -> IssuedToken:
     """Return the tokens of the person who came back.
 
-    Without `opens` the address is only printed. With `may_fall_back`, a device code is shown as
-    well if the browser seems to have failed. Raise FlowUnavailable when this way leads nowhere,
+    Without `opens` the address is only printed. If the browser seems to have failed, `fall_back`
+    begins a sign-in with a device code beside this one. Raise FlowUnavailable when this way leads nowhere,
     Denied when the person said no, Refused when the server did.
     """
     endpoint = context.server.metadata.authorization_endpoint
@@ -60,7 +63,7 @@ def sign_in(context: Context, opens: bool, may_fall_back: bool) -> IssuedToken:
     try:
         address = request.url(endpoint, context.settings.params)
         _show(context, address, server, opens)
-        waiting = _Waiting(context, server, request, may_fall_back)
+        waiting = _Waiting(context, server, request, fall_back)
         return waiting.run(context.system.open_browser(address) if opens else None, opens)
     finally:
         server.close()
@@ -97,9 +100,14 @@ def _show(context: Context, address: str, server: CallbackServer, opens: bool) -
 class _Waiting:
     """Wait for the callback, and for a device code if the browser seems to have failed."""
 
-    def __init__(self, context: Context, server: CallbackServer, request: AuthorizationRequest, may_fall_back: bool):
-        self._context, self._server, self._request = context, server, request
-        self._may_fall_back = may_fall_back
+    def __init__(
+        self,
+        context: Context,
+        server: CallbackServer,
+        request: AuthorizationRequest,
+        fall_back: Callable[[], DeviceSignIn] | None,
+    ):
+        self._context, self._server, self._request, self._fall_back = context, server, request, fall_back
         self._device: DeviceSignIn | None = None
         self._https_told = False
         self._keyboard = open_keyboard(context.terminal.typing_descriptor())
@@ -154,12 +162,12 @@ class _Waiting:
 
     def _browser_failed(self) -> None:
         terminal = self._context.terminal
-        if not self._may_fall_back:
+        if self._fall_back is None:
             terminal.tell("The browser may not have opened; the address above still works.")
             return
         terminal.tell("The browser may not have opened. Use the address above, or a device code:")
         try:
-            self._device = DeviceSignIn(self._context)
+            self._device = self._fall_back()
         except (FlowUnavailable, Unreachable) as error:
             terminal.tell(f"{error.sentence}; going on with the address above.")
 

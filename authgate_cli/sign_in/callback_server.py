@@ -10,6 +10,7 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import html
 import os
@@ -17,12 +18,12 @@ import queue
 import socket
 import socketserver
 import threading
+from contextlib import suppress
 from http.server import BaseHTTPRequestHandler
 
 from ..errors import CallbackUnavailable
 from ..oauth.authorization import read_query
-from ..oauth.jwt import base64url_encode
-from ..system.limits import Limits, PlainSocket
+from ..system.sockets import Limits, PlainSocket
 from ..text import clean
 from ..values import TYPE_CHECKING, Value
 
@@ -55,8 +56,7 @@ _SCRIPT = 'history.replaceState(null,"",location.pathname)'
 
 
 def _source(text: str) -> str:
-    digest = base64url_encode(hashlib.sha256(text.encode()).digest())
-    return "'sha256-" + digest.replace("-", "+").replace("_", "/") + "='"
+    return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
 
 
 _HEADERS = {
@@ -134,10 +134,8 @@ class CallbackServer:
         if self._taken.locked() and not self._is_finished:
             self._is_finished = True
             self._outcome.put(page)
-            try:
+            with suppress(queue.Empty):  # a browser that does not read has no influence on the sign-in
                 self._sent.get(timeout=_PAGE_TIMEOUT)
-            except queue.Empty:
-                pass  # the browser does not read; it has no influence on the sign-in
 
     def close(self) -> None:
         """Stop listening."""
@@ -247,7 +245,8 @@ class _Server(socketserver.ThreadingMixIn, socketserver.TCPServer):
         connection.limits = Limits(monotonic() + _REQUEST_TIMEOUT, monotonic, _MAX_REQUEST)
         with self._lock:
             if len(self._reading) >= _MAX_READING:
-                _hang_up(self._reading.pop(0))
+                with suppress(OSError):  # its thread reads the end and closes it
+                    self._reading.pop(0).shutdown(socket.SHUT_RDWR)
             self._reading.append(connection)
         return connection, address
 
@@ -263,13 +262,6 @@ class _Server(socketserver.ThreadingMixIn, socketserver.TCPServer):
 
     def handle_error(self, request: object, client_address: object) -> None:
         """Say nothing: this browser has gone, or it is none."""
-
-
-def _hang_up(connection: socket.socket) -> None:
-    try:
-        connection.shutdown(socket.SHUT_RDWR)  # its thread reads the end and closes it
-    except OSError:
-        pass
 
 
 def _without_default_port(host: str) -> str:

@@ -6,6 +6,7 @@ from ..errors import Refused, Unreachable
 from ..oauth import device
 from ..oauth.authorization import new_secret
 from ..oauth.endpoints import scope_hint
+from ..system.terminal import clock
 from ..tokens import IssuedToken
 from ..values import TYPE_CHECKING
 from . import qr
@@ -79,11 +80,6 @@ class DeviceSignIn:
             self._note = "; the server wants fewer requests" if verdict.slow_down else ""
         self._poller = poller.advance(verdict, system.monotonic())
         return None
-
-
-def clock(seconds: float) -> str:
-    """Return a time that is left, as minutes and seconds."""
-    return f"{int(seconds) // 60}:{int(seconds) % 60:02d}"
 
 
 def begin(context: Context) -> DeviceAuthorization:

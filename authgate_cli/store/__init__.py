@@ -12,11 +12,11 @@ import sys
 from functools import partial
 
 from ..errors import KeyringUnavailable, StoreFailed
-from ..settings import DEFAULT_TOKEN_FILE, expand_home, is_issuer
+from ..options import DEFAULT_TOKEN_FILE
+from ..settings import expand_home, is_issuer
 from ..tokens import IssuedToken
 from ..values import TYPE_CHECKING, Value
-from .file_store import FileStore
-from .locks import Waiting
+from .file_store import FileStore, Waiting
 from .token_file import Owner
 
 if TYPE_CHECKING:
@@ -74,7 +74,7 @@ class Store:
 
     def load_all(self) -> list[StoredToken]:
         """Return the tokens of all places, those elsewhere among them."""
-        founds = [(self._tolerant(place, place.find), place) for place in (*self._elsewhere, *self.places)]
+        founds = [(self._tolerant(place, place.find), place) for place in self.all_places]
         for found, _ in founds:
             if found and found.warning:
                 self._terminal.warn(found.warning)
@@ -125,7 +125,7 @@ class Store:
     def save_new(self, token: TokenSet) -> str:
         """Save the token of a new sign-in in the preferred place; return that place's label."""
         label = self._save(token, self.places)
-        for place in (*self._elsewhere, *self.places):
+        for place in self.all_places:
             if place.label != label:
                 self._forget_quietly(place)
         return label
@@ -136,11 +136,11 @@ class Store:
 
     def forget(self) -> bool:
         """Remove the token from every place; tell whether there was one."""
-        forgotten = [self._tolerant(place, place.forget) for place in (*self._elsewhere, *self.places)]
+        forgotten = [self._tolerant(place, place.forget) for place in self.all_places]
         return any(forgotten)
 
     def _files(self) -> list[FileStore]:
-        return [place for place in (*self._elsewhere, *self.places) if isinstance(place, FileStore)]
+        return [place for place in self.all_places if isinstance(place, FileStore)]
 
     def _save(self, token: TokenSet, places: tuple[Place, ...]) -> str:
         for place in places:
@@ -149,16 +149,14 @@ class Store:
         raise AssertionError("the last place raises")
 
     def _tolerant(self, place: Place, action: Callable[[], T]) -> T | None:
-        """Do something at a place; a failure of any but the last only means: try the next one."""
+        """Run an action; if it fails and another place is left, say so and return None."""
         try:
             return action()
         except StoreFailed as failure:
             if place is self.places[-1]:
                 raise
-            if isinstance(failure, KeyringUnavailable):
-                self._terminal.explain(f"{failure.message}; using the {self.places[-1].title}")
-            else:
-                self._terminal.warn(f"{failure.message}; using the {self.places[-1].title}")
+            tell = self._terminal.explain if isinstance(failure, KeyringUnavailable) else self._terminal.warn
+            tell(f"{failure.message}; using the {self.places[-1].title}")
         return None
 
     def _forget_quietly(self, place: Place) -> None:

@@ -7,7 +7,6 @@ import os
 from ..errors import StoreCorrupt, StoreFailed
 from ..values import TYPE_CHECKING
 from . import token_file
-from .locks import LockLost, file_lock
 from .private_file import (
     check_replaceable,
     leftovers,
@@ -15,7 +14,6 @@ from .private_file import (
     read_private,
     remove_leftovers,
     replace_private,
-    require_private,
 )
 from .token_file import find_for_issuer
 
@@ -23,13 +21,42 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from ..tokens import TokenSet
-    from .locks import Waiting
     from .token_file import Document, Entry, Found, Owner
-
 
 # Room beyond the present file for a new token; real ones are below 8 KiB, with an ID token too.
 _RESERVE = 64 * 1024
 _ATTEMPTS = 5  # at keeping the lock for a few milliseconds; more are lost only where clocks disagree
+_NOTICE_AFTER = 2.0  # seconds of waiting after which the person is told
+
+
+class Waiting:
+    """Wait with a clock that tests can turn: `now` in seconds since 1970, monotonic, sleep. `tell` the person."""
+
+    def __init__(
+        self,
+        now: Callable[[], float],
+        monotonic: Callable[[], float],
+        sleep: Callable[[float], None],
+        tell: Callable[[str], None] = lambda text: None,
+    ):
+        self.now, self.monotonic, self.sleep, self.tell = now, monotonic, sleep, tell
+
+    def retry_until(self, attempt: Callable[[], bool], seconds: float, notice: Callable[[], None]) -> bool:
+        """Try, with growing pauses up to 0.1 s, until it works; False when the time is over.
+
+        `notice` is called once when two seconds have passed.
+        """
+        begun, pause, noticed = self.monotonic(), 0.002, False
+        while not attempt():
+            waited = self.monotonic() - begun
+            if waited >= seconds:
+                return False
+            if waited >= _NOTICE_AFTER and not noticed:
+                noticed = True
+                notice()
+            self.sleep(pause)
+            pause = min(pause * 1.5, 0.1)
+        return True
 
 
 class FileStore:
@@ -116,8 +143,10 @@ class FileStore:
 
     def _locked(self, work: Callable[[Callable[[], None]], None]) -> None:
         """Do some work under the lock, and all of it again if the lock was lost before anything was replaced."""
+        from .locks import LockLost, file_lock  # most stored tokens are only read
+
         for _ in range(_ATTEMPTS):
-            require_private(self.path)  # before a lock is put where no file of ours can be
+            read_private(self.path)  # before a lock is put where no file of ours can be
             try:
                 with file_lock(self.path, self._waiting) as require_lock:
                     return work(require_lock)

@@ -10,6 +10,7 @@ what is stored, updated at every save and removal.
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 
 from ..errors import StoreFailed
 from ..system.keyring_process import SERVICE, KeyringProcess
@@ -151,10 +152,8 @@ class KeyringStore:
 
 
 def _delete(keyring: KeyringProcess, key: str) -> None:
-    try:
+    with suppress(StoreFailed):  # PasswordDeleteError where there was nothing; whether it is gone is what counts
         keyring.delete(key)
-    except StoreFailed:
-        pass  # PasswordDeleteError where there was nothing to delete; whether it is gone is what counts
     if keyring.get(key) is not None:
         raise StoreFailed("the keyring did not remove the token", "remove it with the keyring's own program")
     _update_index(keyring, key, None)
@@ -178,10 +177,8 @@ def _update_index(keyring: KeyringProcess, key: str, listed: Listed | None) -> N
     if listed:
         after[key] = {**before.get(key, {}), "key": key, **listed}
     if after != before:
-        try:
+        with suppress(StoreFailed):  # a list too long for Windows, say; the token itself is stored, or removed
             keyring.set(INDEX, json.dumps(list(after.values()), separators=(",", ":")))
-        except StoreFailed:
-            pass  # a list too long for Windows, say; the token itself is stored, or removed
 
 
 def _read_index(keyring: KeyringProcess) -> dict[str, Listed]:

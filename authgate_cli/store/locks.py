@@ -15,7 +15,7 @@ from __future__ import annotations
 import errno
 import os
 import stat
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 from ..errors import StoreFailed, Unreachable
 from ..system.signals import uninterrupted
@@ -25,6 +25,8 @@ from .private_file import create_private, remove_quietly, what_is_wrong
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from .file_store import Waiting
+
 try:
     import fcntl
 except ImportError:  # Windows
@@ -32,42 +34,11 @@ except ImportError:  # Windows
     import msvcrt
 
 STALE = 30.0  # seconds after which `<file>.lock` is nobody's any more
-_NOTICE_AFTER = 2.0  # seconds of waiting after which the person is told
 _OPEN = os.O_RDWR | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NONBLOCK", 0)
 
 
 class LockLost(Exception):
     """Somebody else has taken our lock over, and may have written meanwhile."""
-
-
-class Waiting:
-    """Wait with a clock that tests can turn: `now` in seconds since 1970, monotonic, sleep. `tell` the person."""
-
-    def __init__(
-        self,
-        now: Callable[[], float],
-        monotonic: Callable[[], float],
-        sleep: Callable[[float], None],
-        tell: Callable[[str], None] = lambda text: None,
-    ):
-        self.now, self.monotonic, self.sleep, self.tell = now, monotonic, sleep, tell
-
-    def retry_until(self, attempt: Callable[[], bool], seconds: float, notice: Callable[[], None]) -> bool:
-        """Try, with growing pauses up to 0.1 s, until it works; False when the time is over.
-
-        `notice` is called once when two seconds have passed.
-        """
-        begun, pause, noticed = self.monotonic(), 0.002, False
-        while not attempt():
-            waited = self.monotonic() - begun
-            if waited >= seconds:
-                return False
-            if waited >= _NOTICE_AFTER and not noticed:
-                noticed = True
-                notice()
-            self.sleep(pause)
-            pause = min(pause * 1.5, 0.1)
-        return True
 
 
 @contextmanager
@@ -118,10 +89,8 @@ def _make(lock: str, now: Callable[[], float]) -> int:
             return -1  # Windows says so of a file that is just being removed
         hint = "name a --token-file elsewhere, or set AUTHGATE_TOKEN"
         raise StoreFailed(f"{lock} cannot be created: {error.strerror}", hint) from error
-    try:
+    with suppress(OSError):  # the name alone is the lock; a full disk is found out by the write that follows
         os.write(descriptor, str(os.getpid()).encode())
-    except OSError:
-        pass  # the name alone is the lock; a full disk is found out by the write that follows
     return descriptor
 
 
@@ -142,14 +111,11 @@ def _take_over(lock: str, now: Callable[[], float]) -> None:
             hint = "have it removed, or name a --token-file in a directory of your own"
             raise StoreFailed(f"{lock}{_whose(lock)} is left over and cannot be removed", hint) from error
         return  # somebody else was faster; the next attempt sees
-    try:
+    with suppress(OSError):  # there is a new one already
         after = os.lstat(aside)
         if (after.st_ino, after.st_mtime_ns) != (before.st_ino, before.st_mtime_ns):
             os.link(aside, lock)
-    except OSError:
-        pass  # there is a new one already
-    finally:
-        remove_quietly(aside)
+    remove_quietly(aside)
 
 
 def _whose(lock: str) -> str:
@@ -210,10 +176,8 @@ def _open(lock: str) -> int:
         descriptor = _open_or_create(lock)
         problem = what_is_wrong(os.fstat(descriptor))
     except OSError as error:
-        try:
+        with suppress(OSError):  # nothing is there
             problem = what_is_wrong(os.lstat(lock))
-        except OSError:
-            pass  # nothing is there
         if problem is None and isinstance(error, PermissionError) and os.access(os.path.dirname(lock) or ".", os.W_OK):
             problem = f"cannot be opened ({error.strerror})"  # somebody else's until a moment ago, or immutable
         if problem is None:

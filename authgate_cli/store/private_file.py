@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import os
 import stat
+from contextlib import suppress
 
 from ..errors import StoreFailed
 from ..tokens import is_number
@@ -26,17 +27,36 @@ _ELSEWHERE = "check the free space and the permissions there, or name another --
 _FLAGS = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
 
 
-def read_private(path: str, warn: Callable[[str], None]) -> bytes:
-    """Return a private file's bytes, b"" when there is none. A mode too loose is tightened."""
-    descriptor = _open(path)
-    if descriptor is None:
-        return b""
+def read_private(path: str, warn: Callable[[str], None] | None = None) -> bytes:
+    """Return a private file's bytes, b"" when there is none. With `warn` a mode too loose is tightened.
+
+    Raise StoreFailed for anything else there.
+    """
+    if not path:
+        raise StoreFailed("there is no home directory to keep the token in", "set HOME, or name a --token-file")
+    _require_directory(os.path.dirname(path) or ".")
     try:
-        if os.name == "posix" and os.fstat(descriptor).st_mode & 0o077:
-            _tighten(path, descriptor, warn)
-        return _read_all(path, descriptor)
-    finally:
-        os.close(descriptor)
+        _require_ours(path, os.lstat(path))
+        # Without O_NONBLOCK a FIFO that appears here between two calls would hang us.
+        descriptor = os.open(path, os.O_RDONLY | _FLAGS | getattr(os, "O_NONBLOCK", 0))
+        try:
+            status = os.fstat(descriptor)
+            _require_ours(path, status)
+            with open(descriptor, "rb", closefd=False) as file:
+                data = file.read(LARGEST + 1)
+            if data[:1] not in (b"", b"{"):
+                raise StoreFailed(f"{path} does not look like a token file, and is left alone", _ANOTHER)
+            if warn and os.name == "posix" and status.st_mode & 0o077:
+                _tighten(path, descriptor, warn)
+        finally:
+            os.close(descriptor)
+    except FileNotFoundError:
+        return b""
+    except OSError as error:
+        raise _failed("cannot be read", path, error) from error
+    if len(data) > LARGEST:
+        raise StoreFailed(f"the token file {path} is larger than {LARGEST >> 20} MiB", "is it the right file?")
+    return data
 
 
 def replace_private(path: str, data: bytes, before_rename: Callable[[], None] = lambda: None) -> None:
@@ -44,7 +64,7 @@ def replace_private(path: str, data: bytes, before_rename: Callable[[], None] = 
 
     `before_rename` is called when everything is written; what it raises stops the replacement.
     """
-    require_private(path)
+    read_private(path)  # what is not ours to replace is refused
     temporary = _temporary_name(path)
     try:
         _write_new(temporary, data)
@@ -63,10 +83,9 @@ def check_replaceable(path: str, room: int) -> None:
     Really writes them, to a file beside it: permissions, quotas, file size limits and full disks
     tell the truth only when asked this way.
     """
-    require_private(path)
+    present = len(read_private(path))
     temporary = _temporary_name(path)
     try:
-        present = os.stat(path).st_size if os.path.exists(path) else 0
         _write_new(temporary, b" " * (present + room))
     except OSError as error:
         raise _failed("could not be written", path, error) from error
@@ -115,13 +134,6 @@ def remove_leftovers(path: str) -> None:
             raise StoreFailed(f"{each} cannot be removed: {error.strerror}", "it may hold tokens; remove it") from error
 
 
-def require_private(path: str) -> None:
-    """Raise StoreFailed unless a private file of ours is there, or could be."""
-    descriptor = _open(path)
-    if descriptor is not None:
-        os.close(descriptor)
-
-
 def what_is_wrong(status: os.stat_result) -> str | None:
     """Tell why a file is not one that only we can have made; None when it is."""
     if stat.S_ISLNK(status.st_mode):
@@ -131,31 +143,6 @@ def what_is_wrong(status: os.stat_result) -> str | None:
     if hasattr(os, "geteuid") and status.st_uid != os.geteuid():
         return f"belongs to another user ({status.st_uid})"
     return "has a second name (a hard link)" if status.st_nlink > 1 else None
-
-
-def _open(path: str) -> int | None:
-    """Open a token file for reading; return None when there is none. Raise StoreFailed for anything else there."""
-    if not path:
-        raise StoreFailed("there is no home directory to keep the token in", "set HOME, or name a --token-file")
-    _require_directory(os.path.dirname(path) or ".")
-    descriptor = None
-    try:
-        _require_ours(path, os.lstat(path))
-        # Without O_NONBLOCK a FIFO that appears here between two calls would hang us.
-        descriptor = os.open(path, os.O_RDONLY | _FLAGS | getattr(os, "O_NONBLOCK", 0))
-        _require_ours(path, os.fstat(descriptor))
-        if os.read(descriptor, 1) not in (b"", b"{"):
-            raise StoreFailed(f"{path} does not look like a token file, and is left alone", _ANOTHER)
-        os.lseek(descriptor, 0, os.SEEK_SET)
-        opened, descriptor = descriptor, None
-        return opened
-    except FileNotFoundError:
-        return None
-    except OSError as error:
-        raise _failed("cannot be read", path, error) from error
-    finally:
-        if descriptor is not None:
-            os.close(descriptor)
 
 
 def _require_directory(directory: str) -> None:
@@ -178,27 +165,12 @@ def _require_ours(path: str, status: os.stat_result) -> None:
 
 
 def _tighten(path: str, descriptor: int, warn: Callable[[str], None]) -> None:
-    try:
+    with suppress(OSError):  # whether the mode has changed is looked at
         os.fchmod(descriptor, 0o600)
-    except OSError:
-        pass  # whether the mode has changed is looked at
     if os.fstat(descriptor).st_mode & 0o077:
         warn(f"the token file {path} is open to others, and chmod has no effect here; see --token-file")
     else:
         warn(f"the token file {path} was open to others; its mode is now 0600")
-
-
-def _read_all(path: str, descriptor: int) -> bytes:
-    chunks, size = [], 0
-    try:
-        while chunk := os.read(descriptor, 65536):
-            chunks.append(chunk)
-            size += len(chunk)
-            if size > LARGEST:
-                raise StoreFailed(f"the token file {path} is larger than {LARGEST >> 20} MiB", "is it the right file?")
-    except OSError as error:
-        raise _failed("cannot be read", path, error) from error
-    return b"".join(chunks)
 
 
 def _write_new(path: str, data: bytes) -> None:
@@ -234,10 +206,8 @@ def _is_ours(path: str) -> bool:
 
 def remove_quietly(path: str) -> None:
     """Remove a file if it is there and that is permitted."""
-    try:
+    with suppress(OSError):
         os.unlink(path)
-    except OSError:
-        pass
 
 
 def _sync_directory(directory: str) -> None:
@@ -245,12 +215,9 @@ def _sync_directory(directory: str) -> None:
         descriptor = os.open(directory, os.O_RDONLY)
     except OSError:
         return  # Windows has no handle for a directory; the rename has happened all the same
-    try:
+    with suppress(OSError):
         os.fsync(descriptor)
-    except OSError:
-        pass
-    finally:
-        os.close(descriptor)
+    os.close(descriptor)
 
 
 def _failed(what: str, path: str, error: OSError) -> StoreFailed:

@@ -16,8 +16,7 @@ if TYPE_CHECKING:
 
     from ..oauth.messages import Request, Response
     from ..settings import Settings
-    from .browser import Opener
-    from .environment import Environment
+    from .browser import Environment, Opener
     from .http import Http
     from .terminal import Terminal
 
@@ -52,7 +51,7 @@ def real_system(
 
     @cache
     def environment() -> Environment:
-        from .environment import detect
+        from .browser import detect
 
         return detect(environ, terminal.is_terminal)
 

@@ -1,7 +1,8 @@
-"""Find and open a browser with the webbrowser module, in a separate process.
+"""Detect what kind of machine this is, and find and open a browser on it.
 
-There it gets no stdin and no stdout, outlives us, and its environment holds none of our secrets.
-Without TERM, webbrowser offers no text browsers: they need the terminal that we are using.
+The webbrowser module does so in a process of its own, which gets no stdin and no stdout, outlives
+us, and has none of our secrets in its environment. Without TERM, webbrowser offers no text
+browsers: they need the terminal that we are using.
 """
 
 from __future__ import annotations
@@ -12,13 +13,15 @@ import shutil
 import subprocess
 import sys
 
-from ..settings import SECRET_VARIABLES
-from ..values import TYPE_CHECKING
-from .environment import TEXT_BROWSERS
+from ..options import SECRET_VARIABLES
+from ..values import TYPE_CHECKING, Value
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+# They need the terminal that we are using, and on a server they help nobody.
+_TEXT_BROWSERS = frozenset(["browsh", "elinks", "links", "links2", "lynx", "w3m", "www-browser"])
+_LOOK_UP = 10.0  # seconds; on a desktop, webbrowser asks xdg-settings
 # It prints the name of the browser, or opens an address and ends with a status that says whether
 # that failed. webbrowser knows no opener of WSL, and on Windows it falls back to programs of the
 # current directory. It does not wait for every program, so the child does; not for ever, as the
@@ -52,23 +55,79 @@ try:
 except (AttributeError, ChildProcessError):
     sys.exit(not opened)
 """
-_LOOK_UP = 10.0  # seconds; on a desktop, webbrowser asks xdg-settings
 
 
-class _Detached(subprocess.Popen):  # type: ignore[type-arg]
-    def __del__(self, *_: object) -> None:
-        """Do not warn that nobody waited for it: it outlives us by intention."""
+class Environment(Value):
+    """What decides between browser and device code; `sign_in.choose` knows the rules."""
+
+    platform: str  # sys.platform, or "wsl"
+    browser_asked: str = ""  # BROWSER's value
+    browser_is_text: bool = False
+    ssh: bool = False
+    display: bool = False
+    ci: bool = False
+    container: str = ""
+    terminal: bool = False
+    ssh_login: str = ""  # user@host as an ssh command there would name this machine
 
 
-class Opener:
+def detect(environ: Mapping[str, str], terminal: bool) -> Environment:
+    """Return what the environment and a few well-known files tell."""
+    asked = environ.get("BROWSER", "").strip()
+    return Environment(
+        platform="wsl" if _is_wsl(environ) else sys.platform,
+        browser_asked=asked,
+        browser_is_text=bool(asked) and os.path.basename(asked.split()[0]) in _TEXT_BROWSERS,
+        ssh=any(environ.get(name) for name in ("SSH_CONNECTION", "SSH_CLIENT", "SSH_TTY")),
+        display=any(environ.get(name) for name in ("DISPLAY", "WAYLAND_DISPLAY")),
+        ci=environ.get("CI", "").lower() not in ("", "0", "false"),
+        container=_container(environ),
+        terminal=terminal,
+        ssh_login=_ssh_login(environ),
+    )
+
+
+def _is_wsl(environ: Mapping[str, str]) -> bool:
+    if environ.get("WSL_DISTRO_NAME") or environ.get("WSL_INTEROP"):
+        return True
+    return sys.platform == "linux" and "microsoft" in _first_line("/proc/sys/kernel/osrelease").lower()
+
+
+def _container(environ: Mapping[str, str]) -> str:
+    if environ.get("CODESPACES"):
+        return "a codespace"
+    if environ.get("KUBERNETES_SERVICE_HOST"):
+        return "a Kubernetes pod"
+    if environ.get("container") or os.path.exists("/.dockerenv") or os.path.exists("/run/.containerenv"):
+        return "a container"
+    return ""
+
+
+def _ssh_login(environ: Mapping[str, str]) -> str:
+    connection = environ.get("SSH_CONNECTION", "").split()
+    user = environ.get("USER") or environ.get("LOGNAME") or ""
+    host, port = connection[2:] if len(connection) == 4 else ("", "22")
+    login = f"{user}@{host}" if user and host else host
+    return login if port == "22" else f"-p {port} {login}"
+
+
+def _first_line(path: str) -> str:
+    try:
+        with open(path, encoding="utf-8", errors="replace") as file:
+            return file.readline()
+    except OSError:
+        return ""
+
+
+class Opener(subprocess.Popen):  # type: ignore[type-arg]
     """The process that opens a browser."""
-
-    def __init__(self, process: subprocess.Popen[bytes]):
-        self._process = process
 
     def failed(self) -> bool:
         """Tell whether it has ended by saying that it could not open anything; it may have done so all the same."""
-        return self._process.poll() not in (None, 0)
+        return self.poll() not in (None, 0)
+
+    def __del__(self, *_: object) -> None:
+        """Do not warn that nobody waited for it: it outlives us by intention."""
 
 
 def find_browser(environ: Mapping[str, str], platform: str) -> str | None:
@@ -104,7 +163,7 @@ def open_browser(url: str, environ: Mapping[str, str], platform: str) -> Opener 
     """Start the process that opens a browser; None when it cannot even be started."""
     null = subprocess.DEVNULL
     try:
-        process = _Detached(
+        return Opener(
             _child(platform, url),
             stdin=null,
             stdout=null,
@@ -115,7 +174,6 @@ def open_browser(url: str, environ: Mapping[str, str], platform: str) -> Opener 
         )
     except OSError:
         return None
-    return Opener(process)
 
 
 def _child(platform: str, *address: str) -> list[str]:
@@ -154,4 +212,4 @@ def _which(program: str, environ: Mapping[str, str]) -> str | None:
 def _is_text_browser(program: str, environ: Mapping[str, str]) -> bool:
     """Tell whether it is one, under whatever name: Debian's x-www-browser is a link to what is installed."""
     path = _which(program, environ) or program
-    return not TEXT_BROWSERS.isdisjoint([os.path.basename(path), os.path.basename(os.path.realpath(path))])
+    return not _TEXT_BROWSERS.isdisjoint([os.path.basename(path), os.path.basename(os.path.realpath(path))])

@@ -12,32 +12,26 @@ root and nobody else may write it or its directory, and it may set FOUND_MAY_SET
 from __future__ import annotations
 
 import os
+import re
 import stat
 
 from ..errors import UsageError
-from ..settings import FOUND_MAY_SET, VARIABLES
+from ..options import VARIABLES
+from ..settings import FOUND_MAY_SET
 from ..text import listing
-from ..values import TYPE_CHECKING, Value
+from ..values import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 _LARGEST = 1024 * 1024
 _MAX_WARNINGS = 10  # about malformed lines
+# What stands in quotes, and behind it at most a comment.
+_QUOTED = r"""(?:'([^']*)'|"((?:[^"\\]|\\.)*)")(?:[ \t]+#.*|[ \t]*)"""
 # Without O_NONBLOCK a FIFO behind a symbolic link would hang us; O_NOCTTY is for terminals there.
 _FLAGS = os.O_RDONLY
 for _name in ("O_NONBLOCK", "O_NOCTTY", "O_CLOEXEC", "O_BINARY"):
     _FLAGS |= getattr(os, _name, 0)
-
-
-class DotEnv(Value):
-    """The assignments of a settings file, and the numbers of its malformed lines."""
-
-    values: dict[str, str]
-    malformed: tuple[int, ...] = ()
-
-    def __repr__(self) -> str:
-        return f"DotEnv({sorted(self.values)}, malformed={self.malformed})"
 
 
 class _Ignored(Exception):
@@ -63,12 +57,12 @@ def read_env_file(path: str, named: bool, warn: Callable[[str], None]) -> dict[s
         if not missing or os.path.lexists(path):
             warn(f"{path} is ignored: it cannot be read ({error.strerror})")
         return {}
-    content = parse(data)
-    for number in content.malformed[:_MAX_WARNINGS]:
+    found, malformed = parse(data)
+    for number in malformed[:_MAX_WARNINGS]:
         warn(f"line {number} of {path} is malformed and is skipped")
-    if len(content.malformed) > _MAX_WARNINGS:
-        warn(f"{len(content.malformed) - _MAX_WARNINGS} more lines of {path} are malformed and are skipped")
-    values = {name: value for name, value in content.values.items() if name in VARIABLES}
+    if len(malformed) > _MAX_WARNINGS:
+        warn(f"{len(malformed) - _MAX_WARNINGS} more lines of {path} are malformed and are skipped")
+    values = {name: value for name, value in found.items() if name in VARIABLES}
     if not named:
         refused = sorted(name for name in values if values[name].strip() and name not in FOUND_MAY_SET)
         if refused:
@@ -136,8 +130,8 @@ def _require_trusted(path: str, status: os.stat_result, what: str) -> None:
         raise _Ignored(f"{what} {reason}; if you trust it, use --env-file {path}")
 
 
-def parse(data: bytes) -> DotEnv:
-    """Read the bytes of a settings file; the last of several lines for one key counts."""
+def parse(data: bytes) -> tuple[dict[str, str], list[int]]:
+    """Return the assignments of a settings file, the last one for a key, and the numbers of its malformed lines."""
     if data[:2] in (b"\xff\xfe", b"\xfe\xff"):  # what `>` writes in Windows PowerShell
         data = data.decode("utf-16", "replace").encode()
     values: dict[str, str] = {}
@@ -152,7 +146,7 @@ def parse(data: bytes) -> DotEnv:
             values[key] = value
         except ValueError:
             malformed.append(number)
-    return DotEnv(values, tuple(malformed))
+    return values, malformed
 
 
 def _assignment(line: str) -> tuple[str, str]:
@@ -173,16 +167,8 @@ def _unquoted(value: str) -> str:
 
 
 def _quoted(value: str) -> str:
-    quote, inside, marks = value[0], "", iter(value[1:])
-    for mark in marks:
-        if mark == quote:
-            rest = "".join(marks)
-            comment = rest.lstrip(" \t")
-            if comment and (comment == rest or comment[0] != "#"):
-                break
-            return inside
-        if mark == "\\" and quote == '"':
-            following = next(marks, "")
-            mark = following if following in ('"', "\\") else mark + following
-        inside += mark
-    raise ValueError("the quote is not closed, or text follows it")
+    match = re.fullmatch(_QUOTED, value)
+    if not match:
+        raise ValueError("the quote is not closed, or text follows it")
+    single, double = match.groups()
+    return re.sub(r"\\([\"\\])", r"\1", double) if single is None else str(single)

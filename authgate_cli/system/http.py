@@ -28,9 +28,8 @@ from ..errors import AuthGateError, Refused, Unreachable
 from ..oauth.messages import Response, retry_after
 from ..urls import split
 from ..values import TYPE_CHECKING
-from . import proxy as proxies
-from . import tls
-from .limits import TIMEOUTS, Limits, PlainSocket, TooMuchData
+from .proxy import proxy_failure, proxy_for
+from .sockets import TIMEOUTS, Limits, PlainSocket, TooMuchData, Untrusted, tls_context, tls_failure
 from .threads import TookTooLong, call_within
 
 if TYPE_CHECKING:
@@ -89,7 +88,7 @@ class Http:
                 wait = retry_after(answer.headers, self._now())
             except Unreachable as error:
                 answer, wait = error, None
-                again = not isinstance(error, tls.Untrusted) and (request.method == "GET" or not error.sent)
+                again = not isinstance(error, Untrusted) and (request.method == "GET" or not error.sent)
             wait = pause if wait is None else wait
             if not again or pause is None or wait is None or self._monotonic() + wait >= deadline:
                 break
@@ -116,7 +115,7 @@ class Http:
             url.host.encode("idna" if context else "ascii")  # as http.client and ssl do
         except UnicodeError:
             raise _not_found(url) from None
-        proxy = proxies.proxy_for(url, self._environ)
+        proxy = proxy_for(url, self._environ)
         connection = _Connection(url, proxy, context, limits, partial(self._connect, limits))
         opener = urllib.request.OpenerDirector()  # bare: it follows no redirect, and 404 is an answer
         opener.add_handler(_Handler(connection))
@@ -133,7 +132,7 @@ class Http:
     def _tls_context(self) -> ssl.SSLContext:
         with self._making_tls:
             if self._tls is None:
-                self._tls = tls.tls_context(self._environ)
+                self._tls = tls_context(self._environ)
             return self._tls
 
     def _connect(self, limits: Limits, address: tuple[str, int], *_: object) -> PlainSocket:
@@ -169,7 +168,7 @@ class Http:
         if url.scheme == "http":
             later += "; if the server speaks TLS on this port, use https://"
         if isinstance(error, ssl.SSLError) and self._tls:
-            return tls.failure(error, where, sent, self._tls, self._environ)
+            return tls_failure(error, where, sent, self._tls, self._environ)
         if isinstance(error, TIMEOUTS):
             hint = "try again later, or give it more time with --timeout"
             return Unreachable(f"no answer from {where} within {self._timeout:g} s", hint, sent=sent, timed_out=True)
@@ -246,7 +245,7 @@ class _Connection(http.client.HTTPConnection):
         except (OSError, http.client.HTTPException, TooMuchData) as error:
             if self._proxy is None:
                 raise
-            raise proxies.failure(error, self._proxy) from error
+            raise proxy_failure(error, self._proxy) from error
         if self._context:
             self.sock.settimeout(self._limits.seconds())
             secured = self._context.wrap_socket(self.sock, server_hostname=self._url.host)
@@ -260,7 +259,7 @@ class _Connection(http.client.HTTPConnection):
         """Raise Untrusted where a name such as localhost leads to another machine: plain http may hold a token."""
         address = self.sock.getpeername()[0]
         if not ipaddress.ip_address(address.partition("%")[0]).is_loopback:
-            raise tls.Untrusted(
+            raise Untrusted(
                 f"{self._url.host} is {address} here, which is not this machine: plain http is not sent there",
                 "correct the hosts file, or use https",
                 sent=False,

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import os
 import select
+from contextlib import suppress
 
 from .signals import before_stopping
 
@@ -73,11 +74,9 @@ class Keyboard:
         return bool(mode[3] == self._mode[3] and mode[6] == self._mode[6])
 
     def _restore(self) -> None:
-        try:
+        with suppress(OSError, termios.error):  # the terminal has gone
             if self._is_ours():
                 termios.tcsetattr(self._descriptor, termios.TCSANOW, self._before)
-        except (OSError, termios.error):
-            pass  # the terminal has gone
 
     def _take(self, text: str) -> None:
         for character in text:

@@ -16,7 +16,7 @@ import subprocess
 import sys
 
 from ..errors import KeyringUnavailable, StoreFailed
-from ..settings import SECRET_VARIABLES
+from ..options import SECRET_VARIABLES
 from ..text import clean
 from ..values import TYPE_CHECKING
 
@@ -69,14 +69,11 @@ class KeyringProcess:
         return self
 
     def __exit__(self, *_: object) -> None:
-        try:
-            os.killpg(self._process.pid, signal.SIGKILL)  # and what a backend may have started
-        except (AttributeError, OSError):  # Windows; or it has ended
-            self._process.kill()
-        self._process.wait()
-        for pipe in (self._process.stdin, self._process.stdout):
-            if pipe:
-                pipe.close()
+        with self._process:  # which closes the pipes and waits for its end
+            try:
+                os.killpg(self._process.pid, signal.SIGKILL)  # and what a backend may have started
+            except (AttributeError, OSError):  # Windows; or it has ended
+                self._process.kill()
 
     def get(self, user: str) -> str | None:
         """Return the text that is stored under a user name, None when there is none."""
@@ -113,12 +110,9 @@ class KeyringProcess:
             view = view[pipe.write(view) :]
 
     def _receive(self) -> bytes:
-        line, pipe = b"", self._process.stdout
-        while pipe and not line.endswith(b"\n"):
-            chunk = pipe.read(65536)
-            if not chunk or len(line) > _LARGEST_ANSWER:
-                raise ValueError("no answer")
-            line += chunk
+        line = self._process.stdout.readline(_LARGEST_ANSWER) if self._process.stdout else b""
+        if not line.endswith(b"\n"):
+            raise ValueError("no answer")
         return line
 
 

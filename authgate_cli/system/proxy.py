@@ -15,7 +15,7 @@ from ..errors import Unreachable, UsageError
 from ..oauth.messages import basic_authorization
 from ..urls import split
 from ..values import TYPE_CHECKING, Value
-from .limits import TIMEOUTS, TooMuchData
+from .sockets import TIMEOUTS, TooMuchData
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -85,7 +85,7 @@ def _parse(address: str) -> Proxy:
     return Proxy(url.host, url.port, basic_authorization(unquote(user), unquote(password)) if credentials else "")
 
 
-def failure(error: Exception, proxy: Proxy) -> Unreachable:
+def proxy_failure(error: Exception, proxy: Proxy) -> Unreachable:
     """Return the error for a proxy that gave no tunnel; nothing has reached the server."""
     late, hint = isinstance(error, TIMEOUTS), "see HTTPS_PROXY and NO_PROXY"
     refused = re.match(r"Tunnel connection failed: (\d+)", str(error))  # http.client has no other sign of it

@@ -9,7 +9,7 @@ from __future__ import annotations
 import _thread
 import signal
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 from ..errors import Terminated
 from ..values import TYPE_CHECKING
@@ -66,10 +66,8 @@ class _Later:
     def __call__(self, signum: int, frame: object) -> None:
         self.signals.append(signum)
         if len(self.signals) == 1:
-            try:
+            with suppress(RuntimeError):  # the signal came during a write to the stream, which cannot be entered twice
                 self._notice()
-            except RuntimeError:
-                pass  # the signal came during a write to the same stream, which cannot be entered twice
 
 
 @contextmanager
@@ -121,10 +119,8 @@ def allow_core_files() -> None:
 
 def _set_core_limit(soft: int) -> None:
     if resource:
-        try:
+        with suppress(OSError, ValueError):  # a sandbox may forbid it
             resource.setrlimit(resource.RLIMIT_CORE, (soft, resource.getrlimit(resource.RLIMIT_CORE)[1]))
-        except (OSError, ValueError):
-            pass  # a sandbox may forbid it
 
 
 def before_stopping(action: Callable[[], None] | None) -> None:
@@ -139,10 +135,8 @@ def before_stopping(action: Callable[[], None] | None) -> None:
 
     if signal.getsignal(signal.SIGTSTP) == signal.SIG_IGN:
         return
-    try:
+    with suppress(ValueError):  # not the main thread, the only one that signals interrupt
         signal.signal(signal.SIGTSTP, stop if action else signal.SIG_DFL)
-    except ValueError:
-        pass  # not the main thread, the only one that signals interrupt
 
 
 def die_of(signum: int) -> None:

@@ -9,6 +9,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from io import TextIOWrapper
 
 from ..errors import OutputFailed, UsageError
@@ -193,17 +194,20 @@ class Terminal:
             self._stderr = None
 
 
+def clock(seconds: float) -> str:
+    """Return a time that is left, as minutes and seconds."""
+    return f"{int(seconds) // 60}:{int(seconds) % 60:02d}"
+
+
 def reserve_standard_descriptors() -> None:
     """Give /dev/null the place of a standard stream that is closed.
 
     Otherwise the first file opened would become, say, stderr, and a warning would go into it.
     """
-    try:
+    with suppress(OSError):
         while (descriptor := os.open(os.devnull, os.O_RDWR)) < 3:
             pass
         os.close(descriptor)
-    except OSError:
-        pass
 
 
 def _is_terminal(stream: TextIO | None) -> bool:
@@ -215,9 +219,7 @@ def _is_terminal(stream: TextIO | None) -> bool:
 
 def _discard(stream: TextIO) -> None:
     """Point a stream that cannot be written to /dev/null, so that the interpreter's own last flush is quiet."""
-    try:
+    with suppress(OSError, ValueError):
         descriptor = os.open(os.devnull, os.O_WRONLY)
         os.dup2(descriptor, stream.fileno())
         os.close(descriptor)
-    except (OSError, ValueError):
-        pass

@@ -5,12 +5,12 @@ import subprocess
 import zipfile
 
 SLOW = {
-    *("ssl", "socket", "http", "email", "subprocess", "threading", "hashlib", "secrets", "tempfile"),
-    *("typing", "dataclasses", "inspect", "argparse", "keyring"),
+    *("ssl", "socket", "http", "email", "urllib", "subprocess", "threading", "hashlib", "secrets", "tempfile"),
+    *("typing", "dataclasses", "inspect", "argparse", "ipaddress", "keyring"),
 }
 NETWORK_AND_FLOWS = {
-    *("server", "keys", "sign_in", "refresh", "report", "system.http", "oauth.messages", "oauth.endpoints"),
-    *("system.keyring_process", "store.keyring_store"),
+    *("server", "sign_in", "refresh", "report", "system.http", "oauth.messages", "oauth.endpoints"),
+    *("system.keyring_process", "system.env_file", "store.keyring_store", "store.locks"),
 }
 
 

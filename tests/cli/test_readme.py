@@ -7,7 +7,8 @@ from client import ROOT
 from readme import BLOCKS, README, RUN_BY, block
 
 from authgate_cli.commands import COMMANDS
-from authgate_cli.settings import FOUND_MAY_SET, SETTINGS, SWITCHES, VARIABLES
+from authgate_cli.options import SETTINGS, SWITCHES, VARIABLES
+from authgate_cli.settings import FOUND_MAY_SET
 from authgate_cli.sign_in import qr
 from authgate_cli.system import env_file
 
@@ -33,12 +34,12 @@ def test_every_command_is_in_the_readme():
 
 def test_env_example_offers_what_a_found_env_may_set_and_names_the_rest_as_exports():
     text = (ROOT / ".env.example").read_text()
-    offered = env_file.parse(re.sub(r"^# (?=[A-Z_]+=)", "", text, flags=re.MULTILINE).encode())
-    exported = env_file.parse("\n".join(re.findall(r"^# (export .*)", text, re.MULTILINE)).encode())
+    offered, malformed = env_file.parse(re.sub(r"^# (?=[A-Z_]+=)", "", text, flags=re.MULTILINE).encode())
+    exported, malformed_too = env_file.parse("\n".join(re.findall(r"^# (export .*)", text, re.MULTILINE)).encode())
 
-    assert set(offered.values) == FOUND_MAY_SET
-    assert set(exported.values) == VARIABLES - FOUND_MAY_SET
-    assert offered.malformed == exported.malformed == ()
+    assert set(offered) == FOUND_MAY_SET
+    assert set(exported) == VARIABLES - FOUND_MAY_SET
+    assert malformed == malformed_too == []
 
 
 @pytest.mark.parametrize("command", [None, *COMMANDS])

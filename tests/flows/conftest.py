@@ -13,7 +13,7 @@ from robot import Robot
 from secrecy import insist, said
 
 from authgate_cli import cli
-from authgate_cli.system.environment import Environment
+from authgate_cli.system.browser import Environment
 from authgate_cli.system.terminal import Terminal
 
 

@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from authgate_cli.system.environment import Environment
+from authgate_cli.system.browser import Environment
 
 
 def without_userinfo(server):
@@ -83,7 +83,7 @@ def test_status_and_doctor_print_their_document_in_every_case(authgate, command,
 
 
 def test_ssh_line_names_the_port_of_the_ssh_server():
-    from authgate_cli.system.environment import detect
+    from authgate_cli.system.browser import detect
 
     environ = {"SSH_CONNECTION": "1.2.3.4 5 6.7.8.9 2222", "USER": "joe"}
 
@@ -115,8 +115,7 @@ def test_nothing_is_said_of_opening_a_browser_that_is_not_there(authgate, server
 )
 def test_options_after_a_programs_name_are_the_programs_own(argv, operands):
     from authgate_cli.commands import COMMANDS
-    from authgate_cli.options import parse
-    from authgate_cli.settings import SETTINGS, SWITCHES
+    from authgate_cli.options import SETTINGS, SWITCHES, parse
 
     assert parse(argv, (*SETTINGS, *SWITCHES), COMMANDS).operands == operands
 

@@ -607,7 +607,7 @@ def test_a_rate_limit_on_the_keys_is_no_reason_to_spend_the_code_again(browser, 
 
 
 def test_ssh_session_is_shown_the_line_to_forward_the_port(authgate, server, robot, callback):
-    from authgate_cli.system.environment import Environment
+    from authgate_cli.system.browser import Environment
 
     here = Environment("linux", ssh=True, terminal=True, ssh_login="jane@192.0.2.7")
     port = urllib.parse.urlsplit(callback).port

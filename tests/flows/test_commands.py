@@ -7,7 +7,7 @@ import pytest
 
 from authgate_cli import cli
 from authgate_cli.commands import COMMANDS
-from authgate_cli.system.environment import Environment
+from authgate_cli.system.browser import Environment
 from authgate_cli.system.terminal import Terminal
 
 CI = Environment("linux", ci=True)  # no terminal: nobody can answer

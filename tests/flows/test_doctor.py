@@ -9,7 +9,7 @@ import certificates
 import pytest
 from authgate_server import AuthGateServer
 
-from authgate_cli.system.environment import Environment
+from authgate_cli.system.browser import Environment
 
 AT_ONCE = {"Retry-After": "0"}  # so that a retry takes no time
 DISCOVERY = "/.well-known/openid-configuration"

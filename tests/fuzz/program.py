@@ -16,7 +16,7 @@ from samples import ANSWERS, CLIENT, ISSUER, NOW, SECRETS
 
 from authgate_cli import cli, urls
 from authgate_cli.oauth.messages import Response
-from authgate_cli.system.environment import Environment
+from authgate_cli.system.browser import Environment
 from authgate_cli.system.terminal import Terminal
 
 MEMORY = "/dev/shm"  # thousands of small files are written, and none is worth a disk

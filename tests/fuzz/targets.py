@@ -23,20 +23,20 @@ from samples import ANSWERS, CALLBACK, CLIENT, ISSUER, NOW, STATE
 from authgate_cli import cli, report, urls
 from authgate_cli.commands import COMMANDS
 from authgate_cli.errors import AuthGateError
-from authgate_cli.keys import KeySet
 from authgate_cli.oauth import device, id_token, jwt
 from authgate_cli.oauth.authorization import iss_problem, read_pasted, read_query
 from authgate_cli.oauth.endpoints import authenticated, parse_token_response, parse_tokeninfo, parse_userinfo
 from authgate_cli.oauth.messages import Request, Response, http_date, retry_after
+from authgate_cli.options import SETTINGS, SWITCHES
 from authgate_cli.options import parse as parse_options
-from authgate_cli.server import fetch_metadata
+from authgate_cli.server import KeySet, fetch_metadata
 from authgate_cli.session import Checked
-from authgate_cli.settings import SETTINGS, SWITCHES, Settings, resolve
+from authgate_cli.settings import Settings, resolve
 from authgate_cli.sign_in import qr
 from authgate_cli.sign_in.callback_server import CallbackServer
 from authgate_cli.store import token_file
 from authgate_cli.system import env_file
-from authgate_cli.system.environment import detect
+from authgate_cli.system.browser import detect
 from authgate_cli.system.http import Http
 from authgate_cli.system.proxy import proxy_for
 from authgate_cli.system.terminal import Terminal
@@ -202,7 +202,7 @@ def check_environment(environ):
 
 
 def check_dotenv(data):
-    values = env_file.parse(data).values
+    values, _ = env_file.parse(data)
     refusal(resolve, {}, {}, values)
 
 

@@ -10,7 +10,7 @@ import pytest
 from client import Client
 
 from authgate_cli.commands import COMMANDS
-from authgate_cli.settings import SETTINGS, SWITCHES
+from authgate_cli.options import SETTINGS, SWITCHES
 
 PATIENCE = 60  # seconds; a safety net
 

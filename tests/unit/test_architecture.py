@@ -20,7 +20,7 @@ FLOORS = {
     6: ["commands"],
     5: ["report"],
     4: ["context", "session", "refresh", "sign_in"],
-    3: ["server", "keys", "store"],
+    3: ["server", "store"],
     2: ["system"],
     1: ["oauth"],
     0: ["", "errors", "tokens", "settings", "options", "text", "urls", "values"],

@@ -11,7 +11,8 @@ import re
 import pytest
 
 from authgate_cli.errors import UsageError
-from authgate_cli.settings import SETTINGS, SWITCHES, VARIABLES, Settings, resolve
+from authgate_cli.options import SETTINGS, SWITCHES, VARIABLES
+from authgate_cli.settings import Settings, resolve
 
 HOME = {"USERPROFILE" if os.name == "nt" else "HOME": "/home/jane"}
 

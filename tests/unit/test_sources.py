@@ -6,7 +6,8 @@ import pytest
 
 from authgate_cli.context import recall
 from authgate_cli.errors import UsageError
-from authgate_cli.settings import FOUND, SETTINGS, STORED, VARIABLES, Settings, resolve
+from authgate_cli.options import SETTINGS, VARIABLES
+from authgate_cli.settings import FOUND, STORED, Settings, resolve
 from authgate_cli.system.env_file import read_env_file
 
 YES, NO = True, False

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from urllib.parse import urlsplit
+
 import pytest
 
 from authgate_cli.urls import split
@@ -34,6 +36,26 @@ def test_the_port_follows_from_the_scheme_or_is_named(url, port):
 )
 def test_the_target_is_what_a_request_line_asks_for(url, target):
     assert split(url).target == target
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://a.example",
+        "https://a.example/?#",
+        "HTTP://A.Example:8080//b//c;d?e=/f?g#h?i#j",
+        "https://a.example?b/c#d",
+        "https://a.example#b/c?d",
+        "https://[2001:DB8::1.2.3.4]:00443/a:b@c",
+        "http://127.0.0.1:65535/a%2Fb://c",
+        "https://a_b-c.example./",
+    ],
+)
+def test_the_parts_are_those_that_the_standard_library_finds(url):
+    ours, theirs = split(url), urlsplit(url)
+    found = (ours.scheme, ours.host, ours.netloc, ours.path, ours.query, ours.fragment.removeprefix("#"))
+    assert found == (theirs.scheme, theirs.hostname, theirs.netloc, theirs.path, theirs.query, theirs.fragment)
+    assert ours.port == (theirs.port or {"http": 80, "https": 443}[theirs.scheme])
 
 
 def test_an_ipv6_host_has_no_brackets():
@@ -72,6 +94,9 @@ REFUSED = {
     "words before a bracket": ("https://a.example[::1]", "host or port is impossible"),
     "two brackets": ("https://[[::1]]", "host or port is impossible"),
     "an address of letters": ("https://[::g]", "host or port is impossible"),
+    "an address with two gaps": ("https://[1::2::3]", "host or port is impossible"),
+    "an address with a zone": ("https://[fe80::1%25eth0]", "host or port is impossible"),
+    "a port of many digits": ("https://a.example:" + "1" * 5000, "host or port is impossible"),
     "bracketed name": ("https://[name]", "host or port is impossible"),
     "line feed": ("https://a.example\n", "characters that no URL has"),
     "header injection": ("https://a.example/\r\nX: y", "characters that no URL has"),

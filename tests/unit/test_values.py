@@ -10,7 +10,6 @@ from authgate_cli.oauth.id_token import Expected
 from authgate_cli.oauth.jwt import Jwt
 from authgate_cli.oauth.messages import Request, Response
 from authgate_cli.settings import Settings
-from authgate_cli.system.env_file import DotEnv
 from authgate_cli.tokens import IssuedToken, TokenSet
 from authgate_cli.values import Value
 
@@ -41,6 +40,18 @@ def test_a_field_without_a_default_has_to_be_given():
         Point()
 
 
+@pytest.mark.parametrize(
+    ("values", "named"), [((1, 2, 3), {}), ((1,), {"x": 2}), ((1,), {"z": 2})], ids=["too many", "twice", "unknown"]
+)
+def test_nothing_else_can_be_given(values, named):
+    with pytest.raises(TypeError):
+        Point(*values, **named)
+
+
+def test_the_repr_names_the_fields():
+    assert repr(Point(1)) == "Point(x=1, y=2)"
+
+
 def test_values_with_equal_fields_are_equal():
     assert Point(1, 2) == Point(1)
 
@@ -67,7 +78,6 @@ HOLDERS = [
     TokenSet(SECRET, refresh_token=SECRET, id_token=SECRET),
     IssuedToken(TokenSet(SECRET), "stored"),
     Settings(client_secret=SECRET, access_token=SECRET),
-    DotEnv({"CLIENT_SECRET": SECRET}),
     Request("POST", f"https://auth.example.com/?code={SECRET}", {"Authorization": SECRET}, SECRET),
     Response(200, {"set-cookie": SECRET}, SECRET.encode()),
     AuthorizationRequest("client", "http://127.0.0.1/", "openid", state=SECRET, verifier=SECRET, nonce=SECRET),

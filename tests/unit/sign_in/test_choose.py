@@ -6,7 +6,7 @@ import pytest
 
 from authgate_cli.errors import SignInNeeded
 from authgate_cli.sign_in import choose, require_person
-from authgate_cli.system.environment import Environment
+from authgate_cli.system.browser import Environment
 
 DESKTOP = Environment(platform="linux", display=True, terminal=True)
 CHOICES = {

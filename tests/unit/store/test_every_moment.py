@@ -14,8 +14,7 @@ from storms import few_or_many
 from authgate_cli.errors import Terminated
 from authgate_cli.store import locks
 from authgate_cli.store import private_file as files
-from authgate_cli.store.file_store import FileStore
-from authgate_cli.store.locks import Waiting
+from authgate_cli.store.file_store import FileStore, Waiting
 from authgate_cli.store.token_file import Owner
 from authgate_cli.system.signals import ending_cleanly
 from authgate_cli.tokens import TokenSet

@@ -7,8 +7,8 @@ import pytest
 from own_process import run
 
 from authgate_cli.errors import StoreFailed
-from authgate_cli.store.file_store import FileStore
-from authgate_cli.store.locks import STALE, Waiting
+from authgate_cli.store.file_store import FileStore, Waiting
+from authgate_cli.store.locks import STALE
 from authgate_cli.store.token_file import Owner
 from authgate_cli.tokens import TokenSet
 
@@ -157,7 +157,7 @@ def test_that_nothing_can_be_saved_is_found_out_before_a_sign_in(place, check):
     code = f"""
         import resource, sys, time
         from authgate_cli.store.file_store import FileStore
-        from authgate_cli.store.locks import Waiting
+        from authgate_cli.store.file_store import Waiting
         from authgate_cli.store.token_file import Owner
         from authgate_cli.errors import StoreFailed
 

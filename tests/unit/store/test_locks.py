@@ -8,8 +8,8 @@ import pytest
 from own_process import run, start
 
 from authgate_cli.errors import StoreFailed, Unreachable
-from authgate_cli.store.file_store import FileStore
-from authgate_cli.store.locks import STALE, Waiting, file_lock, refresh_lock
+from authgate_cli.store.file_store import FileStore, Waiting
+from authgate_cli.store.locks import STALE, file_lock, refresh_lock
 from authgate_cli.store.token_file import Owner
 from authgate_cli.system.signals import uninterrupted
 
@@ -124,7 +124,8 @@ def test_somebody_elses_lock_that_cannot_be_removed_is_an_error_that_says_whose(
     code = """
         import os, sys, time
         from authgate_cli.errors import StoreFailed
-        from authgate_cli.store.locks import Waiting, file_lock
+        from authgate_cli.store.file_store import Waiting
+        from authgate_cli.store.locks import file_lock
 
         now = os.lstat("tokens.lock").st_mtime + float(sys.argv[1])
         waits = []
@@ -150,7 +151,7 @@ def test_somebody_elses_lock_that_cannot_be_removed_is_an_error_that_says_whose(
 SUSPENDED = """
     import os, signal, sys, time
     from authgate_cli.store.file_store import FileStore
-    from authgate_cli.store.locks import Waiting
+    from authgate_cli.store.file_store import Waiting
     from authgate_cli.store.token_file import Owner
     from authgate_cli.tokens import TokenSet
 
@@ -212,7 +213,7 @@ def test_a_lock_that_is_lost_again_and_again_is_an_error(path, lock):
         import os, sys, time
         from authgate_cli.errors import StoreFailed
         from authgate_cli.store.file_store import FileStore
-        from authgate_cli.store.locks import Waiting
+        from authgate_cli.store.file_store import Waiting
         from authgate_cli.store.token_file import Owner
         from authgate_cli.tokens import TokenSet
 
@@ -263,7 +264,8 @@ def test_a_lock_made_anew_during_a_takeover_is_left_alone(path, lock, who):
     """
     code = """
         import os, sys, time
-        from authgate_cli.store.locks import Waiting, file_lock
+        from authgate_cli.store.file_store import Waiting
+        from authgate_cli.store.locks import file_lock
 
         path, lock, swapped = sys.argv[1], sys.argv[1] + ".lock", []
 
@@ -305,7 +307,8 @@ def test_a_lock_that_cannot_be_made_is_an_error(tmp_path):
 
 HOLD = """
     import sys, time
-    from authgate_cli.store.locks import Waiting, refresh_lock
+    from authgate_cli.store.file_store import Waiting
+    from authgate_cli.store.locks import refresh_lock
 
     with refresh_lock(sys.argv[1], Waiting(time.time, time.monotonic, time.sleep), 10, print):
         print("issued", flush=True)
@@ -366,7 +369,8 @@ def test_the_refresh_lock_is_a_private_file(path):
 def test_the_refresh_lock_is_private_and_usable_whatever_the_umask(path, umask):
     code = """
         import os, sys, time
-        from authgate_cli.store.locks import Waiting, refresh_lock
+        from authgate_cli.store.file_store import Waiting
+        from authgate_cli.store.locks import refresh_lock
 
         os.umask(int(sys.argv[2]))
         with refresh_lock(sys.argv[1], Waiting(time.time, time.monotonic, time.sleep), 10, print, True):
@@ -431,7 +435,8 @@ def test_somebody_elses_refresh_lock_in_a_sticky_directory_is_an_error(path):
     code = """
         import os
         from authgate_cli.errors import StoreFailed
-        from authgate_cli.store.locks import Waiting, refresh_lock
+        from authgate_cli.store.file_store import Waiting
+        from authgate_cli.store.locks import refresh_lock
 
         os.setuid(1000)
         try:
@@ -446,7 +451,7 @@ def test_somebody_elses_refresh_lock_in_a_sticky_directory_is_an_error(path):
 
 PLATFORM = """
     import errno, sys, time, types
-    from authgate_cli.store.locks import Waiting
+    from authgate_cli.store.file_store import Waiting
 
     tries, answers = [], [getattr(errno, name) for name in sys.argv[3:]]
 
@@ -459,8 +464,7 @@ PLATFORM = """
     if sys.argv[2] == "fcntl":
         sys.modules["fcntl"] = types.SimpleNamespace(flock=lock, LOCK_EX=2, LOCK_NB=4)
     sys.modules["msvcrt"] = types.SimpleNamespace(locking=lock, LK_NBLCK=2)
-    del sys.modules["authgate_cli.store.locks"]
-    from authgate_cli.store.locks import Waiting, refresh_lock
+    from authgate_cli.store.locks import refresh_lock
 
     with refresh_lock(sys.argv[1], Waiting(time.time, time.monotonic, lambda seconds: None), 60, print, required=True):
         print(len(tries))
@@ -493,7 +497,8 @@ def test_in_a_read_only_directory_a_refresh_goes_on_alone_and_says_so(tmp_path, 
     tmp_path.chmod(0o555)
     code = """
         import os
-        from authgate_cli.store.locks import Waiting, refresh_lock
+        from authgate_cli.store.file_store import Waiting
+        from authgate_cli.store.locks import refresh_lock
 
         if os.geteuid() == 0:
             os.setuid(1000)

@@ -233,7 +233,7 @@ def test_a_program_that_could_open_nothing_is_noticed(open_with, eventually, sta
     if failed:
         assert eventually(opener.failed)
     else:
-        eventually(lambda: opener._process.poll() is not None)
+        eventually(lambda: opener.poll() is not None)
         assert not opener.failed()
 
 
@@ -241,7 +241,7 @@ def test_a_program_that_could_open_nothing_is_noticed(open_with, eventually, sta
 @pytest.mark.parametrize(("status", "failed"), [(0, False), (3, True)])
 def test_one_that_webbrowser_does_not_wait_for_is_noticed_too(open_with, eventually, status, failed):
     opener, _, _ = open_with("xdg-open", status=status)
-    eventually(lambda: opener._process.poll() is not None)
+    eventually(lambda: opener.poll() is not None)
     assert opener.failed() is failed
 
 
@@ -360,6 +360,6 @@ def test_no_shell_runs_what_a_server_sends(tmp_path, words, shell):
 def test_no_shell_in_browser_runs_what_a_server_sends(tmp_path, eventually, shell):
     for address in addresses("".join(HOSTILE[name] for name in ("substitution without a space", "background", "pipe"))):
         opener = open_browser(address, {**os.environ, "BROWSER": shell}, "linux")
-        eventually(lambda opener=opener: opener._process.poll() is not None)
+        eventually(lambda opener=opener: opener.poll() is not None)
         assert (tmp_path / "seen").exists()
         assert not (tmp_path / "PWNED").exists(), address

@@ -35,6 +35,7 @@ READ = {
     "single quotes": (rb"A='a\b # $c'", {"A": r"a\b # $c"}),
     "empty quotes": (b"A=''", {"A": ""}),
     "spaces in quotes": (b"A=' a '", {"A": " a "}),
+    "backslash before the last quote": (rb'A="a\\"', {"A": "a\\"}),
     "quote within a value": (b"A=it's", {"A": "it's"}),
     "no expansion": (b"A=$HOME/${B}", {"A": "$HOME/${B}"}),
     "UTF-8": ("A=é".encode(), {"A": "é"}),
@@ -47,7 +48,7 @@ READ = {
 
 @pytest.mark.parametrize(("data", "values"), READ.values(), ids=READ)
 def test_what_is_usual_is_read(data, values):
-    assert parse(data) == (values, ())
+    assert parse(data) == (values, [])
 
 
 MALFORMED = {
@@ -60,6 +61,7 @@ MALFORMED = {
     "open single quote": b"A='one",
     "text after a quote": b'A="one" two',
     "hash right after a quote": b'A="one"#two',
+    "escaped quote at the end": rb'A="one\"',
     "export alone": b"export",
     "null": b"A=1\x00",
     "not UTF-8": b"A=\xff",
@@ -68,8 +70,8 @@ MALFORMED = {
 
 @pytest.mark.parametrize("line", MALFORMED.values(), ids=MALFORMED)
 def test_a_malformed_line_is_skipped_and_counted(line):
-    assert parse(b"# one\nB=2\n" + line + b"\nC=4") == ({"B": "2", "C": "4"}, (3,))
+    assert parse(b"# one\nB=2\n" + line + b"\nC=4") == ({"B": "2", "C": "4"}, [3])
 
 
 def test_every_malformed_line_is_named():
-    assert parse(b"?\r\nA=1\r\n\r\n?\r\n").malformed == (1, 4)
+    assert parse(b"?\r\nA=1\r\n\r\n?\r\n") == ({"A": "1"}, [1, 4])

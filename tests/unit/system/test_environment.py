@@ -2,7 +2,7 @@
 
 import pytest
 
-from authgate_cli.system.environment import detect
+from authgate_cli.system.browser import detect
 
 SSH = {"SSH_CONNECTION": "192.0.2.1 50000 192.0.2.2 22"}
 
