@@ -9,11 +9,11 @@ from __future__ import annotations
 from typing import NamedTuple
 
 HEADINGS = {
-    "Native app (RFC 8252)": 8,
-    "PKCE (RFC 7636)": 4,
     "Client authentication (RFC 6749)": 1,
     "UserInfo (OpenID Connect Core)": 2,
     "Tokens (RFC 6749, RFC 6750)": 2,
+    "Native app (RFC 8252)": 8,
+    "PKCE (RFC 7636)": 4,
     "Device (RFC 8628)": 14,
     "OAuth security (RFC 9700)": 11,
     "Callback": 14,
