@@ -250,10 +250,8 @@ def keyring(context: Context) -> Iterator[Check]:
     except StoreFailed as error:
         if context.settings.store == "keyring":
             raise
-        state = "ok" if isinstance(error, KeyringUnavailable) else "warning"
-        yield Check(
-            "keyring", state, f"{error.message}; using the token file", (state == "warning" and error.hint) or ""
-        )
+        told, missing = f"{error.message}; using the token file", isinstance(error, KeyringUnavailable)
+        yield ok("keyring", told) if missing else warning("keyring", told, error.hint or "")
 
 
 def token_file(context: Context) -> Iterator[Check]:

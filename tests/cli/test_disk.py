@@ -330,7 +330,7 @@ def test_a_sign_in_moves_a_corrupt_file_aside_and_goes_on(expired, server, conte
     done = expired.run(*LOGIN)
 
     assert done.returncode == 0
-    assert f"authgate: warning: the token file was corrupt; it is kept as {aside}" in done.stderr
+    assert f"authgate: warning: the token file was corrupt; it was moved to {aside}" in done.stderr
     assert (aside.read_bytes(), stat.S_IMODE(aside.stat().st_mode)) == (content, 0o600)
     assert expired.run(*TOKEN).stdout.strip() == expired.stored()["access_token"]
 

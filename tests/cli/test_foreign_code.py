@@ -74,7 +74,7 @@ def test_what_was_never_stored_is_no_token(client, fake, name):
     done = client.run("token")
 
     assert (done.returncode, done.stdout) == (4, "")
-    assert "no token is stored" in done.stderr
+    assert "not signed in to" in done.stderr
 
 
 def test_noise_of_a_keyring_that_works_is_not_heard(client, fake):
@@ -99,7 +99,7 @@ def test_a_keyring_that_takes_no_more_is_replaced_by_the_file_and_holds_nothing_
 
     assert (refreshed.returncode, again.returncode) == (0, 0)
     assert refreshed.stdout == again.stdout == client.stored()["access_token"] + "\n"
-    told = "authgate: warning: the keyring did not keep the token; the token file is used"
+    told = "authgate: warning: the keyring did not keep the token; using the token file"
     assert (warnings(refreshed), warnings(again)) == ([told], [])
     assert server.client_id not in fake.kept()
 
@@ -113,7 +113,7 @@ def test_a_keyring_that_hangs_costs_three_seconds_and_nothing_else(expired, fake
     assert (done.returncode, done.stdout) == (0, expired.given["access_token"] + "\n")
     assert done.stderr.splitlines() == [
         "waiting for the keyring …",
-        "authgate: warning: the keyring did not answer within 3 s; the token file is used",
+        "authgate: warning: the keyring did not answer within 3 s; using the token file",
     ]
 
 
