@@ -1,10 +1,9 @@
 """Give every value of this program one convention: `class Point(Value): x: int`.
 
 `Value` is `typing.NamedTuple` to a type checker. At run time it is a tuple with names, made without
-`typing`, which alone costs half as much as a bare interpreter, and without `collections.namedtuple`,
-which takes half a million instructions a class, a twentieth of all that a stored token takes for ten
-of them. A module that defines values starts with `from __future__ import annotations`, so the
-annotations are text.
+`typing`, which alone costs half as much as a bare interpreter, and without `collections.namedtuple`:
+for the classes that a stored token loads, that takes a twentieth of all instructions. A module that
+defines values starts with `from __future__ import annotations`, so the annotations are text.
 """
 
 from __future__ import annotations

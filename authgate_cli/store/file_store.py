@@ -14,6 +14,7 @@ from .private_file import (
     read_private,
     remove_leftovers,
     replace_private,
+    require_private,
 )
 from .token_file import find_for_issuer
 
@@ -146,7 +147,7 @@ class FileStore:
         from .locks import LockLost, file_lock  # most stored tokens are only read
 
         for _ in range(_ATTEMPTS):
-            read_private(self.path)  # before a lock is put where no file of ours can be
+            require_private(self.path)  # before a lock is put where no file of ours can be
             try:
                 with file_lock(self.path, self._waiting) as require_lock:
                     return work(require_lock)

@@ -27,36 +27,17 @@ _ELSEWHERE = "check the free space and the permissions there, or name another --
 _FLAGS = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
 
 
-def read_private(path: str, warn: Callable[[str], None] | None = None) -> bytes:
-    """Return a private file's bytes, b"" when there is none. With `warn` a mode too loose is tightened.
-
-    Raise StoreFailed for anything else there.
-    """
-    if not path:
-        raise StoreFailed("there is no home directory to keep the token in", "set HOME, or name a --token-file")
-    _require_directory(os.path.dirname(path) or ".")
-    try:
-        _require_ours(path, os.lstat(path))
-        # Without O_NONBLOCK a FIFO that appears here between two calls would hang us.
-        descriptor = os.open(path, os.O_RDONLY | _FLAGS | getattr(os, "O_NONBLOCK", 0))
-        try:
-            status = os.fstat(descriptor)
-            _require_ours(path, status)
-            with open(descriptor, "rb", closefd=False) as file:
-                data = file.read(LARGEST + 1)
-            if data[:1] not in (b"", b"{"):
-                raise StoreFailed(f"{path} does not look like a token file, and is left alone", _ANOTHER)
-            if warn and os.name == "posix" and status.st_mode & 0o077:
-                _tighten(path, descriptor, warn)
-        finally:
-            os.close(descriptor)
-    except FileNotFoundError:
+def read_private(path: str, warn: Callable[[str], None]) -> bytes:
+    """Return a private file's bytes, b"" when there is none. A mode too loose is tightened."""
+    descriptor = _open(path)
+    if descriptor is None:
         return b""
-    except OSError as error:
-        raise _failed("cannot be read", path, error) from error
-    if len(data) > LARGEST:
-        raise StoreFailed(f"the token file {path} is larger than {LARGEST >> 20} MiB", "is it the right file?")
-    return data
+    try:
+        if os.name == "posix" and os.fstat(descriptor).st_mode & 0o077:
+            _tighten(path, descriptor, warn)
+        return _read_all(path, descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def replace_private(path: str, data: bytes, before_rename: Callable[[], None] = lambda: None) -> None:
@@ -64,7 +45,7 @@ def replace_private(path: str, data: bytes, before_rename: Callable[[], None] = 
 
     `before_rename` is called when everything is written; what it raises stops the replacement.
     """
-    read_private(path)  # what is not ours to replace is refused
+    require_private(path)
     temporary = _temporary_name(path)
     try:
         _write_new(temporary, data)
@@ -83,9 +64,10 @@ def check_replaceable(path: str, room: int) -> None:
     Really writes them, to a file beside it: permissions, quotas, file size limits and full disks
     tell the truth only when asked this way.
     """
-    present = len(read_private(path))
+    require_private(path)
     temporary = _temporary_name(path)
     try:
+        present = os.stat(path).st_size if os.path.exists(path) else 0
         _write_new(temporary, b" " * (present + room))
     except OSError as error:
         raise _failed("could not be written", path, error) from error
@@ -134,6 +116,13 @@ def remove_leftovers(path: str) -> None:
             raise StoreFailed(f"{each} cannot be removed: {error.strerror}", "it may hold tokens; remove it") from error
 
 
+def require_private(path: str) -> None:
+    """Raise StoreFailed unless a private file of ours is there, or could be."""
+    descriptor = _open(path)
+    if descriptor is not None:
+        os.close(descriptor)
+
+
 def what_is_wrong(status: os.stat_result) -> str | None:
     """Tell why a file is not one that only we can have made; None when it is."""
     if stat.S_ISLNK(status.st_mode):
@@ -143,6 +132,31 @@ def what_is_wrong(status: os.stat_result) -> str | None:
     if hasattr(os, "geteuid") and status.st_uid != os.geteuid():
         return f"belongs to another user ({status.st_uid})"
     return "has a second name (a hard link)" if status.st_nlink > 1 else None
+
+
+def _open(path: str) -> int | None:
+    """Open a token file for reading; return None when there is none. Raise StoreFailed for anything else there."""
+    if not path:
+        raise StoreFailed("there is no home directory to keep the token in", "set HOME, or name a --token-file")
+    _require_directory(os.path.dirname(path) or ".")
+    descriptor = None
+    try:
+        _require_ours(path, os.lstat(path))
+        # Without O_NONBLOCK a FIFO that appears here between two calls would hang us.
+        descriptor = os.open(path, os.O_RDONLY | _FLAGS | getattr(os, "O_NONBLOCK", 0))
+        _require_ours(path, os.fstat(descriptor))
+        if os.read(descriptor, 1) not in (b"", b"{"):
+            raise StoreFailed(f"{path} does not look like a token file, and is left alone", _ANOTHER)
+        os.lseek(descriptor, 0, os.SEEK_SET)
+        opened, descriptor = descriptor, None
+        return opened
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise _failed("cannot be read", path, error) from error
+    finally:
+        if descriptor is not None:
+            os.close(descriptor)
 
 
 def _require_directory(directory: str) -> None:
@@ -171,6 +185,19 @@ def _tighten(path: str, descriptor: int, warn: Callable[[str], None]) -> None:
         warn(f"the token file {path} is open to others, and chmod has no effect here; see --token-file")
     else:
         warn(f"the token file {path} was open to others; its mode is now 0600")
+
+
+def _read_all(path: str, descriptor: int) -> bytes:
+    chunks, size = [], 0
+    try:
+        while chunk := os.read(descriptor, 65536):
+            chunks.append(chunk)
+            size += len(chunk)
+            if size > LARGEST:
+                raise StoreFailed(f"the token file {path} is larger than {LARGEST >> 20} MiB", "is it the right file?")
+    except OSError as error:
+        raise _failed("cannot be read", path, error) from error
+    return b"".join(chunks)
 
 
 def _write_new(path: str, data: bytes) -> None:
