@@ -10,7 +10,7 @@ from ..text import WORD, clean
 from ..tokens import TokenSet, expiry, is_secret, is_token, with_openid
 from ..values import TYPE_CHECKING, Value
 from .jwt import claimed_subject
-from .messages import check_data, client_authorization, post_form, quotable, read_error, refused
+from .messages import check_data, client_authorization, in_between, post_form, quotable, read_error, refused
 from .strict_json import parse_object
 
 if TYPE_CHECKING:
@@ -129,6 +129,8 @@ def parse_userinfo(response: Response) -> Claims:
         raise token_refused(str(error) if error.code else "", error.code or f"status {response.status}", forbidden)
     if response.status in (404, 405, 501):
         return Claims(reason=error.code or f"status {response.status}")
+    if 300 <= response.status < 400:
+        raise in_between(f"{what}: a redirect came instead of an answer (status {response.status})")
     check_data(response, what)
     raise refused(what, response)
 

@@ -231,14 +231,15 @@ def check_reachable(response: Response, what: str) -> None:
 
 
 def check_data(response: Response, what: str) -> None:
-    """Raise Unreachable also for a web page or a redirect in place of an answer: something stands in between."""
+    """Raise Unreachable also for a web page in place of an answer: something stands in between."""
     check_reachable(response, what)
-    kind = "redirect" if 300 <= response.status < 400 else "web page"
-    if response.is_html or kind == "redirect":
-        raise Unreachable(
-            f"{what}: a {kind} came instead of an answer (status {response.status})",
-            "is a proxy or a sign-in page of the network in between? Is AUTHGATE_URL right?",
-        )
+    if response.is_html:
+        raise in_between(f"{what}: a web page came instead of an answer (status {response.status})")
+
+
+def in_between(message: str) -> Unreachable:
+    """Return the error for an answer that is not the server's own."""
+    return Unreachable(message, "is a proxy or a sign-in page of the network in between? Is AUTHGATE_URL right?")
 
 
 def refused(what: str, response: Response, hint: str | None = None) -> Refused:

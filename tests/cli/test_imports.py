@@ -5,8 +5,8 @@ import subprocess
 import zipfile
 
 SLOW = {
-    *("ssl", "socket", "http", "email", "urllib", "subprocess", "threading", "hashlib", "secrets", "tempfile"),
-    *("typing", "dataclasses", "inspect", "argparse", "ipaddress", "keyring"),
+    *("ssl", "socket", "http", "email", "subprocess", "threading", "hashlib", "secrets", "tempfile"),
+    *("typing", "dataclasses", "inspect", "argparse", "keyring"),
 }
 NETWORK_AND_FLOWS = {
     *("server", "sign_in", "refresh", "report", "system.http", "oauth.messages", "oauth.endpoints"),

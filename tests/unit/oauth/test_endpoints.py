@@ -89,7 +89,6 @@ UNUSABLE = {
     "no subject": answer({"name": "Jane"}),
     "empty subject": answer({"sub": ""}),
     "subject of another kind": answer({"sub": 5}),
-    "redirect": answer(b"", 302, location="https://elsewhere.example"),
     "bad request": answer({"error": "invalid_request"}, 400),
 }
 
@@ -98,6 +97,11 @@ UNUSABLE = {
 def test_userinfo_that_cannot_be_used_is_refused(response):
     with pytest.raises(Refused, match="^the token cannot be checked: "):
         parse_userinfo(response)
+
+
+def test_a_redirect_means_that_something_stands_in_between():
+    with pytest.raises(Unreachable, match="a redirect came instead of an answer"):
+        parse_userinfo(answer(b"", 302, location="https://elsewhere.example"))
 
 
 def test_tokeninfo_returns_what_the_server_says():
