@@ -18,7 +18,8 @@ from waiting import eventually
 from webdriver import NOBODY_ELSE, QUIET
 
 ENTRY = "[Desktop Entry]\nType=Application\nName=Chromium\nExec={} %U\n"
-DEFAULTS = "[Default Applications]\nx-scheme-handler/http=chromium.desktop\n"  # as the desktop's settings write it
+# As the desktop's settings write it; by a name that webbrowser knows it would start the program without our flags.
+DEFAULTS = "[Default Applications]\nx-scheme-handler/http=own.desktop\n"
 # A site that knows where we listen. Its frame is of another site, whose early connections stay unused.
 NEWS = """<!doctype html><title>News</title><iframe src="http://localhost:{port}/frame"></iframe><script>
 const get = (url, method) => fetch(url, {{method, mode: method == "PUT" ? "cors" : "no-cors"}}).catch(() => 0)
@@ -62,7 +63,7 @@ def desktop(client, screen, relay, authgate, tmp_path):
     chromium.write_text(f'#!/bin/sh\nexec chromium {flags} "$@" >>"{log}" 2>&1\n')
     chromium.chmod(0o755)
     for path, text in {
-        ".local/share/applications/chromium.desktop": ENTRY.format(chromium),
+        ".local/share/applications/own.desktop": ENTRY.format(chromium),
         ".config/mimeapps.list": DEFAULTS,
     }.items():
         (tmp_path / path).parent.mkdir(parents=True)

@@ -51,8 +51,9 @@ class Keyring(KeyringBackend):
 BY_THE_SDK = """
 import sys, time
 from authgate.credstore import StoredToken, token_keyring_store
-access, refresh, client_id = sys.argv[1:]
-token_keyring_store("authgate").save(client_id, StoredToken(access, refresh, "Bearer", time.time() + 3600, client_id))
+access, refresh, client_id, left = sys.argv[1:]
+expires_at = time.time() + float(left)
+token_keyring_store("authgate").save(client_id, StoredToken(access, refresh, "Bearer", expires_at, client_id))
 """
 
 
@@ -192,11 +193,14 @@ def test_new_sign_in_moves_the_token_out_of_the_keyring_when_the_file_is_asked_f
 
 def test_entry_of_the_python_sdk_is_used_and_stays_readable_to_it(client, keyring, authgate):
     token = authgate.issue()
-    sdk(keyring, BY_THE_SDK, token["access_token"], token["refresh_token"], authgate.client_id)
+    saved = token["access_token"], token["refresh_token"], authgate.client_id
+    sdk(keyring, BY_THE_SDK, *saved, "3600")
 
     told = report(client.run("--json", "--no-input", "--show-tokens"))
-    renewed = client.run("token", "--min-ttl", "7200").stdout.strip()
+    sdk(keyring, BY_THE_SDK, *saved, "30")
+    renewed = client.run("token").stdout.strip()
 
+    assert renewed not in ("", token["access_token"])
     assert (told["source"], told["store"]) == ("stored", "keyring")
     assert told["token"]["access_token"] == token["access_token"]
     assert set(entry(keyring, authgate.client_id)) == {

@@ -18,7 +18,6 @@ JANE = {
     "email": "jane@example.com",
     "email_verified": True,
 }
-SHORT = {"AccessToken": 5}  # seconds; too few to be used for what they are
 TLS = {"tls": str(certificates.of("127.0.0.1"))}
 TRUST = {"SSL_CERT_FILE": str(certificates.AUTHORITY)}
 CONFIGURATIONS = {
@@ -75,10 +74,11 @@ def test_from_sign_in_to_sign_out(provider, client, flow, sign_in, switches):
 
 
 def test_token_about_to_expire_is_refreshed_with_every_new_refresh_token(provider, client, sign_in):
-    provider(ttl=SHORT)
+    provider()
     seen = {report(sign_in("--json", "--show-tokens"))["token"]["refresh_token"]}
 
     for _ in range(2):
+        client.expire()
         told = report(client.run("--no-input", "--json", "--show-tokens"))
         assert (told["source"], told["user"]) == ("refreshed", JANE)
         seen.add(told["token"]["refresh_token"])
@@ -87,7 +87,7 @@ def test_token_about_to_expire_is_refreshed_with_every_new_refresh_token(provide
 
 
 def test_refresh_token_spent_by_somebody_else_signs_everybody_out(provider, client, sign_in, tmp_path_factory):
-    provider(ttl=SHORT)
+    provider()
     report(sign_in("--json"))
 
     life.somebody_else_spends_the_refresh_token(client, tmp_path_factory.mktemp("thief"))
@@ -96,8 +96,9 @@ def test_refresh_token_spent_by_somebody_else_signs_everybody_out(provider, clie
 
 
 def test_nothing_is_lost_when_a_refresh_cannot_be_done_now(provider, client, browser):
-    provider(ttl=SHORT, **TLS)
+    provider(**TLS)
     report(life.sign_in_with_browser(client, browser, "--json"))
+    client.expire()
     before = client.token_file.read_bytes()
 
     finished = client.run("token", env={"SSL_CERT_FILE": str(certificates.OTHER_AUTHORITY)})
@@ -118,9 +119,10 @@ def test_private_authority_has_to_be_named(provider, client):
 
 
 def test_without_offline_access_there_is_nothing_to_refresh_with(provider, client, sign_in):
-    provider(ttl=SHORT)
+    provider()
     client.environment["AUTHGATE_SCOPE"] = "openid profile email"
     assert report(sign_in("--json"))["token"]["refresh_token"] is None
+    client.expire()
 
     finished = client.run("token")
 

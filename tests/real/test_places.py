@@ -276,7 +276,8 @@ def test_without_a_route_a_good_token_is_printed_and_told(cut_off, issuer):
     client = cut_off(issuer, left=3600)
 
     token, status = client.run("token"), client.run("status", "--offline")
-    renewing = client.run("token", "--min-ttl", "7200")
+    client.expire(left=50)
+    renewing = client.run("token")
 
     assert (token.returncode, token.stdout, token.stderr) == (0, client.stored()["access_token"] + "\n", "")
     assert (status.returncode, status.stderr) == (0, "")

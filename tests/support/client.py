@@ -64,6 +64,13 @@ class Client:
         entries = json.loads(self.token_file.read_text())["data"]
         return json.loads(entries[client_id or self.environment["CLIENT_ID"]])
 
+    def expire(self, left: float = 5) -> None:
+        """Let the stored tokens expire in `left` seconds: with the default they are too old to be used."""
+        document = json.loads(self.token_file.read_text())
+        for client_id, entry in document["data"].items():
+            document["data"][client_id] = json.dumps({**json.loads(entry), "expires_at": int(time.time() + left)})
+        self.token_file.write_text(json.dumps(document))
+
     def environ(self, **environment: "str | None") -> dict[str, str]:
         """Return the environment with changes; None takes a variable away."""
         merged = {**self.environment, **environment}

@@ -11,8 +11,6 @@ import shutil
 
 from client import Client
 
-LONGER = "7200"  # seconds; than a provider here lets an access token live: with --min-ttl it is refreshed
-
 
 def admit(client, authgate) -> str:
     """Make the client known to the stand-in, where devices wait for a person; return the issuer."""
@@ -43,8 +41,8 @@ def report(finished) -> dict:
     return json.loads(finished.stdout)
 
 
-def access_token(client, *arguments) -> str:
-    finished = client.run("token", *arguments)
+def access_token(client) -> str:
+    finished = client.run("token")
     assert (finished.returncode, finished.stderr) == (0, "")
     return finished.stdout.strip()
 
@@ -58,7 +56,8 @@ def refresh_with_rotation(client, user, times=2) -> None:
     """Refresh again and again, each time with the refresh token that came last."""
     tokens = [client.stored()]
     for _ in range(times):
-        access_token(client, "--min-ttl", LONGER)
+        client.expire()
+        access_token(client)
         tokens.append(client.stored())
     for name in ("access_token", "refresh_token"):
         assert len({token[name] for token in tokens}) == 1 + times, name
@@ -66,13 +65,13 @@ def refresh_with_rotation(client, user, times=2) -> None:
 
 
 def somebody_else_spends_the_refresh_token(client, home) -> None:
-    """Refresh with a copy of the token file: the provider then ends the grant, and the program says what to do.
-
-    The access tokens are too short-lived to be used for what they are.
-    """
+    """Refresh with a copy of the token file: the provider then ends the grant, and the program says what to do."""
+    client.expire()
     thief = Client(client.archive, home, **{**client.environment, "HOME": str(home)})
     shutil.copy(client.token_file, thief.token_file)
     access_token(thief)
+    assert thief.stored()["refresh_token"] != client.stored()["refresh_token"]
+    thief.expire()
 
     for finished in client.run("token"), thief.run("token"):
         assert (finished.returncode, finished.stdout) == (4, "")
@@ -107,5 +106,6 @@ def sign_out(client) -> None:
     assert (finished.returncode, finished.stderr) == (0, "")
     assert client.run("token").returncode == 4
     client.token_file.write_bytes(copy)
-    assert "(invalid_grant)" in client.run("token", "--min-ttl", LONGER).stderr
     assert client.run("status").returncode == 4
+    client.expire()
+    assert "(invalid_grant)" in client.run("token").stderr
