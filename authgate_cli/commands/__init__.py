@@ -31,7 +31,7 @@ COMMANDS = {
         ),
         Command(
             "status",
-            "show who is signed in, where the token is stored and when it expires",
+            "show who is signed in, where the token is, and when it expires",
             options=(
                 Option("offline", "check only the expiry time; do not ask the server"),
                 Option("all", "list every stored token; the servers are not asked"),

@@ -18,7 +18,7 @@ _WIDTH = 80  # columns of the smallest terminal in use
 _ABOUT = "Sign in to an AuthGate server (or any OpenID provider) and get an access token."
 _NO_FLAG = [
     ("(no flag)", "CLIENT_SECRET: secret of a confidential client"),
-    ("(no flag)", "AUTHGATE_TOKEN: an access token to use as it is; nothing is stored"),
+    ("(no flag)", "AUTHGATE_TOKEN: an access token to use; nothing is stored"),
 ]
 
 
