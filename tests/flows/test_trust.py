@@ -207,7 +207,7 @@ def test_it_is_used_when_the_person_names_the_server(authgate, server, dotenv, t
         env = {} if not how else {"AUTHGATE_URL": None}
         result = authgate("token", *how.get("argv", ()), env=env)
         assert (result.status, result.out) == (0, "opaque-access\n")
-        assert "using it all the same" in result.err
+        assert "using it anyway" in result.err
 
 
 # -- a `.env` of somebody else
