@@ -262,7 +262,7 @@ def test_invalid_grant_is_exit_4_and_leaves_the_file_alone(run, server, given, t
 
     assert (result.status, result.out) == (4, "")
     assert "invalid_grant" in result.err
-    assert "authgate: hint: sign in again" in result.err
+    assert "authgate: hint: run authgate.pyz login" in result.err
     assert token_file.read_bytes() == before
     assert server.count("POST", TOKEN_ENDPOINT) == 1
 
