@@ -1,6 +1,9 @@
 """Start the program, or say in one line what this Python lacks.
 
-This file has to parse on Python 2.7 too, or an old Python would show a syntax error instead.
+Ctrl-C during the imports ends the process at once. After the run the process exits without the
+interpreter's shutdown, which takes longer than printing a token.
+
+This file must parse on Python 2.7 too, or an old Python would show a syntax error instead.
 """
 
 import sys
@@ -21,7 +24,7 @@ def _end_at_once(signum, frame):  # type: ignore[no-untyped-def]
 
 if __name__ == "__main__":
     if sys.version_info < (3, 9):
-        _stop("Python 3.9 or newer is needed, and this is %d.%d" % sys.version_info[:2])
+        _stop("Python 3.9 or newer is needed, but this is %d.%d" % sys.version_info[:2])
     import os
 
     try:
@@ -39,9 +42,9 @@ if __name__ == "__main__":
         missing = error.name or str(error)
         if missing.startswith("authgate_cli"):
             raise
-        # Debian's python3-minimal leaves most modules to libpython3-stdlib, which python3 brings.
+        # Debian's python3-minimal leaves most modules to libpython3-stdlib, which python3 installs.
         _stop(  # type: ignore[no-untyped-call]
-            "this Python lacks the standard module %s; on Debian and Ubuntu the package libpython3-stdlib brings it"
+            "this Python lacks the standard module %s; on Debian and Ubuntu it is in the package libpython3-stdlib"
             " (apt-get install python3)" % missing
         )
     # Everything is written and flushed. Python would now take every module apart, which takes longer

@@ -1,6 +1,7 @@
-"""Read the command line, load the command, and turn what goes wrong into a message and a status.
+"""Read the command line, run the command, and report an error as a message and an exit status.
 
-Nothing else prints an error, and nothing else decides an exit status.
+Each error class holds its exit status; a command returns its own. `status` and `doctor` also run
+when the settings are wrong, and report that (`Context.problem`).
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
     from .system import System
 
 BUG, INTERRUPTED = 70, 130
-REPORTS_PROBLEMS = ("status", "doctor")  # their result is there in every case
+REPORTS_PROBLEMS = ("status", "doctor")  # they print a result in every case
 
 
 def main() -> int:
@@ -51,7 +52,10 @@ def run(
     now: Callable[[], float] = time.time,
     edit: Callable[[System], System] = lambda system: system,
 ) -> int:
-    """Run one command line and return its exit status; a test brings its clock and may `edit` the system."""
+    """Run one command line and return its exit status.
+
+    A test passes its own clock as `now`, and a function `edit` that replaces parts of the system.
+    """
     try:
         with ending_cleanly():
             return _run(argv, environ, terminal, now, edit)
@@ -65,11 +69,11 @@ def run(
         terminal.error(error.message, error.hint)
         return error.exit_status
     except ImportError:
-        raise  # a Python with parts cut out; __main__ says which package brings them
+        raise  # this Python lacks a module; __main__ says which package has it
     except Exception as error:
         _trace(argv, terminal)
         terminal.error(
-            f"this is a bug in authgate ({type(error).__name__})", "run it again with --debug and report that"
+            f"this is a bug in authgate ({type(error).__name__})", "run it again with --debug and report the output"
         )
         return BUG
 
@@ -94,7 +98,7 @@ def _run(
         terminal.result(f"authgate {__version__}\n")
         return 0
     if "help" in flags or arguments.command == "help":
-        from .commands import help
+        from .commands import help  # loaded only when needed
 
         asked = "help" in flags and arguments.command in argv
         return help.show(arguments, arguments.command if asked else "", terminal)
@@ -106,7 +110,7 @@ def _run(
             from .system.env_file import read_env_file  # most directories hold no settings file
 
             dotenv = read_env_file(named or FOUND, bool(named), warnings.append)
-        if arguments.command != "doctor":  # which reports them itself
+        if arguments.command != "doctor":  # doctor reports them itself
             for warning in warnings:
                 terminal.warn(warning)
         if problem is None:
@@ -123,13 +127,13 @@ def _run(
 
 
 def _trace(argv: list[str], terminal: Terminal) -> None:
-    ours = argv[: argv.index("--")] if "--" in argv else argv  # what follows is another program's
+    ours = argv[: argv.index("--")] if "--" in argv else argv  # the rest belongs to another program
     if "--debug" in ours:
-        import traceback
+        import traceback  # loaded only when needed
 
         error: BaseException | None = sys.exc_info()[1]
         while error:
-            # The message of another's exception may quote a secret that a server has sent back.
+            # The message of any other exception may quote a secret that a server has sent back.
             message = f": {error.message}" if isinstance(error, AuthGateError) else ""
             terminal.prompt("Traceback (most recent call last):")
             for line in "".join(traceback.format_tb(error.__traceback__)).splitlines():

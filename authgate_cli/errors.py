@@ -1,6 +1,6 @@
-"""Say what went wrong, what to do next, and with which status the program ends.
+"""The errors of this program: each has a message, an optional hint and an exit status.
 
-An edge translates `OSError` and its kin into one of these once; only `cli.py` prints them.
+The modules that do I/O translate OSError and similar exceptions into these; only `cli.py` prints them.
 No message ever holds a token, a code, a verifier or a secret.
 """
 
@@ -8,7 +8,7 @@ from __future__ import annotations
 
 
 class AuthGateError(Exception):
-    """Carry a one-line message, an optional hint and the exit status of the contract."""
+    """An error with a one-line message, an optional hint and the exit status that the README documents."""
 
     exit_status = 1
 
@@ -29,21 +29,17 @@ class Refused(AuthGateError):
     `code` is the OAuth error code (RFC 6749 section 5.2) where the server gave one.
     """
 
-    exit_status = 1
-
     def __init__(self, message: str, hint: str | None = None, code: str | None = None):
         super().__init__(message, hint)
         self.code = code
 
 
 class NoSubject(Refused):
-    """UserInfo does not say who it is about: it knows no machines, or the scope openid is missing."""
+    """UserInfo names no user: the token is a machine's, or it lacks the scope openid."""
 
 
 class OutputFailed(AuthGateError):
     """The result could not be written to stdout."""
-
-    exit_status = 1
 
 
 class UsageError(AuthGateError):
@@ -55,8 +51,8 @@ class UsageError(AuthGateError):
 class Unreachable(AuthGateError):
     """The server cannot be reached now; trying again later can help.
 
-    `retry_after` is in seconds, where the server named a time. `sent` is False when nothing of
-    the request can have reached the server, so that even a one-time code may be sent again.
+    `retry_after` is in seconds, if the server named a time. `sent` is False if no part of the
+    request can have reached the server, so that even a one-time code may be sent again.
     `timed_out` tells a time-out from other failures (RFC 8628 section 3.5).
     """
 
@@ -78,15 +74,15 @@ class Unreachable(AuthGateError):
 
 
 class SignInNeeded(AuthGateError):
-    """There is no usable token, and none may or could be obtained here."""
+    """There is no usable token, and none can be obtained without a sign-in."""
 
     exit_status = 4
 
 
 class TokenRefused(SignInNeeded):
-    """The server says that the access token is not good (any more).
+    """The server does not accept the access token, or no longer accepts it.
 
-    `code` is its reason. What is only `forbidden` (403) some servers say to a good token too.
+    `code` is its reason. Some servers answer a valid token with 403 too; then `forbidden` is true.
     """
 
     def __init__(self, message: str, hint: str | None = None, code: str = "", forbidden: bool = False):
@@ -95,23 +91,21 @@ class TokenRefused(SignInNeeded):
 
 
 class Denied(SignInNeeded):
-    """The person said no; a denial is final, nothing else is tried."""
+    """The user denied the request; this is final, no other flow is tried."""
 
 
 class FlowUnavailable(AuthGateError):
-    """This way of signing in does not work here; `auto` may go on with the other one."""
-
-    exit_status = 1
+    """This way of signing in does not work here; under `auto` the other one is tried."""
 
 
 class CallbackUnavailable(FlowUnavailable):
-    """No browser can come back to us now: the port is taken or the browser failed."""
+    """The callback port cannot be opened."""
 
     exit_status = 3
 
 
 class CallbackTimeout(FlowUnavailable):
-    """Nobody came back from the browser in time."""
+    """The browser did not return to the callback in time."""
 
     exit_status = 4
 
@@ -123,11 +117,11 @@ class StoreFailed(AuthGateError):
 
 
 class StoreCorrupt(StoreFailed):
-    """The token file is one, but cannot be read; a new sign-in moves it aside."""
+    """The token file cannot be parsed; a new sign-in moves it aside."""
 
 
 class KeyringUnavailable(StoreFailed):
-    """There is no keyring here that counts; under `auto` nobody needs to hear of it."""
+    """There is no usable keyring; under `auto` this is only shown with --verbose."""
 
 
 class Terminated(BaseException):

@@ -1,4 +1,4 @@
-"""Describe options and commands as tables, and read a command line by them.
+"""Describe options and commands as tables, and parse a command line with them.
 
 Not argparse: options stand before or after the command, one table serves the parser, the help
 and the completions, the help is the same on every Python, and a cached `token` starts without
@@ -12,7 +12,7 @@ from .values import Value
 
 
 class Option(Value):
-    """One option. Without a metavar it is a switch; `variable` names the environment's twin."""
+    """One option. Without a metavar it is a switch; `variable` is the environment variable for it."""
 
     name: str
     help: str
@@ -25,7 +25,7 @@ class Option(Value):
 
 
 class Command(Value):
-    """One command: its module under `commands/`, what it takes, and how it is explained."""
+    """One command: its module under `commands/`, its options and operands, and its help."""
 
     name: str
     summary: str
@@ -56,15 +56,15 @@ SETTINGS = (
     Option("url", "server URL (the issuer)", "URL", "AUTHGATE_URL"),
     Option("client-id", "client at that server", "ID", "CLIENT_ID"),
     Option("scope", "scopes to ask for", "SCOPES", "AUTHGATE_SCOPE", "profile email"),
-    Option("flow", "how to sign in", "HOW", "AUTHGATE_FLOW", "auto", FLOWS),
+    Option("flow", "how to sign in", "FLOW", "AUTHGATE_FLOW", "auto", FLOWS),
     Option(
         "redirect-uri",
-        "callback URL, as registered; or several, by commas",
+        "registered callback URL, or several separated by commas",
         "URL",
         "AUTHGATE_REDIRECT_URI",
         "http://127.0.0.1:8088/callback",
     ),
-    Option("store", "token store", "WHERE", "AUTHGATE_STORE", "auto", STORES),
+    Option("store", "token store", "STORE", "AUTHGATE_STORE", "auto", STORES),
     Option("token-file", "token file", "FILE", "AUTHGATE_TOKEN_FILE", DEFAULT_TOKEN_FILE),
     Option("account", "which of several tokens of one client", "NAME", "AUTHGATE_ACCOUNT"),
     Option("timeout", "time for one HTTP exchange", "SECONDS", "AUTHGATE_TIMEOUT", "30"),
@@ -78,7 +78,7 @@ SWITCHES = (
     Option("debug", "show tracebacks"),
     Option("show-tokens", "do not mask tokens"),
     Option("no-qr", "no QR code with the device code"),
-    Option("no-browser", "print the address, open nothing, wait"),
+    Option("no-browser", "print the address instead of opening a browser"),
     Option("param", "extra parameter of a sign-in; repeatable", "NAME=VALUE", repeatable=True),
     Option("version", "print the version", short="V"),
     Option("help", "print this help", short="h"),
@@ -89,7 +89,11 @@ VARIABLES = frozenset([option.variable for option in SETTINGS] + list(SECRET_VAR
 
 
 def parse(argv: list[str], options: tuple[Option, ...], commands: dict[str, Command]) -> Arguments:
-    """Read a command line. Raise UsageError for what is in no table; values are not judged here."""
+    """Read a command line; without a command it is login.
+
+    Raise UsageError for an unknown command or option, or one that does not belong to the command.
+    Values are checked elsewhere.
+    """
     known = {option.name: option for option in options}
     for command in commands.values():
         known.update((option.name, option) for option in command.options)
@@ -105,7 +109,7 @@ def parse(argv: list[str], options: tuple[Option, ...], commands: dict[str, Comm
             break
         if not word.startswith("-") or word == "-":
             if words and commands[words[0]].operands.startswith("-- "):
-                words += [word, *rest]  # what follows a program's name is the program's own
+                words += [word, *rest]  # what follows a program's name are its own arguments
                 break
             words.append(word)
             if words[0] not in commands:
@@ -142,34 +146,34 @@ def _arguments(
     name = words.pop(0) if words and words[0] != "--" else "login"
     command = commands.get(name)
     if command is None:
-        # What is long may be a token that somebody meant to inspect, and is not repeated.
-        shown = repr(name) if len(name) <= 20 else "like that"
-        raise UsageError(f"there is no command {shown}", _nearest(name, list(commands)) or "see authgate.pyz --help")
+        # A long word may be a token that was meant for inspect; it is not repeated.
+        shown = repr(name) if len(name) <= 20 else "(too long to show)"
+        raise UsageError(f"unknown command {shown}", _nearest(name, list(commands)) or "see authgate.pyz --help")
     general = {option.name for option in options}
     own = {option.name for option in command.options}
     for flag in flags:
         if flag not in general | own:
             owners = [other.name for other in commands.values() if flag in {option.name for option in other.options}]
-            raise UsageError(f"--{flag} cannot be used with {name!r}", f"it belongs to {' and '.join(owners)}")
+            raise UsageError(f"--{flag} is not an option of {name!r}", f"it is an option of {' and '.join(owners)}")
     if words[:1] == ["--"]:
         words.pop(0)
     if words and not command.operands:
-        raise UsageError(f"{name!r} takes no arguments ({len(words)} given)", f"see authgate.pyz {name} --help")
+        raise UsageError(f"{name!r} takes no arguments, but {len(words)} were given", f"see authgate.pyz {name} --help")
     return Arguments(name, flags, tuple(words))
 
 
 def _unknown_option(name: str, known: dict[str, Option]) -> UsageError:
     if name == "--client-secret":
         return UsageError(
-            "a client secret is never an option: every process on the machine could read it",
+            "a client secret cannot be given as an option: every process on this machine could read it",
             "set CLIENT_SECRET in the environment or in .env",
         )
     near = _nearest(name, ["--" + option for option in known])
-    return UsageError(f"there is no option {name}", near or "see authgate.pyz --help")
+    return UsageError(f"unknown option {name}", near or "see authgate.pyz --help")
 
 
 def _nearest(word: str, words: list[str]) -> str | None:
-    import difflib
+    import difflib  # loaded only when needed
 
     near = difflib.get_close_matches(word, words, n=1, cutoff=0.7)
     return f"did you mean {near[0]}?" if near else None

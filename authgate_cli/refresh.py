@@ -1,9 +1,9 @@
-"""Replace a token once, however many processes want to.
+"""Refresh a token under a lock, so that each refresh token is used only once.
 
-Everybody who shares a store shares a lock. Under it the store is read again: somebody else may
-have refreshed already, and with rotation a refresh token that is spent twice signs the person out
-everywhere. That the store can be written is checked before the spending. From the spending until
-the answer is on disk, signals wait. A refresh that may have reached the server is not repeated.
+All processes that share a store share its lock. After taking it, the store is read again: another
+process may have refreshed already, and a server that rotates refresh tokens may revoke all of them
+when one is used twice. Before the refresh it is checked that the store can be written; signals are
+delayed until the answer is on disk. A request that may have reached the server is not sent again.
 """
 
 from __future__ import annotations
@@ -29,10 +29,10 @@ _DEAD_TOKEN = ("invalid_grant", "invalid_request", "invalid_token")
 
 @contextmanager
 def locked(context: Context, places: Iterable[Place], required: bool = False) -> Iterator[None]:
-    """Keep everybody who shares these places from refreshing.
+    """Hold the refresh lock of these places.
 
-    Wait as long as metadata, keys and a grant may take another process. The lock is `required` where a
-    refresh token is to be spent; anything else goes on without one. Raise Unreachable or StoreFailed.
+    The wait is long enough for another process to fetch metadata and keys and to refresh. Without
+    `required`, go on when the lock cannot be made. Raise Unreachable or StoreFailed.
     """
     system = context.system
     waiting = Waiting(system.now, system.monotonic, system.sleep)
@@ -44,12 +44,12 @@ def locked(context: Context, places: Iterable[Place], required: bool = False) ->
 
 
 def renew(context: Context, stored: StoredToken | None, min_ttl: float, refused: TokenSet | None = None) -> IssuedToken:
-    """Return a fresh token, obtained here or meanwhile by somebody else.
+    """Return a fresh token: refreshed here, or by another process in the meantime.
 
-    A person's token is refreshed; a machine asks for another one, also with nothing stored. The
-    token that the server has `refused` is replaced even if it looks fresh. Raise SignInNeeded
-    when there is nothing to refresh with, Unreachable, Refused or StoreFailed when it cannot be
-    done now; the stored token is then left as it was.
+    For a client-credentials setup a new token is requested, even if none is stored. `refused` is a
+    token that the server rejected; it is replaced even if it looks fresh. Raise SignInNeeded if there
+    is nothing to refresh with; Unreachable, Refused or StoreFailed if it cannot be done now, which
+    leaves the stored token unchanged.
     """
     with locked(context, [stored.place] if stored else context.store.places, required=not context.settings.is_machine):
         current = context.store.load_from(stored.place) if stored else context.store.load()
@@ -59,26 +59,28 @@ def renew(context: Context, stored: StoredToken | None, min_ttl: float, refused:
         if context.settings.is_machine:
             return machine_token(context)
         if current is None:
-            raise SignInNeeded("the stored token was removed while we waited", _hint(context))
+            raise SignInNeeded("the stored token was removed in the meantime", _hint(context))
         return _refresh(context, current)
 
 
 def machine_token(context: Context) -> IssuedToken:
-    """Return a token for the client itself (RFC 6749 section 4.4); it is stored where that is possible.
+    """Return a token for the client itself (RFC 6749 section 4.4); it is stored if possible.
 
-    A machine needs no writable place, and it never overwrites a person's token. Raise Unreachable
+    A machine needs no writable store, and it never overwrites a person's token. Raise Unreachable
     or Refused.
     """
     settings = context.settings
     if not settings.client_secret:
-        raise UsageError("client credentials need a secret", "set CLIENT_SECRET in the environment or in .env")
+        raise UsageError(
+            "the client-credentials flow needs a client secret", "set CLIENT_SECRET in the environment or in .env"
+        )
     fields = {"grant_type": "client_credentials", "scope": settings.scope or None}
     with context.system.uninterrupted():
         token = context.server.grant(fields, "signing in failed")._replace(grant_type="client_credentials")
         try:
             stored = context.store.load()
             if stored and stored.token.is_personal:
-                raise StoreFailed("a person's token is stored for this client; --account keeps a machine's beside it")
+                raise StoreFailed("a person's token is stored for this client; use --account to store both")
             return IssuedToken(token, "client-credentials", context.store.save_new(token))
         except StoreFailed as error:
             context.terminal.explain(f"the token is not stored: {error.message}")
@@ -86,19 +88,19 @@ def machine_token(context: Context) -> IssuedToken:
 
 
 def _refresh(context: Context, current: StoredToken) -> IssuedToken:
-    """Refresh a person's token, the lock being held."""
+    """Refresh a user's token; the caller holds the lock."""
     token, place = current
     if token.refresh_token is None:
         raise SignInNeeded("the token cannot be refreshed: it came without a refresh token", _hint(context))
-    context.server.metadata  # noqa: B018  a server that is away is found out before anything is spent
+    context.server.metadata  # noqa: B018  find out before the refresh token is used if the server is down
     if token.id_token:
-        context.server.keys.load()  # a new ID token is likely to come
+        context.server.keys.load()  # the answer probably has a new ID token
     place.check_writable()
     try:
         return _spend(context, token, place)
     except Refused as error:
         if error.code not in _DEAD_TOKEN:
-            error.hint = error.hint or f"{context.settings.login_command} --force signs in again"
+            error.hint = error.hint or f"run {context.settings.login_command} --force to sign in again"
             raise
         again = context.store.load_from(place)
         left = again.token.seconds_left(context.system.now()) if again else 0.0
@@ -108,11 +110,11 @@ def _refresh(context: Context, current: StoredToken) -> IssuedToken:
 
 
 def _hint(context: Context) -> str:
-    return f"sign in again with {context.settings.login_command}"
+    return f"run {context.settings.login_command} to sign in again"
 
 
 def _may_use(context: Context, token: TokenSet, min_ttl: float) -> bool:
-    """Tell whether a token that somebody else has stored meanwhile will do."""
+    """Tell whether a token that another process has stored in the meantime can be used."""
     settings = context.settings
     if settings.is_machine and (token.is_personal or settings.missing_scope(token)):
         return False

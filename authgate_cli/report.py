@@ -1,4 +1,4 @@
-"""Write the report: what is known of a token, for people and as JSON."""
+"""Write the report: what is known about a token, as text and as JSON."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from .settings import Settings
     from .tokens import TokenSet
 
-# Claims that hold a secret, by the end of their name, and a JWT wherever it stands.
+# Claims whose name ends like this hold a secret; a JWT is one in any claim.
 _SECRET_NAME = re.compile(r"(token|secret|password|assertion|jwt)s?$", re.IGNORECASE)
 _JWT = re.compile(r"eyJ[\w-]+\.[\w-]+\.[\w.-]*")
 
@@ -34,7 +34,7 @@ _TOKENINFO = (
 
 
 def as_text(checked: Checked, now: float, show_tokens: bool) -> str:
-    """Return the report of the contract, line by line."""
+    """Return the report as text, in the lines that the README documents."""
     token = checked.issued.token
     shown = _unmasked if show_tokens else mask
     lines = [
@@ -52,7 +52,7 @@ def as_text(checked: Checked, now: float, show_tokens: bool) -> str:
 
 
 def as_json(checked: Checked, settings: Settings, now: float, show_tokens: bool) -> str:
-    """Return the report as one JSON document; its text is ASCII, everything else escaped."""
+    """Return the report as one JSON document; it is ASCII, other characters are escaped."""
     return document(
         {
             "user": claims(checked.userinfo.claims, show_tokens, checked.issued.token),
@@ -67,7 +67,7 @@ def as_json(checked: Checked, settings: Settings, now: float, show_tokens: bool)
 
 
 def token_fields(token: TokenSet, now: float, show_tokens: bool) -> dict[str, Any]:
-    """Return a token as a JSON object's fields."""
+    """Return the fields of a token for JSON."""
     shown = _unmasked if show_tokens else mask
     never = token.expires_at is None
     return {
@@ -82,9 +82,9 @@ def token_fields(token: TokenSet, now: float, show_tokens: bool) -> dict[str, An
 
 
 def claims(said: Json | None, show_tokens: bool, token: TokenSet | None = None) -> Json | None:
-    """Return claims as they may be shown: a distributed one, say, has an access token (OpenID Connect Core 5.6.2).
+    """Return claims with their secrets masked, and also the secrets of `token` if the server repeats them.
 
-    The server may also repeat a secret of `token`.
+    A distributed claim, for example, has an access token (OpenID Connect Core 5.6.2).
     """
     if show_tokens or said is None:
         return said
@@ -93,7 +93,7 @@ def claims(said: Json | None, show_tokens: bool, token: TokenSet | None = None) 
 
 
 def _masked(name: str, value: Any, own: list[str]) -> Any:
-    """Mask the secrets in the value of a claim; what is inside of it has its name, or one of its own."""
+    """Mask the secrets in a claim; a nested value is masked if its own name or an outer name is secret."""
     if isinstance(value, dict):
         return {
             inner: _masked(name if _SECRET_NAME.search(name) else inner, each, own) for inner, each in value.items()
@@ -108,7 +108,7 @@ def _masked(name: str, value: Any, own: list[str]) -> Any:
 
 
 def document(fields: dict[str, Any]) -> str:
-    """Return one JSON document as it goes to stdout."""
+    """Return one JSON document for stdout."""
     return json.dumps(fields, indent=2) + "\n"
 
 
@@ -120,13 +120,13 @@ def _user(userinfo: Claims, token: TokenSet, shown_token: str, show_tokens: bool
 
 
 def person(said: Json) -> str:
-    """Return what to call somebody: name and e-mail address, or the best there is."""
+    """Return a user's name and e-mail address, or the best name there is."""
     name, email = name_of(said), _name(said.get("email"))
     return f"{name} ({email})" if email and email != name else name
 
 
 def name_of(said: Json) -> str:
-    """Return somebody's name, or the best there is."""
+    """Return a user's name, or the best substitute among the claims."""
     names = [_name(said.get(key)) for key in ("name", "preferred_username", "nickname", "email")]
     return next(filter(None, names), "") or clean(said["sub"], NAME)
 

@@ -1,7 +1,7 @@
-"""The life of a token: stored, refreshed, obtained by signing in, checked at the server.
+"""Get a token and check it: stored, refreshed or from a new sign-in.
 
-A stored token belongs to one issuer and is sent to no other. The access token that a person or a
-script gets has either been accepted by the server, or the report says that it has not been checked.
+A stored token is sent only to its own issuer. A returned token has been accepted by the server, or the
+report says that it was not checked. At an AuthGate a new sign-in revokes the tokens that it replaces.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from .errors import (
     UsageError,
 )
 from .oauth.jwt import claimed_expiry, claimed_issuer, claimed_scope, claimed_subject
-from .text import clean
+from .text import ISSUER, clean
 from .tokens import EARLY, STILL_USABLE, IssuedToken, TokenSet, is_number, with_openid
 from .urls import same_issuer
 from .values import TYPE_CHECKING, Value
@@ -31,8 +31,7 @@ if TYPE_CHECKING:
 class Checked(Value):
     """A token, and what the server says about it.
 
-    Nothing may be proven, neither that it is good nor that it is not: at many servers UserInfo
-    knows no machines.
+    It may be neither accepted nor refused: many servers have no UserInfo for a machine's token.
     """
 
     issued: IssuedToken
@@ -42,12 +41,12 @@ class Checked(Value):
 
     @property
     def is_proven(self) -> bool:
-        """Tell whether the server has shown that it takes the token for good."""
+        """Tell whether the server has shown that it accepts the token."""
         return self.userinfo.accepted or self.tokeninfo.accepted
 
 
 def log_in(context: Context, force: bool = False) -> Checked:
-    """Return a checked token: the stored one, refreshed if need be, or one of a new sign-in."""
+    """Return a checked token: the stored one, refreshed if need be, or one from a new sign-in."""
     issued = None if force else _token_at_hand(context)
     if issued is not None:
         try:
@@ -63,19 +62,19 @@ def log_in(context: Context, force: bool = False) -> Checked:
         return check(context, issued)
     except TokenRefused as error:
         raise _refused_at_once(context, issued) from error
-    except _Mismatch:
+    except _OtherUser:
         context.store.forget()
         raise
 
 
 def usable_token(context: Context, min_ttl: float = EARLY, signs_in: bool = False) -> IssuedToken | None:
-    """Return a token without asking anybody to sign in, or None when a sign-in has to bring one.
+    """Return a token without asking anybody to sign in, or None if a sign-in is needed.
 
-    It has `min_ttl` seconds left, or half of its life if that is less; it is refreshed for that,
-    and a machine asks for another one. A token that cannot be replaced now still serves for its
-    last seconds, with a warning. One for less than the scope asked for is used with a warning,
-    unless the caller `signs_in`; a machine asks for another one here too. Raise SignInNeeded,
-    Unreachable, Refused or StoreFailed when it does not.
+    It is refreshed unless it has `min_ttl` seconds left (or half of its lifetime, if that is less); a
+    machine requests a new one instead. If that fails and the token is still valid for STILL_USABLE
+    seconds, it is returned with a warning. If it lacks a scope that the settings ask for, it is
+    returned with a warning, but a machine requests a new one, and a caller that `signs_in` gets
+    SignInNeeded. Raise SignInNeeded, Unreachable, Refused or StoreFailed otherwise.
     """
     if context.settings.access_token:
         return given_token(context)
@@ -84,8 +83,8 @@ def usable_token(context: Context, min_ttl: float = EARLY, signs_in: bool = Fals
     if lacking and not settings.is_machine:
         reason = f"the stored token was obtained without the scope {lacking}"
         if signs_in:
-            raise SignInNeeded(reason, f"sign in again with {settings.login_command}")
-        context.terminal.warn(f"{reason}; {settings.login_command} asks for it")
+            raise SignInNeeded(reason, f"run {settings.login_command} to sign in again")
+        context.terminal.warn(f"{reason}; run {settings.login_command} to request it")
         lacking = ""
     if stored and not lacking and stored.token.is_fresh(now, min_ttl):
         return stored.issued
@@ -99,19 +98,19 @@ def usable_token(context: Context, min_ttl: float = EARLY, signs_in: bool = Fals
         left = stored.token.seconds_left(now) if stored and not lacking else 0.0
         if stored is None or left < STILL_USABLE:
             raise
-        context.terminal.warn(f"{error.message}; using the current token, which is valid for another {left:.0f} s")
+        context.terminal.warn(f"{error.message}; using the current token, which expires in {left:.0f} s")
         return stored.issued
 
 
 def fresh_token(context: Context) -> IssuedToken:
-    """Return a token with --min-ttl left, without asking anybody to sign in. Raise SignInNeeded when there is none."""
+    """Return a token with --min-ttl left, without asking anybody to sign in. Raise SignInNeeded if there is none."""
     min_ttl = _min_ttl(str(context.arguments.flags.get("min-ttl", EARLY)))
     if not context.settings.access_token:
         context.require("AUTHGATE_URL", "CLIENT_ID")
     issued = usable_token(context, min_ttl)
     if issued is None:
         raise SignInNeeded(
-            f"not signed in to {context.settings.server_and_account}", f"sign in with {context.settings.login_command}"
+            f"not signed in to {context.settings.server_and_account}", f"run {context.settings.login_command}"
         )
     if issued.source == "environment" and issued.token.seconds_left(context.system.now()) <= 0:
         raise SignInNeeded("the token in AUTHGATE_TOKEN has expired", "set AUTHGATE_TOKEN to a new one, or unset it")
@@ -120,12 +119,12 @@ def fresh_token(context: Context) -> IssuedToken:
 
 def _min_ttl(text: str) -> float:
     if not is_number(text) or len(text) >= 10:
-        raise UsageError("--min-ttl has to be a whole number of seconds", "for example --min-ttl 300")
+        raise UsageError("--min-ttl must be a whole number of seconds", "for example --min-ttl 300")
     return float(text)
 
 
 def given_token(context: Context) -> IssuedToken:
-    """Return the access token of AUTHGATE_TOKEN. A JWT says itself when it expires."""
+    """Return the access token of AUTHGATE_TOKEN; its expiry is read from it if it is a JWT."""
     token = str(context.settings.access_token)
     return IssuedToken(TokenSet(token, expires_at=claimed_expiry(token), scope=claimed_scope(token)), "environment")
 
@@ -140,14 +139,14 @@ def stored_token(context: Context) -> StoredToken | None:
 
 def check(context: Context, issued: IssuedToken) -> Checked:
     """Ask the server about a token. Raise TokenRefused, Unreachable or Refused."""
-    from .oauth.endpoints import Claims, token_refused  # a stored token is printed without what these load
+    from .oauth.endpoints import Claims, token_refused  # printing a stored token does not need these
     from .system.threads import Background
 
     require_own_issuer(context, issued)
     server, token = context.server, issued.token.access_token
     subject = claimed_subject(issued.token.id_token)
-    server.metadata  # noqa: B018  once, before two threads want it
-    asking = Background(lambda: server.tokeninfo(token))  # both at once: a network may be slow
+    server.metadata  # noqa: B018  once, before two threads use it
+    asking = Background(lambda: server.tokeninfo(token))  # both at once, because a network may be slow
     try:
         userinfo = server.userinfo(token)
         tokeninfo: Claims = asking.result()
@@ -160,7 +159,7 @@ def check(context: Context, issued: IssuedToken) -> Checked:
         raise token_refused(tokeninfo.reason, tokeninfo.reason)
     if userinfo.subject and subject not in (None, userinfo.subject):
         operator = "report this to the operator of the server"
-        raise _Mismatch("UserInfo is about somebody else than the ID token (sub)", operator)
+        raise _OtherUser("UserInfo and the ID token are about different users (sub)", operator)
     checked = Checked(issued, userinfo, tokeninfo, _is_machine(context, issued, tokeninfo))
     if checked.is_machine and not checked.is_proven:
         return checked._replace(userinfo=userinfo._replace(reason=f"{userinfo.reason}; not checked"))
@@ -174,10 +173,10 @@ def check(context: Context, issued: IssuedToken) -> Checked:
 
 
 def _without_user(context: Context, issued: IssuedToken, refusal: TokenRefused | NoSubject, tokeninfo: Claims) -> str:
-    """Return why UserInfo names nobody. Raise its refusal where that shows that the token is not good.
+    """Return why UserInfo names nobody. Raise its refusal if that shows that the token is not valid.
 
-    Neither proves anything about a machine's token; nor does a 403 about a token that the server
-    has just issued, or that TokenInfo knows.
+    It shows nothing about a machine's token; nor does a 403 for a token that the server has just
+    issued, or that TokenInfo accepts.
     """
     if _is_machine(context, issued, tokeninfo):
         return f"a machine's token has no user: {refusal.code}"
@@ -198,29 +197,29 @@ def _is_machine(context: Context, issued: IssuedToken, tokeninfo: Claims) -> boo
 
 
 def _openid_hint(context: Context, issued: IssuedToken) -> str | None:
-    """Return how to ask for the scope openid; None where the token was obtained with it, or is not ours to obtain."""
+    """Return how to ask for the scope openid; None if the token has it or was not obtained here."""
     token = issued.token
     had = (token.requested_scope or token.scope or context.settings.scope).split()
     if "openid" in had or issued.source == "environment" or context.settings.is_machine:
         return None
-    return f"its UserInfo may want the scope openid: {with_openid(context.settings.scope)}"
+    return f"its UserInfo may require the scope openid; try {with_openid(context.settings.scope)}"
 
 
 def _token_at_hand(context: Context) -> IssuedToken | None:
-    """Return a token that needs no sign-in; None, having said why, when a sign-in has to bring one."""
+    """Return a token that needs no sign-in, or say why a sign-in is needed and return None."""
     try:
         return usable_token(context, signs_in=True)
     except SignInNeeded as error:
         context.terminal.tell(f"{error.sentence}.")
     except StoreFailed as error:
-        # A new sign-in moves a corrupt file aside, and a machine needs no place for its token.
+        # A new sign-in moves a corrupt file aside, and a machine needs no store.
         if context.settings.no_input or not (isinstance(error, StoreCorrupt) or context.settings.is_machine):
             raise
     return None
 
 
 def _check_or_refresh(context: Context, issued: IssuedToken) -> Checked:
-    """Ask the server about a token that was there; a stored one that it refuses is replaced once."""
+    """Ask the server about a token; a stored one that it refuses is refreshed once."""
     try:
         return check(context, issued)
     except TokenRefused:
@@ -235,13 +234,13 @@ def _check_or_refresh(context: Context, issued: IssuedToken) -> Checked:
 
 
 def _sign_in(context: Context) -> IssuedToken:
-    """Sign in anew. At an AuthGate, revoke a person's tokens that the new ones have replaced."""
-    from .sign_in import sign_in  # a stored token does without the flows
+    """Sign in again. At an AuthGate, revoke a person's tokens that the new ones have replaced."""
+    from .sign_in import sign_in  # a stored token does not need the flows
 
     try:
         before = [] if context.settings.is_machine else context.store.load_all()
     except StoreCorrupt:
-        before = []  # nothing can be read there
+        before = []  # it cannot be read
     issued = sign_in(context)
     metadata = context.server.metadata
     if issued.save_error or not (metadata.is_authgate and metadata.revocation_endpoint):
@@ -254,7 +253,7 @@ def _sign_in(context: Context) -> IssuedToken:
 
 
 def _revoke_replaced(context: Context, old: TokenSet, new: TokenSet) -> None:
-    """Revoke the tokens of a replaced entry; that this failed is worth a word, and no more."""
+    """Revoke the tokens of a replaced entry; a failure is only reported with --verbose."""
     try:
         for kind in ("refresh_token", "access_token"):
             secret = getattr(old, kind)
@@ -279,10 +278,10 @@ def require_own_issuer(context: Context, issued: IssuedToken) -> None:
         context.settings.require_trusted_issuer("AUTHGATE_TOKEN")
     elif not same_issuer(owner, context.settings.issuer):
         raise UsageError(
-            f"AUTHGATE_TOKEN was issued by {clean(owner, 100)} and is not sent to {context.settings.issuer}",
+            f"AUTHGATE_TOKEN was issued by {clean(owner, ISSUER)}, so it is not sent to {context.settings.issuer}",
             "check AUTHGATE_URL, also in the .env of this directory",
         )
 
 
-class _Mismatch(Refused):
-    """Two answers are about two people; a token just obtained is not kept."""
+class _OtherUser(Refused):
+    """UserInfo and the ID token are about two users; a token just obtained is deleted."""

@@ -1,10 +1,10 @@
-"""Settle the settings: a flag beats the environment, which beats `.env`, which beats the default.
+"""Merge and check the settings: flag, then environment, then settings file, then default.
 
-An empty value counts as not set: CI systems hand on secrets that do not exist as "". White space
+An empty value counts as not set: CI systems pass secrets that do not exist as "". White space
 around a value of the environment or a file is cut off.
 
-Flags, the environment and a file named with `--env-file` are the user's own word. A `.env` that is
-found in the current directory may be somebody else's: it may set FOUND_MAY_SET only, and no secret
+Flags, the environment and a file named with `--env-file` come from the user. A `.env` that is found
+in the current directory may come from somebody else: it may set FOUND_MAY_SET only, and no secret
 that the user exported is sent to a server that only this file, or only a stored identity, names.
 """
 
@@ -29,16 +29,16 @@ if TYPE_CHECKING:
     T = TypeVar("T")
 
 LONGEST_ACCOUNT = 100  # characters
-# What a `.env` that nobody named may set: where to sign in and as which client, and nothing that
-# reaches further. A new setting is not among them unless it is added here.
+# What a `.env` that is found may set: where to sign in and as which client, and nothing else. A new
+# setting must be added here to be allowed.
 FOUND_MAY_SET = frozenset(
     ("AUTHGATE_URL", "CLIENT_ID", "CLIENT_SECRET", "AUTHGATE_SCOPE", "AUTHGATE_FLOW")
     + ("AUTHGATE_REDIRECT_URI", "AUTHGATE_TIMEOUT", "AUTHGATE_NO_INPUT")
 )
-# The sources that the user has not named in so many words; the others are trusted.
+# The sources that the user has not named; the others are trusted.
 FOUND, STORED = ".env", "the stored identity"
 
-# What our requests set themselves, so that --param may not (`prompt` only with offline_access).
+# Parameters that our requests set; --param may not set them (`prompt` only with offline_access).
 OWN_PARAMETERS = frozenset(
     ("response_type", "client_id", "redirect_uri", "scope", "state", "nonce", "code_challenge")
     + ("code_challenge_method", "client_secret", "grant_type", "code", "code_verifier", "device_code", "refresh_token")
@@ -48,7 +48,7 @@ _YES, _NO = ("1", "true", "yes", "on", "y"), ("0", "false", "no", "off", "n")
 
 
 class Settings(Value):
-    """The settings of one run. `sources` tells where each came from; the repr shows no secret."""
+    """The settings of one run. `sources` says where each came from; the repr shows no secret."""
 
     issuer: str = ""
     client_id: str = ""
@@ -64,14 +64,14 @@ class Settings(Value):
     account: str = ""
     params: dict[str, str] = {}
     sources: dict[str, str] = {}
-    warnings: tuple[str, ...] = ()  # what of the settings file is ignored, and why
+    warnings: tuple[str, ...] = ()  # which lines of the settings file are ignored, and why
 
     def __repr__(self) -> str:
         return f"Settings(issuer={self.issuer!r}, client_id={self.client_id!r}, flow={self.flow!r})"
 
     @property
     def is_machine(self) -> bool:
-        """Tell whether a client signs itself in, and no person."""
+        """Tell whether the client signs in for itself, without a person."""
         return self.flow == "client-credentials"
 
     @property
@@ -91,9 +91,9 @@ class Settings(Value):
         return self.sources.get("AUTHGATE_URL") not in (FOUND, STORED)
 
     def missing_scope(self, token: TokenSet) -> str:
-        """Return what `--scope` or AUTHGATE_SCOPE asks for and this token was not obtained for; "" for nothing.
+        """Return what `--scope` or AUTHGATE_SCOPE asks for and this token was not obtained for; "" if nothing.
 
-        Where nobody recorded anything, nothing is known to be missing.
+        If no scope was recorded, nothing counts as missing.
         """
         had = token.scope if token.requested_scope is None else token.requested_scope
         if had is None or "AUTHGATE_SCOPE" not in self.sources:
@@ -101,7 +101,7 @@ class Settings(Value):
         return " ".join(scope for scope in self.scope.split() if scope not in had.split())
 
     def require_trusted_issuer(self, variable: str) -> None:
-        """Raise UsageError when this secret, exported by the user, would go to a server that the user has not named."""
+        """Raise UsageError if this secret, exported by the user, would go to a server that the user has not named."""
         if self.issuer_is_trusted or self.sources.get(variable, FOUND) == FOUND:
             return
         fits_there = self.sources["AUTHGATE_URL"] == FOUND and variable in FOUND_MAY_SET
@@ -111,7 +111,7 @@ class Settings(Value):
         )
 
     def require(self, *names: str) -> None:
-        """Raise UsageError unless the settings of these variables are there."""
+        """Raise UsageError unless these variables are set."""
         missing = self.missing(*names)
         if missing:
             examples = {"AUTHGATE_URL": "https://auth.example.com", "CLIENT_ID": "your-client-id"}
@@ -137,7 +137,7 @@ def resolve(
     found; `warnings` are those that reading it gave. `params` are the values of `--param`.
     """
     sources: dict[str, str] = {}
-    named: dict[str, str] = {}  # what the person wrote, for errors: the flag, or the variable and its file
+    named: dict[str, str] = {}  # for errors: the flag, or the variable and its file
     file = f"--env-file {flags['env-file']}" if flags.get("env-file") else FOUND
 
     def pick(name: str, variable: str, default: str = "") -> str:
@@ -156,7 +156,7 @@ def resolve(
     value.update((variable, pick("", variable)) for variable in SECRET_VARIABLES)
     for option in SETTINGS:
         if option.choices and value[option.variable] not in option.choices:
-            raise UsageError(f"{named[option.variable]} has to be one of {', '.join(option.choices)}")
+            raise UsageError(f"{named[option.variable]} must be one of {', '.join(option.choices)}")
 
     def check(judge: Callable[[str, str], T], variable: str) -> T:
         return judge(value[variable], named.get(variable, variable))
@@ -181,7 +181,7 @@ def resolve(
 
 
 def not_set(names: list[str]) -> str:
-    """Say that these variables are not set."""
+    """Return the message that these variables are not set."""
     return f"{listing(names)} {'is' if len(names) == 1 else 'are'} not set"
 
 
@@ -207,8 +207,8 @@ def _issuer(url: str, name: str) -> str:
         raise UsageError(f"{name} is not a server URL: it has a query or a fragment", example)
     if not parts.is_safe:
         raise UsageError(
-            f"{name} is plain http, so that tokens would be sent unencrypted",
-            f"use https://{parts.netloc}{parts.path}; plain http is allowed for this machine only",
+            f"{name} is plain http, which would send tokens unencrypted over the network",
+            f"use https://{parts.netloc}{parts.path}; plain http is allowed only for this machine",
         )
     return url
 
@@ -217,7 +217,7 @@ def _redirect_uri(uri: str, name: str) -> str:
     example = "for example http://127.0.0.1:8088/callback"
     parts = _split(uri, f"{name} is not a callback URL", example)
     if parts.scheme != "http" or not parts.is_loopback or parts.fragment:
-        raise UsageError(f"{name} has to be an http:// URL on this machine (RFC 8252)", example)
+        raise UsageError(f"{name} must be an http:// URL on this machine (RFC 8252)", example)
     return uri
 
 
@@ -227,27 +227,29 @@ def _redirect_uris(value: str, name: str) -> tuple[str, ...]:
 
 def _plain(value: str, name: str) -> str:
     if not value.isprintable() or value != value.strip():
-        raise UsageError(f"{name} has spaces around it or characters that cannot be typed", "was a line break copied?")
+        raise UsageError(
+            f"{name} has leading or trailing spaces or unprintable characters", "was a line break copied with it?"
+        )
     return value
 
 
 def _account(value: str, name: str) -> str:
     if not value.isprintable() or "#" in value or "://" in value or len(value) > LONGEST_ACCOUNT:
         raise UsageError(
-            f"{name} has to be a name of at most {LONGEST_ACCOUNT} characters, without # and ://", "for example work"
+            f"{name} must be a name of at most {LONGEST_ACCOUNT} characters, without # and ://", "for example work"
         )
     return value
 
 
 def _access_token(value: str, name: str) -> str | None:
     if value and not is_token(value):
-        raise UsageError(f"{name} has characters that a token cannot have", "was a line break or a space copied?")
+        raise UsageError(f"{name} has characters that are not allowed in a token", "was a line break or space copied?")
     return value or None
 
 
 def _scope(value: str, name: str) -> str:
     if not value.isascii() or not value.isprintable() or '"' in value or "\\" in value:  # RFC 6749 section 3.3
-        raise UsageError(f"{name} has characters that a scope cannot have", "for example 'openid profile email'")
+        raise UsageError(f"{name} has characters that are not allowed in a scope", "for example 'openid profile email'")
     return " ".join(value.split())
 
 
@@ -257,7 +259,7 @@ def _timeout(value: str, name: str) -> float:
     except ValueError:
         seconds = 0.0
     if not 0 < seconds <= 3600:
-        raise UsageError(f"{name} has to be a number of seconds above 0, and 3600 at most", "for example 30")
+        raise UsageError(f"{name} must be a number of seconds above 0 and not above 3600", "for example 30")
     return seconds
 
 
@@ -265,19 +267,19 @@ def _truth(value: str, name: str) -> bool:
     if value.lower() in _YES:
         return True
     if value and value.lower() not in _NO:
-        raise UsageError(f"{name} has to be 1 or 0")
+        raise UsageError(f"{name} must be 1 or 0")
     return False
 
 
 def _params(words: Iterable[str], consents: bool) -> dict[str, str]:
-    """Read NAME=VALUE words. With `consents` the request asks for consent by `prompt` already."""
+    """Read NAME=VALUE words. With `consents` the request sets `prompt` itself."""
     params: dict[str, str] = {}
     for word in words:
         name, equals, value = word.partition("=")
         if not name or not equals:
-            raise UsageError("--param has to be NAME=VALUE", "for example --param login_hint=jane@example.com")
+            raise UsageError("--param must be NAME=VALUE", "for example --param login_hint=jane@example.com")
         if not word.isprintable():
-            raise UsageError("--param has characters that cannot be sent", "was a line break copied?")
+            raise UsageError("--param has characters that cannot be sent", "was a line break copied with it?")
         if name in OWN_PARAMETERS or (name == "prompt" and consents):
             raise UsageError(f"--param {name} is set by authgate itself", "leave it out, or see authgate.pyz --help")
         if name in params:
@@ -287,7 +289,7 @@ def _params(words: Iterable[str], consents: bool) -> dict[str, str]:
 
 
 def expand_home(value: str, environ: Mapping[str, str]) -> str:
-    """Expand `~`; "" when there is no home to expand it to. A relative path is taken from here."""
+    """Expand a leading ~ or ~user; return "" if there is no home directory. Other paths stay as they are."""
     home = environ.get("USERPROFILE" if os.name == "nt" else "HOME")
     if value[:2] in ("~", "~/", "~" + os.sep) and home:
         return os.path.join(home, value[2:])

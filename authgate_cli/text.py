@@ -7,19 +7,19 @@ from .values import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-# The most that is shown of what a server or a token says, in columns of a terminal.
+# The longest text of each kind that is shown from a server or a token, in columns of a terminal.
 WORD = 60  # an error code, an algorithm, a code to type
 NAME = 100  # a person, a client, a key
 ISSUER = 200
 SENTENCE = 600  # why something was refused
 VALUE = 500  # a claim
 SCOPES = 5000
-ADDRESS = 2000  # one to visit or to ask; a longer one is refused, not cut
+ADDRESS = 2000  # a URL to visit or to request; a longer one is refused, not cut
 MARKS = 4  # combining marks on one character; no script needs more
 
 # C0 and C1 controls, soft hyphen, bidi marks and overrides, zero-width and other invisible
-# formatting, blanks that count as letters, tags, lone surrogates: nothing that a server sends may
-# move the cursor or forge a line.
+# formatting, blanks that count as letters, tags, lone surrogates: text from a server
+# must not move the cursor or forge a line.
 _INVISIBLE = (
     "[\x00-\x1f\x7f-\x9f\xad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u2028-\u202e"
     "\u2060-\u206f\u2800\u3164\ufe00-\ufe0f\ufeff\uffa0\ufff0-\uffff\ud800-\udfff\U0001bca0-\U0001bca3"
@@ -28,7 +28,7 @@ _INVISIBLE = (
 
 
 def clean(text: object, limit: int = VALUE) -> str:
-    """Return `text` as one visible line of at most `limit` columns; runs of spaces and combining marks are folded."""
+    """Return untrusted `text` as one line of at most `limit` columns, without invisible characters."""
     line = " ".join(str(text).split())
     if not _is_plain(line):
         line = _fold_marks(" ".join(_replaced(_INVISIBLE, "", line).split()))
@@ -58,12 +58,12 @@ def columns(line: str) -> int:
 
 
 def escape(text: str) -> str:
-    """Return `text` with escapes for what cannot be seen: for words and file names of the person's own."""
+    r"""Return the user's own `text` with invisible characters as escapes, such as \x1b."""
     return _replaced(_INVISIBLE, lambda match: ascii(match[0])[1:-1], text)
 
 
 def listing(words: list[str]) -> str:
-    """Join words as a sentence does: a; a and b; a, b and c."""
+    """Join words as in a sentence: a; a and b; a, b and c."""
     return " and ".join([", ".join(words[:-1]), words[-1]] if len(words) > 1 else words)
 
 
@@ -72,8 +72,8 @@ def _is_plain(text: str) -> bool:
 
 
 def _fold_marks(line: str) -> str:
-    """Leave no more than MARKS combining marks in a row: a pile of them covers the lines above."""
-    from unicodedata import category
+    """Leave no more than MARKS combining marks in a row: a longer row would cover the lines above."""
+    from unicodedata import category  # loaded only when needed
 
     kept, marks = [], 0
     for character in line:
@@ -86,6 +86,6 @@ def _fold_marks(line: str) -> str:
 def _replaced(pattern: str, replacement: str | Callable[..., str], text: str) -> str:
     if _is_plain(text):
         return text
-    import re  # most text does without, and a stored `token` has no time for it
+    import re  # importing `re` is slow, and most text does not need it
 
     return re.sub(pattern, replacement, text)

@@ -1,4 +1,8 @@
-"""Hold a token and reckon its time. Times are seconds since 1970, UTC; None means unknown."""
+"""Token values, and the arithmetic of their lifetimes.
+
+Times are seconds since 1970, UTC. An `expires_at` of None means that the server named no expiry; the
+token then counts as one that never expires.
+"""
 
 from __future__ import annotations
 
@@ -13,13 +17,13 @@ if TYPE_CHECKING:
 LATEST = 253402300799
 # A token this close to its end is refreshed early (seconds).
 EARLY = 60
-# A token with this many seconds left still serves when it cannot be refreshed now.
+# A token with this many seconds left is still used if it cannot be refreshed now.
 STILL_USABLE = 10
 _B64 = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~+/")
 
 
 class TokenSet(Value):
-    """A token with all that is known of it; its repr shows no secret."""
+    """A token with everything known about it; its repr shows no secret."""
 
     access_token: str
     token_type: str = "Bearer"
@@ -30,8 +34,8 @@ class TokenSet(Value):
     issuer: str | None = None
     client_id: str | None = None
     lifetime: float | None = None  # seconds from its issue to its end
-    requested_scope: str | None = None  # what was asked for, as servers rename and drop scopes
-    grant_type: str | None = None  # client_credentials for a machine's
+    requested_scope: str | None = None  # what was requested; servers rename and drop scopes
+    grant_type: str | None = None  # client_credentials for a machine's token
 
     def __repr__(self) -> str:
         return f"TokenSet(access_token={mask(self.access_token)}, expires_at={self.expires_at})"
@@ -46,14 +50,14 @@ class TokenSet(Value):
 
     @property
     def is_personal(self) -> bool:
-        """Tell whether a person signed in for it: a machine gets neither refresh nor ID token."""
+        """Tell whether a person signed in for this token: only then does it have a refresh or ID token."""
         return bool(self.refresh_token or self.id_token)
 
 
 class IssuedToken(Value):
     """A token, where it came from and where it is stored (None: nowhere).
 
-    `source` is a word of the contract: stored, refreshed, browser, device, client-credentials or environment.
+    `source` is one of the words in the README: stored, refreshed, browser, device, client-credentials or environment.
     `save_error` is why a new token could not be stored.
     """
 
@@ -81,12 +85,12 @@ def is_secret(value: object) -> TypeGuard[str]:
 
 
 def with_openid(scope: str) -> str:
-    """Return the flag that asks for these scopes and for openid, without which some servers show nobody."""
+    """Return the flag that requests these scopes and openid, which some servers require for UserInfo."""
     return f"--scope '{' '.join(['openid', *scope.split()])}'"
 
 
 def expiry(expires_in: object, now: float) -> float | None:
-    """Turn a server's `expires_in` into a time; None (never) for what is not a usable number."""
+    """Turn a server's `expires_in` into a time; None (never) if it is not a usable number."""
     if isinstance(expires_in, bool) or not isinstance(expires_in, (int, float)):
         return None
     if not 0 <= expires_in <= LATEST - now:
@@ -111,7 +115,7 @@ def rfc3339(when: float) -> str:
 def parse_rfc3339(text: str) -> float | None:
     """Read an RFC 3339 time, with any fraction and offset; None for anything else.
 
-    By hand: importing `datetime` or `re` takes as long as all the rest of a cached `token`.
+    By hand: importing `datetime` or `re` takes as long as everything else in a `token` from the store.
     """
     digits = text[:4] + text[5:7] + text[8:10] + text[11:13] + text[14:16] + text[17:19]
     marks = text[4:5] + text[7:8] + text[10:11].upper() + text[13:14] + text[16:17]
@@ -127,7 +131,7 @@ def parse_rfc3339(text: str) -> float | None:
 
 
 def is_number(text: str) -> bool:
-    """Tell whether a text is made of the digits 0 to 9, and of one at least."""
+    """Tell whether a text consists of ASCII digits only, and is not empty."""
     return text.isascii() and text.isdecimal()
 
 
@@ -140,7 +144,7 @@ def _fraction(text: str) -> tuple[float, str]:
 
 
 def _offset(zone: str) -> int | None:
-    """Return the seconds that a zone is ahead of UTC; None when it is no zone."""
+    """Return the seconds that a zone is ahead of UTC; None if it is not a zone."""
     if zone in ("Z", "z"):
         return 0
     sign, hours, colon, minutes = zone[:1], zone[1:3], zone[3:4], zone[4:]

@@ -1,17 +1,17 @@
-"""The commands: a table, and one small file each with `run(context) -> exit status`."""
+"""The table of commands. Each has a module here with `run(context)`, which returns the exit status."""
 
 from __future__ import annotations
 
 from ..options import Command, Option
 
-_MIN_TTL = Option("min-ttl", "refresh a token with less than this left", "SECONDS", "", "60")
+_MIN_TTL = Option("min-ttl", "refresh the token if it has less time left than this", "SECONDS", "", "60")
 
 COMMANDS = {
     command.name: command
     for command in (
         Command(
             "login",
-            "get a usable token, signing in if necessary; report (default)",
+            "get a valid token, signing in if necessary, and report (default)",
             options=(Option("force", "sign in even if a token is stored"),),
             examples=("authgate.pyz", "authgate.pyz login --force --flow device"),
         ),
@@ -19,31 +19,32 @@ COMMANDS = {
             "token",
             "print the access token and nothing else, refreshed if necessary",
             options=(
-                Option("format", "how to print it", "FORM", "", "raw", ("raw", "header", "json", "exec-credential")),
+                Option("format", "how to print it", "FORMAT", "", "raw", ("raw", "header", "json", "exec-credential")),
                 _MIN_TTL,
             ),
             examples=(
                 'curl -H "$(authgate.pyz token --format header)" https://api.example.com/',
                 "authgate.pyz token --format exec-credential   # for kubectl",
             ),
-            details="It never starts a sign-in, except with --flow client-credentials; exit 4: one is needed.",
+            details="It never asks you to sign in; exit status 4 means that you have to."
+            " With --flow client-credentials it gets a token itself.",
         ),
         Command(
             "status",
-            "who is signed in, where the token is kept, time left",
+            "show who is signed in, where the token is, and when it expires",
             options=(
-                Option("offline", "do not ask the server; look at the local clock only"),
+                Option("offline", "check only the expiry time; do not ask the server"),
                 Option("all", "list every stored token; the servers are not asked"),
             ),
             examples=("authgate.pyz status --offline && echo valid", "authgate.pyz status --all"),
-            details="Exit 0 only for a token that the server accepts (--offline: that has not expired; --all: always).",
+            details="Exits with 0 only if the server accepts the token (--offline: if not expired; --all: always).",
         ),
         Command(
             "logout",
-            "revoke the tokens at the server and delete them",
-            options=(Option("all", "every stored token, each at the server that issued it"),),
+            "revoke the tokens at the server and delete them here",
+            options=(Option("all", "revoke and delete every stored token, each at its own server"),),
             examples=("authgate.pyz logout", "authgate.pyz logout --all"),
-            details="With --all, left-over files beside the token file are removed as well.",
+            details="With --all, old files next to the token file that may contain tokens are removed as well.",
         ),
         Command(
             "exec",
@@ -51,7 +52,7 @@ COMMANDS = {
             options=(_MIN_TTL,),
             operands="-- CMD [ARG ...]",
             examples=("authgate.pyz exec -- ./deploy.sh --all",),
-            details="The exit status is the command's; 127 when there is no such program, 126 when it cannot be run.",
+            details="The exit status is the command's; 127 if there is no such program, 126 if it cannot be run.",
         ),
         Command(
             "inspect",
@@ -62,7 +63,7 @@ COMMANDS = {
         ),
         Command(
             "doctor",
-            "check everything that signing in needs, with remedies",
+            "check everything that signing in needs, and suggest fixes",
             examples=("authgate.pyz doctor",),
         ),
         Command(
@@ -77,7 +78,7 @@ COMMANDS = {
         ),
         Command(
             "help",
-            "explain a command, as COMMAND --help does",
+            "explain a command, like COMMAND --help",
             operands="[COMMAND]",
             examples=("authgate.pyz help", "authgate.pyz help token"),
         ),

@@ -1,4 +1,4 @@
-"""Print a completion script, written from the same tables as the parser and the help."""
+"""Print a completion script, made from the same tables as the parser and the help."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _ZSH_VALUES = {"file": "_files", "account": "_authgate_accounts"}
 
 
 def run(context: Context) -> int:
-    """Print the script for one shell; for `accounts`, which the scripts ask for, the names in the token file."""
+    """Print the script for one shell; for `accounts`, which the scripts call, the accounts of the token file."""
     if context.arguments.operands == ("accounts",):
         context.terminal.result("".join(f"{name}\n" for name in _accounts(context)))
         return 0
@@ -35,7 +35,7 @@ def run(context: Context) -> int:
 
 
 def _accounts(context: Context) -> list[str]:
-    """Return the accounts of the token file; a keyring might ask the person for a password."""
+    """Return the accounts of the token file; the keyring is not read, as it might ask for a password."""
     files = [place for place in context.store.all_places if place.name == "file"]
     accounts = {entry.account for place in files for entry in place.entries()}
     return sorted(filter(str.isprintable, accounts - {""}))
@@ -56,7 +56,7 @@ def _bash() -> str:
 _authgate() {{
     local current="${{COMP_WORDS[COMP_CWORD]}}" previous="${{COMP_WORDS[COMP_CWORD-1]}}" word command='' words=''
     COMPREPLY=()
-    if [[ "$current" == "=" ]]; then current=''; fi  # bash takes --flow=x for three words
+    if [[ "$current" == "=" ]]; then current=''; fi  # bash splits --flow=x into three words
     if [[ "$previous" == "=" ]]; then previous="${{COMP_WORDS[COMP_CWORD-2]}}"; fi
     case "$previous" in
 {choices}
@@ -104,9 +104,9 @@ _authgate_accounts() {{
 }}
 _authgate() {{
     local program=$words[1]
-    local -a names flags rest  # zsh has a use of its own for `commands` and `options`
+    local -a names flags rest  # `commands` and `options` are special in zsh
     integer dashes=${{words[(i)--]}}
-    if (( dashes < CURRENT )); then  # behind them it is another program's turn
+    if (( dashes < CURRENT )); then  # after them, complete for the other program
         shift $dashes words
         (( CURRENT -= dashes ))
         _normal
@@ -125,7 +125,7 @@ _authgate() {{
     esac
     _arguments -s $flags '1:command:{{_describe command names}}' $rest
 }}
-if [[ "$funcstack[1]" == _authgate ]]; then  # loaded from a file of that name in $fpath, for a first use
+if [[ "$funcstack[1]" == _authgate ]]; then  # called for the first time from a file in $fpath
     _authgate "$@"
 else
     (( $+functions[compdef] )) || {{ autoload -Uz compinit && compinit }}
@@ -203,7 +203,7 @@ def _array(words: Iterable[str]) -> str:
 
 
 def _kind(option: Option) -> str:
-    """Return what a value may be completed with: the names of files, those of accounts, or nothing."""
+    """Return what a value is completed with: file names, accounts, or nothing."""
     return "account" if option.name == "account" else "file" if option.metavar == "FILE" else ""
 
 

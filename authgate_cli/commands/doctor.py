@@ -1,4 +1,8 @@
-"""Check everything that signing in needs, a line each, with a remedy."""
+"""Check everything that signing in needs, one line for each check, and suggest fixes.
+
+The checks are real: they open the callback ports, write a test file beside the token file, start a
+device authorization that nobody completes, and request the authorization page.
+"""
 
 from __future__ import annotations
 
@@ -31,7 +35,7 @@ if TYPE_CHECKING:
 
 
 _ANOTHER_PORT = "stop the program that uses the port, or name another registered callback with --redirect-uri"
-_SKEW = 60  # seconds of difference between the clocks that are worth a warning
+_SKEW = 60  # seconds; a larger difference between the clocks is a warning
 
 
 class Check(Value):
@@ -54,25 +58,27 @@ def ok(name: str, text: str) -> Check:
 
 
 def warning(name: str, text: str, remedy: str = "") -> Check:
-    """Return a check that found something to know about."""
+    """Return a check that found something unusual."""
     return Check(name, "warning", text, remedy)
 
 
 def failed(name: str, text: str, remedy: str, exit_status: int = 1) -> Check:
-    """Return a check that found why signing in cannot work."""
+    """Return a check that found a reason why signing in cannot work."""
     return Check(name, "failed", text, remedy, exit_status)
 
 
 def _bad(name: str, text: str, remedy: str, grave: bool, exit_status: int = 1) -> Check:
-    """Return a failure where nothing else can be tried instead, and a warning elsewhere."""
+    """Return a failure if `grave` (nothing else can be tried), otherwise a warning."""
     return failed(name, text, remedy, exit_status) if grave else warning(name, text, remedy)
 
 
 def python(context: Context) -> Iterator[Check]:
+    """Report the Python version and platform."""
     yield ok("Python", f"{platform.python_version()} on {context.system.environment().platform}")
 
 
 def tls(context: Context) -> Iterator[Check]:
+    """Check that there are CA certificates."""
     count = tls_context(context.environ).cert_store_stats()["x509_ca"] or _certificates_in(context)
     where = next((name for name in ("SSL_CERT_FILE", "SSL_CERT_DIR") if context.environ.get(name)), "the system's own")
     text = f"{ssl.OPENSSL_VERSION}, {count} CA certificates ({where})"
@@ -83,7 +89,7 @@ def tls(context: Context) -> Iterator[Check]:
 
 
 def _certificates_in(context: Context) -> int:
-    """Count the certificates of a directory, which OpenSSL reads only when it needs one."""
+    """Count the certificates of a directory; OpenSSL reads it only when it needs one."""
     directory = context.environ.get("SSL_CERT_DIR") or ssl.get_default_verify_paths().capath
     try:
         return sum(name.endswith(".0") for name in os.listdir(directory)) if directory else 0
@@ -92,27 +98,29 @@ def _certificates_in(context: Context) -> int:
 
 
 def proxy(context: Context) -> Iterator[Check]:
+    """Report the proxy that is used for the server."""
     if context.settings.issuer:
         found = proxy_for(split(context.settings.issuer), context.environ)
         yield ok("proxy", f"{found.host}:{found.port}" if found else "none for this server")
 
 
 def settings(context: Context) -> Iterator[Check]:
+    """Report where each setting comes from, and raise what is wrong with them."""
     sources = context.settings.sources
     for variable in (*(option.variable for option in SETTINGS), *SECRET_VARIABLES):
         if variable in sources:
             source = "the environment" if sources[variable] == "environment" else sources[variable]
             hidden = " (not shown)" if variable in SECRET_VARIABLES else ""
             yield ok("setting", f"{variable} from {source}{hidden}")
-    for told in context.settings.warnings:
-        text, _, remedy = told.partition("; ")
+    for line in context.settings.warnings:
+        text, _, remedy = line.partition("; ")
         yield warning("settings file", text, remedy)
     if context.problem:
         raise context.problem
 
 
 def _settle(context: Context) -> None:
-    """Find out whether the settings are complete, and whether the secrets among them may be sent to their server."""
+    """Set `context.problem` if the settings are incomplete or a secret may not be sent to their server."""
     if context.problem:
         return
     try:
@@ -125,6 +133,7 @@ def _settle(context: Context) -> None:
 
 
 def server(context: Context) -> Iterator[Check]:
+    """Check that the server answers, that the clocks agree, and that the document names the issuer."""
     if not context.settings.issuer:
         return
     answers: list[Response] = []
@@ -146,7 +155,7 @@ def server(context: Context) -> Iterator[Check]:
     if problem:
         yield failed("issuer", problem.message, problem.hint or "", problem.exit_status)
     else:
-        yield ok("issuer", "the discovery document is this server's own")
+        yield ok("issuer", "the discovery document names this issuer")
 
 
 def _clock(context: Context, date: str) -> Iterator[Check]:
@@ -158,15 +167,17 @@ def _clock(context: Context, date: str) -> Iterator[Check]:
         yield ok("clock", f"agrees with the server's within {_SKEW} s")
     else:
         direction = "ahead of" if skew > 0 else "behind"
-        yield warning("clock", f"{abs(skew):.0f} s {direction} the server's", "set the clock")
+        yield warning("clock", f"{abs(skew):.0f} s {direction} the server's", "correct this machine's clock")
 
 
 def flow(context: Context) -> Iterator[Check]:
+    """Report which way of signing in would be chosen, and why."""
     choice = choose(context.settings.flow, context.system.environment(), context.system.find_browser)
     yield ok("sign-in", f"would use {choice.flow}: {choice.reason}")
 
 
 def callback(context: Context) -> Iterator[Check]:
+    """Check that the callback ports can be opened."""
     uris, taken = context.settings.redirect_uris, {}
     for uri in uris:
         try:
@@ -186,8 +197,10 @@ def client(context: Context) -> Iterator[Check]:
         return
     if settings.flow == "client-credentials":
         if not settings.client_secret:
-            raise UsageError("client credentials need a secret", "set CLIENT_SECRET in the environment or in .env")
-        yield ok("client", "has a secret; authgate.pyz token shows whether the server accepts it")
+            raise UsageError(
+                "the client-credentials flow needs a client secret", "set CLIENT_SECRET in the environment or in .env"
+            )
+        yield ok("client", "has a secret; run authgate.pyz token to see whether the server accepts it")
         return
     yield _device_flow(context)
     yield from _browser_flow(context)
@@ -211,23 +224,23 @@ def _browser_flow(context: Context) -> Iterator[Check]:
         yield _bad("browser flow", "the server does not offer it", "use --flow device", grave)
         return
     for uri in settings.redirect_uris:
-        attempt = new_request(settings.client_id, uri, settings.scope, context.system.random_bytes)
-        response = context.system.send(get(attempt.url(endpoint, settings.params)))
+        request = new_request(settings.client_id, uri, settings.scope, context.system.random_bytes)
+        response = context.system.send(get(request.url(endpoint, settings.params)))
         error = _redirected_error(response)
         if error.code or response.status in (400, 401, 403, 404):
             said = error if error.code else f"status {response.status}"
-            remedy = f"register {uri}, byte for byte, for this client at the server, or see --redirect-uri"
+            remedy = f"register exactly {uri} for this client at the server, or see --redirect-uri"
             if error.code == "invalid_scope":
                 remedy = scope_hint(settings.scope)
             elif error.code == "unauthorized_client":
                 remedy = "use --flow device, or have the sign-in by browser enabled for the client"
-            yield _bad("browser flow", f"the server refuses client or redirect URI ({said})", remedy, grave)
+            yield _bad("browser flow", f"the server rejects the client or the callback URL ({said})", remedy, grave)
         else:
-            yield ok("browser flow", f"redirect URI {uri} accepted so far")
+            yield ok("browser flow", f"the server did not reject {uri}; the sign-in itself was not tried")
 
 
 def _redirected_error(response: Response) -> OAuthError:
-    """Return the error that a redirect takes to the callback (RFC 6749 section 4.1.2.1); an empty one for none."""
+    """Return the error that a redirect carries (RFC 6749 section 4.1.2.1), or an empty one."""
     try:
         fields = parse_query(split(response.headers.get("location", "")).query)
     except ValueError:
@@ -236,6 +249,7 @@ def _redirected_error(response: Response) -> OAuthError:
 
 
 def keyring(context: Context) -> Iterator[Check]:
+    """Check that the keyring works, if it is used."""
     if context.settings.store == "file":
         yield ok("keyring", "not used (--store file)")
         return
@@ -250,11 +264,12 @@ def keyring(context: Context) -> Iterator[Check]:
     except StoreFailed as error:
         if context.settings.store == "keyring":
             raise
-        told, missing = f"{error.message}; using the token file", isinstance(error, KeyringUnavailable)
-        yield ok("keyring", told) if missing else warning("keyring", told, error.hint or "")
+        text, missing = f"{error.message}; using the token file", isinstance(error, KeyringUnavailable)
+        yield ok("keyring", text) if missing else warning("keyring", text, error.hint or "")
 
 
 def token_file(context: Context) -> Iterator[Check]:
+    """Check that the token file can be read and written; a loose mode is tightened."""
     path = context.settings.token_file
     if context.settings.access_token:
         yield ok("token file", "not used (AUTHGATE_TOKEN is set)")
@@ -266,22 +281,23 @@ def token_file(context: Context) -> Iterator[Check]:
     place.check_writable()
     place.find()
     if mode is not None and mode & 0o077 and os.name == "posix":
-        now = "is now 0600" if os.lstat(path).st_mode & 0o077 == 0 else "chmod does not change that here"
-        remedy = "if somebody may have read it: authgate.pyz logout, and sign in again"
+        now = "it is now 0600" if os.lstat(path).st_mode & 0o077 == 0 else "chmod cannot change it here"
+        remedy = "if someone else may have read it, run authgate.pyz logout and sign in again"
         yield warning("token file", f"{clean(path)} had mode {mode:04o}; {now}", remedy)
     else:
-        yield ok("token file", f"{clean(path)}, " + ("not there yet" if mode is None else f"mode {mode:04o}"))
+        yield ok("token file", f"{clean(path)}, " + ("does not exist yet" if mode is None else f"mode {mode:04o}"))
 
 
 def stored_token(context: Context) -> Iterator[Check]:
+    """Report whose the stored token is, and whether it can still be used."""
     if context.problem or context.settings.access_token or not context.settings.client_id:
         return
     try:
         stored = session.stored_token(context)
     except StoreFailed:
-        return  # told by the check of the store
+        return  # reported by the check of the store
     if stored is None:
-        yield ok("stored token", f"none; {context.settings.login_command} signs in")
+        yield ok("stored token", f"none; run {context.settings.login_command}")
         return
     token, now, said = stored.token, context.system.now(), report.id_claims(stored.token)
     label, when = report.lifetime(token, now)
@@ -290,10 +306,10 @@ def stored_token(context: Context) -> Iterator[Check]:
     if token.refresh_token or token.seconds_left(now) > 0:
         yield ok("stored token", text)
     else:
-        yield warning("stored token", text, f"sign in with {context.settings.login_command}")
+        yield warning("stored token", text, f"run {context.settings.login_command}")
 
 
-# Each by the name of the check that stands for it when it cannot go on.
+# The name is that of the check that reports an error of the group.
 GROUPS: dict[str, Group] = {
     "Python": python,
     "TLS": tls,
@@ -307,7 +323,7 @@ GROUPS: dict[str, Group] = {
     "token file": token_file,
     "stored token": stored_token,
 }
-_NOT_ASKED = warning("client", "skipped: the server check failed")
+_NOT_ASKED = warning("client", "not checked, because the server check failed")
 
 
 def run(context: Context) -> int:
@@ -315,29 +331,29 @@ def run(context: Context) -> int:
     _settle(context)
     results: list[Check] = []
     for name, group in GROUPS.items():
-        results += [_NOT_ASKED] if name == "client" and not _server_is_well(results) else _tried(context, name, group)
+        results += [_NOT_ASKED] if name == "client" and not _server_works(results) else _tried(context, name, group)
     exit_status = next((one.exit_status for one in results if one.state == "failed"), 0)
     if "json" in context.arguments.flags:
-        told = [{"name": one.name, "state": one.state, "text": one.text, "remedy": one.remedy} for one in results]
-        ok = all(one.state != "failed" for one in results)
-        context.terminal.result(report.document({"ok": ok, "checks": told}), exit_status)
+        checks = [{"name": one.name, "state": one.state, "text": one.text, "remedy": one.remedy} for one in results]
+        passed = all(one.state != "failed" for one in results)
+        context.terminal.result(report.document({"ok": passed, "checks": checks}), exit_status)
     else:
         context.terminal.result("".join(_line(one) for one in results), exit_status)
     return exit_status
 
 
 def _tried(context: Context, name: str, group: Group) -> list[Check]:
-    """Return what a group finds, up to and including what ends it."""
+    """Return the checks of a group, including the error that ends it."""
     found = []
     try:
         for check in group(context):
-            found.append(check)  # list() would lose them all when one raises
+            found.append(check)  # list() would lose all of them if one raises
     except AuthGateError as error:
         found.append(failed(name, error.message, error.hint or "", error.exit_status))
     return found
 
 
-def _server_is_well(results: list[Check]) -> bool:
+def _server_works(results: list[Check]) -> bool:
     return not any(one.state == "failed" for one in results if one.name in ("server", "issuer"))
 
 

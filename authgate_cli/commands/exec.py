@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from ..context import Context
 
-# Python ignores these, and the command would inherit that.
+# Python ignores these signals, and the command would inherit that.
 _IGNORED_BY_PYTHON = [getattr(signal, name) for name in ("SIGPIPE", "SIGXFSZ") if hasattr(signal, name)]
 
 
@@ -36,7 +36,10 @@ class CannotRun(AuthGateError):
 
 
 def run(context: Context) -> int:
-    """Become the command, so that signals and its exit status are its own."""
+    """Replace this process with the command (Windows: run it and return its exit status).
+
+    AUTHGATE_TOKEN is set to a fresh token, and CLIENT_SECRET is removed from the environment.
+    """
     command = context.arguments.operands
     if not command:
         raise UsageError("no command given", "authgate.pyz exec -- CMD [ARG ...]")
@@ -78,10 +81,10 @@ def _is_binary(path: str) -> bool:
 
 
 def _failure(program: str, error: OSError | ValueError, environment: dict[str, str]) -> AuthGateError:
-    shown = clean(program) or "of an empty name"
+    shown = clean(program) or "(empty name)"
     missing = isinstance(error, (FileNotFoundError, NotADirectoryError))
     if missing and shutil.which(program, path=environment.get("PATH")):
         return CannotRun(f"{shown} cannot be run: the interpreter that its first line names does not exist")
     if missing or not program:
-        return NoSuchProgram(f"there is no program {shown}", "exec looks in PATH; give a path for a program elsewhere")
+        return NoSuchProgram(f"program not found: {shown}", "exec searches PATH; for a program elsewhere give its path")
     return CannotRun(f"{shown} cannot be run: {getattr(error, 'strerror', None) or error}")

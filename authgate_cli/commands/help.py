@@ -15,15 +15,15 @@ if TYPE_CHECKING:
     from ..system.terminal import Terminal
 
 _WIDTH = 80  # columns of the smallest terminal in use
-_ABOUT = "Sign in to an AuthGate server (or any OpenID provider) and hand out the token."
+_ABOUT = "Sign in to an AuthGate server (or any OpenID provider) and get an access token."
 _NO_FLAG = [
     ("(no flag)", "CLIENT_SECRET: secret of a confidential client"),
-    ("(no flag)", "AUTHGATE_TOKEN: a ready access token; nothing is stored"),
+    ("(no flag)", "AUTHGATE_TOKEN: an access token to use; nothing is stored"),
 ]
 
 
 def show(arguments: Arguments, topic: str, terminal: Terminal) -> int:
-    """Print the help of a command: the topic, or the operand; of the program without one. Raise UsageError."""
+    """Print the help of a command (`topic`, or the operand), or of the program. Raise UsageError."""
     topics = (topic,) if topic else arguments.operands
     if len(topics) > 1 or (topics and topics[0] not in COMMANDS):
         raise UsageError(

@@ -1,4 +1,4 @@
-"""Decode a JWT, and on request say what can be proven of it."""
+"""Decode a JWT, and with --verify check it against the server's keys."""
 
 from __future__ import annotations
 
@@ -22,40 +22,39 @@ if TYPE_CHECKING:
     from ..oauth.jwt import Jwt
     from ..oauth.strict_json import Json
 
-_ASK_SERVER = "authgate.pyz status asks the server"
-_ROTATED = (
-    "the server may have replaced its keys since it issued the token; authgate.pyz status asks whether it is good"
-)
+_ASK_SERVER = "run authgate.pyz status to ask the server"
+_ROTATED = "the server may have replaced its keys since it issued the token; run authgate.pyz status to ask the server"
 _TAMPERED = (
-    "the token was changed after it was signed, or the server has put another key under the same name; do not use it"
+    "the token was changed after it was signed, or the server has reused the key ID for another key;"
+    " do not use the token"
 )
 _TIMES = ("exp", "iat", "nbf", "auth_time")
 
 
 def run(context: Context) -> int:
-    """Print header and claims; with --verify exit 1 unless all that can be checked is right."""
+    """Print header and claims; with --verify raise Refused unless every check passes."""
     try:
         token = decode(_token(context))
     except ValueError as error:
         raise Refused(
-            f"this is not a JWT: {error}", "only the server can check any other token: authgate.pyz status"
+            f"this is not a JWT: {error}", "run authgate.pyz status to have the server check a token that is not a JWT"
         ) from None
     proven = _verified(context, token) if "verify" in context.arguments.flags else None
     claims = report.claims(token.claims, "show-tokens" in context.arguments.flags) or {}
     if "json" in context.arguments.flags:
-        told = {"header": token.header, "claims": claims, "verified": proven is not None}
-        context.terminal.result(report.document({**told, "proven": proven or []}))
+        fields = {"header": token.header, "claims": claims, "verified": proven is not None}
+        context.terminal.result(report.document({**fields, "proven": proven or []}))
     else:
         context.terminal.result(_text(token.header, claims) + _proof(proven))
     return 0
 
 
 def _verified(context: Context, token: Jwt) -> list[str]:
-    """Return what has been proven. Raise Refused for the first thing that is wrong."""
+    """Return what has been proven. Raise Refused for the first check that fails."""
     context.require("AUTHGATE_URL")
     issuer, claims, now = context.settings.issuer, token.claims, context.system.now()
     if "iss" not in claims:
-        raise Refused("nothing is proven: the token does not say which server issued it (iss)", _ASK_SERVER)
+        raise Refused("nothing can be verified: the token does not name its issuer (iss)", _ASK_SERVER)
     if not same_issuer(str(claims["iss"]), issuer):
         raise Refused(
             f"the token is from another server: {quotable_issuer(claims['iss'])}", f"AUTHGATE_URL is {issuer}"
@@ -63,7 +62,7 @@ def _verified(context: Context, token: Jwt) -> list[str]:
     algorithm = token.header.get("alg")
     if isinstance(algorithm, str) and algorithm.startswith("HS"):
         raise Refused(
-            f"nothing is proven: only the server itself can check a token signed with {quotable(algorithm, WORD)}",
+            f"nothing can be verified: only the server can check a token signed with {quotable(algorithm, WORD)}",
             _ASK_SERVER,
         )
     try:
@@ -72,14 +71,14 @@ def _verified(context: Context, token: Jwt) -> list[str]:
         kind = type(error)
         error.hint = error.hint or {UnknownKey: _ROTATED, WrongSignature: _TAMPERED}.get(kind, _ASK_SERVER)
         raise
-    clock = f"the clock here says {rfc3339(now)}"
+    clock = f"this machine's clock says {rfc3339(now)}"
     expires, begins = claims.get("exp", LATEST), claims.get("nbf", 0)
     if not _is_time(expires) or expires + LEEWAY <= now:
-        raise Refused(f"the signature is right, but the token has expired (exp {_when(expires)})", clock)
+        raise Refused(f"the signature is valid, but the token has expired (exp {_when(expires)})", clock)
     if not _is_time(begins) or begins - LEEWAY > now:
-        raise Refused(f"the signature is right, but the token is not valid yet (nbf {_when(begins)})", clock)
-    signer = f"the signature is right: {algorithm} by the key {clean(key.kid or 'without a name', NAME)} of {issuer}"
-    return [signer, "it is valid at this time" if "exp" in claims else "it has no expiry time"]
+        raise Refused(f"the signature is valid, but the token is not valid yet (nbf {_when(begins)})", clock)
+    signer = f"the signature is valid: {algorithm} with the key {clean(key.kid or '(unnamed)', NAME)} of {issuer}"
+    return [signer, "it has not expired" if "exp" in claims else "it has no expiry time (exp)"]
 
 
 def _token(context: Context) -> str:
@@ -98,7 +97,7 @@ def _token(context: Context) -> str:
     context.require("AUTHGATE_URL", "CLIENT_ID")
     stored = session.stored_token(context)
     if stored is None:
-        raise SignInNeeded("there is no stored token to inspect", "sign in with authgate.pyz login, or name a TOKEN")
+        raise SignInNeeded("there is no stored token to inspect", "run authgate.pyz login, or name a TOKEN")
     return stored.token.access_token
 
 
@@ -128,6 +127,6 @@ def _is_time(value: object) -> TypeGuard[float]:
 
 def _proof(proven: list[str] | None) -> str:
     if proven is None:
-        return "Not verified; use --verify.\n"
+        return "None of this has been verified; use --verify.\n"
     not_proven = "that it has not been revoked, and that it is meant for you (aud)"
     return "".join(f"Proven: {one}\n" for one in proven) + f"Not proven: {not_proven}\n"

@@ -13,11 +13,11 @@ if TYPE_CHECKING:
 
 
 def run(context: Context) -> int:
-    """Print the report; the exit status is 5 when the token could not be saved."""
+    """Print the report; the exit status is 5 if the token could not be saved."""
     context.require("AUTHGATE_URL", *(() if context.settings.access_token else ("CLIENT_ID",)))
     settings, flags, terminal = context.settings, context.arguments.flags, context.terminal
     if settings.access_token and "force" in flags:
-        raise UsageError("AUTHGATE_TOKEN is set, so that signing in would change nothing", "unset AUTHGATE_TOKEN first")
+        raise UsageError("AUTHGATE_TOKEN is set, so signing in would have no effect", "unset AUTHGATE_TOKEN first")
     checked = session.log_in(context, force="force" in flags)
     now, show_tokens = context.system.now(), "show-tokens" in flags
     if "json" in flags:
@@ -39,7 +39,7 @@ def _closing_line(context: Context, checked: Checked) -> str:
     """Say who is signed in, and where the token is kept."""
     source, place = checked.issued.source, checked.issued.stored_in
     if source in ("stored", "refreshed"):
-        return f"Already signed in ({source} token); --force signs in again."
+        return f"Already signed in ({source} token); run it with --force to sign in again."
     said = checked.userinfo.claims or report.id_claims(checked.issued.token)
     client = f" as client {context.settings.client_id}" if source == "client-credentials" else ""
     who = f" as {report.name_of(said)}" if said else client

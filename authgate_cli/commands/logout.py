@@ -1,4 +1,4 @@
-"""Revoke the tokens at the server (RFC 7009), and forget them here."""
+"""Revoke the tokens at the server (RFC 7009), and delete them here."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from ..errors import AuthGateError, Refused, Unreachable
 from ..refresh import locked
 from ..server import Server
 from ..store.token_file import Owner
-from ..text import clean, listing
+from ..text import ISSUER, NAME, clean, listing
 from ..urls import same_issuer, split
 from ..values import TYPE_CHECKING, Value
 
@@ -15,11 +15,11 @@ if TYPE_CHECKING:
     from ..context import Context
     from ..tokens import TokenSet
 
-_MAY_LIVE = "the tokens are deleted here, but may stay valid at the server until they expire"
+_MAY_LIVE = "the tokens were deleted here, but may stay valid at the server until they expire"
 
 
 class Outcome(Value):
-    """What became of the tokens of one owner at the server; the access token may be left to expire there."""
+    """The outcome at the server for one owner; `expires` means that the access token could not be revoked."""
 
     owner: Owner
     offered: bool = True
@@ -28,19 +28,22 @@ class Outcome(Value):
 
 
 def run(context: Context) -> int:
-    """Sign out. What cannot be revoked is forgotten all the same, and the exit status says so."""
+    """Revoke the tokens, then delete them, under the refresh lock.
+
+    Tokens that cannot be revoked are deleted all the same; then the exit status is that of the failure.
+    """
     everything = "all" in context.arguments.flags
     find = _all_tokens if everything else _own_tokens
     if not everything:
         context.require("AUTHGATE_URL", "CLIENT_ID")
     if context.settings.access_token:
-        context.terminal.warn("AUTHGATE_TOKEN is still set, and is used until you unset it")
+        context.terminal.warn("AUTHGATE_TOKEN is still set and will still be used; unset it as well")
     outcomes: list[Outcome] = []
     if find(context):
         if any(_is_configured(context, owner) for owner in find(context)):
-            context.server  # noqa: B018  raises before anything is forgotten
-        with locked(context, context.store.all_places):  # nobody may refresh what is being revoked
-            found = find(context)  # somebody may have refreshed
+            context.server  # noqa: B018  raises before anything is deleted
+        with locked(context, context.store.all_places):  # no process may refresh what is being revoked
+            found = find(context)  # another process may have refreshed
             outcomes = [_revoke(context, owner, tokens) for owner, tokens in found.items()]
             _forget(context, everything)
     _look_after_leftovers(context, everything)
@@ -53,12 +56,12 @@ def _own_tokens(context: Context) -> dict[Owner, list[TokenSet]]:
 
 
 def _all_tokens(context: Context) -> dict[Owner, list[TokenSet]]:
-    """Return the stored tokens by whose they are; those of an unknown issuer are left alone."""
+    """Return the stored tokens grouped by owner; those without an issuer are left alone."""
     found: dict[Owner, list[TokenSet]] = {}
     for entry, _ in context.store.entries():
         if entry.issuer is None:
             whose = clean(entry.key, 80)
-            context.terminal.warn(f"leaving the stored token of {whose}: it does not say which server issued it")
+            context.terminal.warn(f"the stored token of {whose} does not name its server; it was not deleted")
         else:
             found.setdefault(Owner(entry.issuer, entry.client_id, entry.account), []).append(entry.token)
     return found
@@ -84,13 +87,13 @@ def _revoke(context: Context, owner: Owner, tokens: list[TokenSet]) -> Outcome:
 
 
 def _is_configured(context: Context, owner: Owner) -> bool:
-    """Tell whether these are the tokens of the client that is set, at the issuer that is set."""
+    """Tell whether this is the client and the issuer of the settings."""
     settings = context.settings
     return owner.client_id == settings.client_id and same_issuer(owner.issuer, settings.issuer)
 
 
 def _server(context: Context, owner: Owner) -> Server:
-    """Return the server of an owner. The secret that is set belongs to the client that is set, at its issuer."""
+    """Return the server of an owner. The client secret is only for the client and issuer of the settings."""
     settings = context.settings
     if _is_configured(context, owner):
         return context.server
@@ -99,16 +102,16 @@ def _server(context: Context, owner: Owner) -> Server:
     except ValueError:
         safe = False
     if not safe:
-        raise Refused(f"{clean(owner.issuer, 100)} is not a server that tokens may be sent to")
+        raise Refused(f"{clean(owner.issuer, ISSUER)} is not a server that tokens may be sent to")
     other = settings._replace(issuer=owner.issuer, client_id=owner.client_id, client_secret=None)
     return Server(context.system, other, context.terminal)
 
 
 def _revoke_at(server: Server, owner: Owner, tokens: list[TokenSet]) -> Outcome:
-    """Revoke the refresh tokens, then the access tokens; the first failure is told.
+    """Revoke the refresh tokens, then the access tokens; the first failure is reported.
 
-    A refusal of one says nothing about the next; that the server is away does. Some servers revoke
-    no access tokens (RFC 7009 section 2.2.1), which is no failure once the refresh token is gone.
+    After a refusal the next token is tried, but not if the server cannot be reached. Some servers
+    cannot revoke access tokens (RFC 7009 section 2.2.1): no failure once the refresh token is revoked.
     """
     failure: AuthGateError | None = None
     ended = expires = False
@@ -132,14 +135,16 @@ def _look_after_leftovers(context: Context, remove: bool) -> None:
     if remove:
         context.store.remove_leftovers()
     elif left := context.store.leftovers():
-        context.terminal.warn(f"{listing(left)} may hold old tokens; authgate.pyz logout --all removes them")
+        context.terminal.warn(
+            f"{listing(left)} may still contain old tokens; run authgate.pyz logout --all to remove them"
+        )
 
 
 def _report(context: Context, everything: bool, outcomes: list[Outcome]) -> int:
     failures = [(outcome, outcome.failure) for outcome in outcomes if outcome.failure]
-    failures.sort(key=lambda failed: failed[1].exit_status)  # the last is told: that a server was away counts most
+    failures.sort(key=lambda failed: failed[1].exit_status)  # the last is raised: an unreachable server counts most
     for number, (outcome, failure) in enumerate(failures, 1):
-        whose = f"{clean(outcome.owner.issuer, 200)}{_account(outcome.owner)}: " if everything else ""
+        whose = f"{clean(outcome.owner.issuer, ISSUER)}{_account(outcome.owner)}: " if everything else ""
         message = whose + failure.message
         if number == len(failures):
             raise type(failure)(message, _MAY_LIVE)
@@ -155,15 +160,15 @@ def _report(context: Context, everything: bool, outcomes: list[Outcome]) -> int:
 
 
 def _sentence(outcome: Outcome, everything: bool) -> str:
-    issuer = clean(outcome.owner.issuer, 200)
-    client = f" as client {clean(outcome.owner.client_id, 100)}" if everything else ""
+    issuer = clean(outcome.owner.issuer, ISSUER)
+    client = f" as client {clean(outcome.owner.client_id, NAME)}" if everything else ""
     account = _account(outcome.owner)
     if not outcome.offered:
         rest = f"{issuer} does not offer revocation: the tokens live until they expire"
         return f"Signed out here{client}{account}; {rest}.\n"
-    rest = "; the access token cannot be revoked there, and will expire by itself" if outcome.expires else ""
+    rest = "; the access token cannot be revoked there and stays valid until it expires" if outcome.expires else ""
     return f"Signed out of {issuer}{client}{account}{rest}.\n"
 
 
 def _account(owner: Owner) -> str:
-    return f" (account {clean(owner.account, 100)})" if owner.account else ""
+    return f" (account {clean(owner.account, NAME)})" if owner.account else ""

@@ -1,4 +1,4 @@
-"""Say who is signed in, or which tokens are stored, without changing anything."""
+"""Report who is signed in, or which tokens are stored, without refreshing or signing in."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class Status(Value):
-    """What is known; `failure` is why this is not a sign-in that works."""
+    """What is known; `failure` is why the user is not signed in."""
 
     issued: IssuedToken | None = None
     user: Claims | None = None
@@ -26,9 +26,10 @@ class Status(Value):
 
 
 def run(context: Context) -> int:
-    """Print what is known; exit 0 only for a token that the server, or offline the clock, accepts.
+    """Print what is known.
 
-    With --all print every stored token instead, and exit 0 if the stores could be read.
+    Exit with 0 only if the server accepts the token, or with --offline if it has not expired. With
+    --all print every stored token instead, and exit with 0 if the stores could be read.
     """
     if "all" in context.arguments.flags:
         return _all(context)
@@ -41,8 +42,8 @@ def _show(context: Context, fields: dict[str, object], text: str, failure: AuthG
     """Print a JSON document, or the text; then raise the failure."""
     exit_status = failure.exit_status if failure else 0
     if "json" in context.arguments.flags:
-        told = {"error": failure.message, "hint": failure.hint} if failure else {"error": None, "hint": None}
-        context.terminal.result(report.document({**fields, **told, "exit_status": exit_status}), exit_status)
+        error = {"error": failure.message, "hint": failure.hint} if failure else {"error": None, "hint": None}
+        context.terminal.result(report.document({**fields, **error, "exit_status": exit_status}), exit_status)
     elif text:
         context.terminal.result(text, exit_status)
     if failure:
@@ -55,7 +56,7 @@ def _text(lines: list[tuple[str, str]]) -> str:
 
 
 def _all(context: Context) -> int:
-    """List the tokens of all accounts, clients and issuers; nobody is asked about them."""
+    """List the tokens of all accounts, clients and issuers; no server is asked."""
     found: list[tuple[Entry, Place]] = []
     failure: AuthGateError | None = context.problem
     try:
@@ -82,32 +83,32 @@ def _all(context: Context) -> int:
 
 
 def _status(context: Context) -> Status:
-    issued, asked = None, None
+    issued, checked_by = None, None
     try:
         if context.problem:
             raise context.problem
         context.require("AUTHGATE_URL", *(() if context.settings.access_token else ("CLIENT_ID",)))
-        issued = _found(context)
+        issued = _token(context)
         if issued is None:
-            raise SignInNeeded(f"not signed in to {context.settings.server_and_account}", _sign_in(context))
-        asked = "clock"
+            raise SignInNeeded(f"not signed in to {context.settings.server_and_account}", _sign_in_hint(context))
+        checked_by = "clock"
         if issued.token.seconds_left(context.system.now()) <= 0:
             raise SignInNeeded("the token has expired", _expired_hint(context, issued))
         if "offline" in context.arguments.flags:
             said = report.id_claims(issued.token)
-            return Status(issued, Claims(said) if said else None, asked)
-        asked = None
+            return Status(issued, Claims(said) if said else None, checked_by)
+        checked_by = None
         checked = session.check(context, issued)
         issued = checked.issued
-        asked = "server" if checked.is_proven or checked.tokeninfo.refused else None
-        return Status(issued, _accepted(context, checked), asked)
+        checked_by = "server" if checked.is_proven or checked.tokeninfo.refused else None
+        return Status(issued, _accepted(context, checked), checked_by)
     except TokenRefused as failure:
         return Status(issued, None, "server", failure)
     except AuthGateError as failure:
-        return Status(issued, None, asked, failure)
+        return Status(issued, None, checked_by, failure)
 
 
-def _found(context: Context) -> IssuedToken | None:
+def _token(context: Context) -> IssuedToken | None:
     if context.settings.access_token:
         return session.given_token(context)
     stored = session.stored_token(context)
@@ -115,27 +116,27 @@ def _found(context: Context) -> IssuedToken | None:
 
 
 def _accepted(context: Context, checked: Checked) -> Claims:
-    """Return what the server says of the user. Raise when it does not show that it takes a person's token."""
+    """Return what the server says about the user. Raise if it does not show that it accepts the token."""
     if checked.tokeninfo.refused:
-        raise SignInNeeded("the server says that the token is not active", _sign_in(context))
+        raise SignInNeeded("the server says that the token is not active", _sign_in_hint(context))
     if not (checked.is_proven or checked.is_machine):
         raise Refused(
             f"the server does not say whether the token is valid (UserInfo: {clean(checked.userinfo.reason)})",
-            "authgate.pyz status --offline looks at the local clock only",
+            "run authgate.pyz status --offline to check only the expiry time",
         )
     return checked.userinfo
 
 
-def _sign_in(context: Context) -> str:
-    return f"sign in with {context.settings.login_command}"
+def _sign_in_hint(context: Context) -> str:
+    return f"run {context.settings.login_command}"
 
 
 def _expired_hint(context: Context, issued: IssuedToken) -> str:
     if issued.source == "environment":
-        return "set AUTHGATE_TOKEN to a new one, or unset it"
+        return "set AUTHGATE_TOKEN to a new token, or unset it"
     if issued.token.refresh_token:
-        return f"{context.settings.login_command} refreshes it, and so does authgate.pyz token"
-    return _sign_in(context)
+        return f"run {context.settings.login_command} or authgate.pyz token to refresh it"
+    return _sign_in_hint(context)
 
 
 def _lines(context: Context, status: Status) -> list[tuple[str, str]]:
@@ -148,8 +149,8 @@ def _lines(context: Context, status: Status) -> list[tuple[str, str]]:
         lines.insert(0, ("User", f"not available ({clean(status.user.reason)})"))
     if context.settings.account and status.issued.source == "stored":
         lines.append(("Account", context.settings.account))
-    server = "the server, which refuses it" if status.failure else "the server"
-    checked = {"server": server, "clock": "(not asked; local clock only)", None: "(not checked)"}[status.checked_by]
+    server = "the server; the token is not valid" if status.failure else "the server"
+    checked = {"server": server, "clock": "the clock only", None: "(not checked)"}[status.checked_by]
     return [
         *lines,
         report.lifetime(token, now),
@@ -160,7 +161,7 @@ def _lines(context: Context, status: Status) -> list[tuple[str, str]]:
 
 
 def _reason(status: Status) -> str | None:
-    """Return in one word why this is not a sign-in that works."""
+    """Return in one word why the user is not signed in."""
     failure = status.failure
     if failure is None:
         return None

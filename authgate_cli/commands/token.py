@@ -19,11 +19,11 @@ API_VERSIONS = ("client.authentication.k8s.io/v1", "client.authentication.k8s.io
 
 
 def run(context: Context) -> int:
-    """Print the token in the format asked for; exit 5 when a refreshed one could not be saved."""
+    """Print the token in the format asked for; exit with 5 if a refreshed one could not be saved."""
     flags = context.arguments.flags
     form = str(flags.get("format", "json" if "json" in flags else "raw"))
     if form not in FORMATS:
-        raise UsageError(f"--format has to be one of {', '.join(FORMATS)}")
+        raise UsageError(f"--format must be one of {', '.join(FORMATS)}")
     if "json" in flags and form in ("raw", "header"):
         raise UsageError(f"--json and --format {form} contradict each other", "leave one of them out")
     api = _api_version(context.environ.get("KUBERNETES_EXEC_INFO", "")) if form == "exec-credential" else ""
@@ -41,26 +41,28 @@ def _formatted(issued: IssuedToken, form: str, api: str, now: float) -> str:
         return token.access_token + "\n"
     if form == "header":
         return f"Authorization: Bearer {token.access_token}\n"
-    from .. import report  # which the forms above do without
+    from .. import report  # the forms above do not need it
 
     if form == "exec-credential":
         status = {"token": token.access_token}
         if token.expires_at is not None:
             status["expirationTimestamp"] = rfc3339(token.expires_at)
         return report.document({"apiVersion": api, "kind": "ExecCredential", "status": status})
-    told = report.token_fields(token, now, show_tokens=True)
+    fields = report.token_fields(token, now, show_tokens=True)
     names = ("access_token", "token_type", "expires_in", "expires_at", "scope")
-    return report.document({**{name: told[name] for name in names}, "source": issued.source, "store": issued.stored_in})
+    return report.document(
+        {**{name: fields[name] for name in names}, "source": issued.source, "store": issued.stored_in}
+    )
 
 
 def _api_version(exec_info: str) -> str:
-    """Return the apiVersion that kubectl asks for; it takes no other. Without one, v1. Raise UsageError."""
+    """Return the apiVersion that kubectl asks for, or v1. Raise UsageError if it is not supported."""
     try:
         asked = json.loads(exec_info).get("apiVersion", API_VERSIONS[0])
     except (ValueError, AttributeError, RecursionError):
         return API_VERSIONS[0]
     if asked not in API_VERSIONS:
-        told = clean(asked, WORD)
+        shown = clean(asked, WORD)
         hint = f"name one of {' and '.join(API_VERSIONS)} in the kubeconfig"
-        raise UsageError(f"KUBERNETES_EXEC_INFO asks for the apiVersion {told}, which is not supported", hint)
+        raise UsageError(f"KUBERNETES_EXEC_INFO asks for the apiVersion {shown}, which is not supported", hint)
     return str(asked)

@@ -1,8 +1,8 @@
-"""Decide between keyring and file.
+"""Choose where tokens are stored: the keyring, the token file, or both.
 
-Loading looks in the keyring, then in the file. A refreshed token goes back where it came from,
-or two tools that share it would each have a copy, one of which dies under rotation. Only a new
-sign-in chooses the preferred place, and then removes this client's entry from the other.
+Loading looks in the keyring, then in the file. A refreshed token goes back where it came from:
+otherwise two tools that share it would each have a copy, and rotation would invalidate one. Only a
+new sign-in chooses the preferred place, and then removes this client's entry from the other.
 """
 
 from __future__ import annotations
@@ -47,16 +47,17 @@ class StoredToken(Value):
 
 
 class Store:
-    """The places that `--store` allows, in the order of preference, and those `elsewhere`.
+    """The places that --store allows, preferred place first.
 
-    Of the others, a new sign-in and a sign-out only remove what is there.
+    The places in `elsewhere` are not used by `load` or for saving. They are listed, and a new sign-in
+    and a sign-out delete the token of this client from them.
     """
 
     def __init__(self, places: tuple[Place, ...], terminal: Terminal, elsewhere: tuple[Place, ...] = ()):
         self.places, self._elsewhere, self._terminal = places, elsewhere, terminal
 
     def load(self) -> StoredToken | None:
-        """Return the first token found. Raise StoreFailed when the last place cannot be read."""
+        """Return the first token found. Raise StoreFailed if the last place cannot be read."""
         for place in self.places:
             found = self._tolerant(place, place.find)
             if found is None:
@@ -68,12 +69,12 @@ class Store:
         return None
 
     def load_from(self, place: Place) -> StoredToken | None:
-        """Return the token that one place holds now. Raise StoreFailed when it cannot be read."""
+        """Return the token that one place holds now. Raise StoreFailed if it cannot be read."""
         token = place.find().token
         return StoredToken(token, place) if token else None
 
     def load_all(self) -> list[StoredToken]:
-        """Return the tokens of all places, those elsewhere among them."""
+        """Return the tokens of all places, including those elsewhere."""
         founds = [(self._tolerant(place, place.find), place) for place in self.all_places]
         for found, _ in founds:
             if found and found.warning:
@@ -100,22 +101,22 @@ class Store:
         return [(issuer, client_id) for issuer, client_id in stored if is_issuer(issuer) and client_id.isprintable()]
 
     def leftovers(self) -> list[str]:
-        """Return the files that may hold tokens of before."""
+        """Return old files that may contain tokens."""
         return [path for place in self._files() for path in place.leftovers()]
 
     def remove_leftovers(self) -> None:
-        """Remove the files that may hold tokens of before. Raise StoreFailed when that cannot be done."""
+        """Remove old files that may contain tokens. Raise StoreFailed if that cannot be done."""
         for place in self._files():
             self._tolerant(place, place.remove_leftovers)
 
     def prepare(self) -> None:
-        """Make sure that a new token can be saved, before anybody is asked for one."""
+        """Make sure that a new token can be saved, before anybody is asked to sign in."""
         for place in self.places:
             if self._tolerant(place, place.prepare):
                 return
 
     def keep_new(self, token: TokenSet, source: str) -> IssuedToken:
-        """Save the token of a new sign-in. One that cannot be saved is returned all the same, with the reason."""
+        """Save the token of a new sign-in; if that fails, return it with the error in `save_error`."""
         try:
             return IssuedToken(token, source, self.save_new(token))
         except StoreFailed as failure:
@@ -131,7 +132,7 @@ class Store:
         return label
 
     def save_refreshed(self, token: TokenSet, place: Place) -> str:
-        """Save a refreshed token where it came from, or in the next place when that fails."""
+        """Save a refreshed token where it came from, or in the next place if that fails."""
         return self._save(token, self.places[self.places.index(place) :])
 
     def forget(self) -> bool:
@@ -149,7 +150,7 @@ class Store:
         raise AssertionError("the last place raises")
 
     def _tolerant(self, place: Place, action: Callable[[], T]) -> T | None:
-        """Run an action; if it fails and another place is left, say so and return None."""
+        """Run an action; if it fails and another place is left, warn and return None."""
         try:
             return action()
         except StoreFailed as failure:
@@ -167,16 +168,16 @@ class Store:
 
 
 def open_store(settings: Settings, system: System, terminal: Terminal, environ: Mapping[str, str]) -> Store:
-    """Return the places that the settings allow; the keyring only where the package is installed or asked for."""
+    """Return the places that the settings allow; the keyring only if it is installed or asked for."""
     owner, trusted = Owner(settings.issuer, settings.client_id, settings.account), settings.issuer_is_trusted
     waiting = Waiting(system.now, system.monotonic, system.sleep, terminal.tell)
     file = FileStore(settings.token_file, owner, waiting, terminal.warn, trusted)
     if settings.store != "keyring" and not is_importable("keyring"):
         return Store((file,), terminal)
-    from .keyring_store import KeyringStore
+    from .keyring_store import KeyringStore  # loaded only when needed
 
     here = system.environment()
-    # Somebody may be typing the keyring's password: then waiting for it makes sense.
+    # With a person present, wait longer: they may have to type the keyring's password.
     attended = not settings.no_input and (here.terminal or (here.display and not here.ci))
     lock_path = expand_home(DEFAULT_TOKEN_FILE, environ)
     keyring = KeyringStore(owner, system.now, attended, terminal.tell, lock_path, trusted)
@@ -187,7 +188,7 @@ def open_store(settings: Settings, system: System, terminal: Terminal, environ: 
 
 
 def is_importable(name: str) -> bool:
-    """Tell whether a package could be imported; a mere folder of that name does not count."""
+    """Tell whether a package could be imported; a directory without a module does not count."""
     if name in sys.modules:
         return True
     try:

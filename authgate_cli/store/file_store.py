@@ -26,12 +26,12 @@ if TYPE_CHECKING:
 
 # Room beyond the present file for a new token; real ones are below 8 KiB, with an ID token too.
 _RESERVE = 64 * 1024
-_ATTEMPTS = 5  # at keeping the lock for a few milliseconds; more are lost only where clocks disagree
-_NOTICE_AFTER = 2.0  # seconds of waiting after which the person is told
+_ATTEMPTS = 5  # to keep the lock for a few milliseconds; more fail only if clocks disagree
+_NOTICE_AFTER = 2.0  # seconds of waiting after which the user is told
 
 
 class Waiting:
-    """Wait with a clock that tests can turn: `now` in seconds since 1970, monotonic, sleep. `tell` the person."""
+    """The clock, sleep and messages that a wait for a lock uses; tests pass their own."""
 
     def __init__(
         self,
@@ -43,7 +43,7 @@ class Waiting:
         self.now, self.monotonic, self.sleep, self.tell = now, monotonic, sleep, tell
 
     def retry_until(self, attempt: Callable[[], bool], seconds: float, notice: Callable[[], None]) -> bool:
-        """Try, with growing pauses up to 0.1 s, until it works; False when the time is over.
+        """Try, with growing pauses up to 0.1 s, until it works; return False when the time is over.
 
         `notice` is called once when two seconds have passed.
         """
@@ -61,7 +61,7 @@ class Waiting:
 
 
 class FileStore:
-    """One owner's place in the token file. Every method raises StoreFailed when that cannot be."""
+    """One owner's entry in the token file. Every method can raise StoreFailed."""
 
     name, title = "file", "token file"
 
@@ -86,11 +86,11 @@ class FileStore:
         return token_file.entries(self._read()) if os.path.lexists(self.path) else []
 
     def check_writable(self) -> None:
-        """Make sure that a token could be saved now: the lock is free and the disk takes it."""
+        """Make sure that a token could be saved now: the lock is free and there is room on the disk."""
         self._locked(lambda require_lock: check_replaceable(self.path, _RESERVE))
 
     def prepare(self) -> str:
-        """Make ready for a new sign-in: a corrupt file, never overwritten, is moved out of its way."""
+        """Prepare for a new sign-in; a corrupt file is moved aside, never overwritten."""
 
         def make_ready(require_lock: Callable[[], None]) -> None:
             try:
@@ -98,14 +98,14 @@ class FileStore:
             except StoreCorrupt:
                 require_lock()
                 aside = move_aside(self.path)
-                self._warn(f"the token file was corrupt; it was moved to {aside}, and a new one was started")
+                self._warn(f"the token file was corrupt; it was renamed to {aside}, and a new one will be created")
             check_replaceable(self.path, _RESERVE)
 
         self._locked(make_ready)
         return self.label
 
     def save(self, token: TokenSet) -> str:
-        """Write the token to its place, leaving everything else in the file as it is; return the label."""
+        """Save the token and leave everything else in the file as it is; return the label."""
         self._change(lambda document: token_file.put(document, self._find(document).key, token, self._waiting.now()))
         return self.label
 
@@ -123,15 +123,15 @@ class FileStore:
         return found.token is not None
 
     def forget_entry(self, key: str) -> None:
-        """Remove what stands under a key."""
+        """Remove the entry of a key."""
         self._change(lambda document: token_file.remove(document, key))
 
     def leftovers(self) -> list[str]:
-        """Return the files beside this one that may hold tokens of before."""
+        """Return old files beside this one that may contain tokens."""
         return leftovers(self.path)
 
     def remove_leftovers(self) -> None:
-        """Remove them; under the lock, or the file that another process is just writing would be among them."""
+        """Remove the leftovers, under the lock: another process may be writing one of these files."""
         if leftovers(self.path):
             self._locked(lambda require_lock: remove_leftovers(self.path))
 
@@ -143,27 +143,27 @@ class FileStore:
         )
 
     def _locked(self, work: Callable[[Callable[[], None]], None]) -> None:
-        """Do some work under the lock, and all of it again if the lock was lost before anything was replaced."""
+        """Do some work under the lock; repeat it if the lock was lost before anything was replaced."""
         from .locks import LockLost, file_lock  # most stored tokens are only read
 
         for _ in range(_ATTEMPTS):
-            require_private(self.path)  # before a lock is put where no file of ours can be
+            require_private(self.path)  # before a lock is made where our file cannot be
             try:
                 with file_lock(self.path, self._waiting) as require_lock:
                     return work(require_lock)
             except LockLost:
                 pass
-        raise StoreFailed(f"the lock of the token file {self.path} keeps being lost", "try again in a moment")
+        raise StoreFailed(f"the lock on the token file {self.path} was lost repeatedly", "try again in a moment")
 
     def _read(self) -> Document:
-        """Return all that the file holds. Raise StoreFailed when it cannot be read."""
+        """Return the content of the file. Raise StoreFailed if it cannot be read."""
         data = read_private(self.path, self._warn)
         try:
             return token_file.parse(data)
         except ValueError as error:
             raise StoreCorrupt(
                 f"the token file {self.path} is corrupt ({error})",
-                "fix it or move it away; `authgate.pyz login` moves it aside and signs in",
+                "fix it or move it away, or run authgate.pyz login, which moves it aside",
             ) from error
 
     def _find(self, document: Document) -> Found:

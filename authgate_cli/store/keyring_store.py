@@ -1,8 +1,8 @@
-"""Keep tokens in the system's keyring, where there is one.
+"""Keep tokens in the system's keyring, if there is one.
 
 The `keyring` package is used only when it can be imported, and never prevents a sign-in: every
-use of it runs in a child process and is bounded in time; only backends that keep secrets in the
-system's own store count; a write is read back. Service and user names, and the value, are those
+use of it runs in a child process with a time limit; only backends that keep secrets in the system's
+own store are used; a write is read back. Service and user names, and the value, are those
 of AuthGate's SDKs. A keyring cannot be listed, so the user name `#index` holds a JSON list of
 what is stored, updated at every save and removal.
 """
@@ -15,7 +15,7 @@ from contextlib import suppress
 from ..errors import StoreFailed
 from ..system.keyring_process import SERVICE, KeyringProcess
 from ..system.threads import TookTooLong, call_within
-from ..text import clean
+from ..text import ISSUER, clean
 from ..values import TYPE_CHECKING
 from . import token_file
 from .token_file import Entry, account_of, find_for_issuer
@@ -36,7 +36,7 @@ _PATIENCE_ATTENDED, _PATIENCE_ALONE = 120.0, 3.0
 
 
 class KeyringStore:
-    """One owner's place in the keyring. Every method raises StoreFailed when that cannot be."""
+    """One owner's entry in the keyring. Every method can raise StoreFailed."""
 
     name = label = title = "keyring"
 
@@ -49,7 +49,7 @@ class KeyringStore:
         lock_path: str,
         trusted: bool = True,
     ):
-        """Guard refreshes by the lock of `lock_path`, the same for everybody who uses this keyring."""
+        """Use the refresh lock of `lock_path`, which is the same for all processes that use this keyring."""
         self._owner, self._trusted = owner, trusted
         self._now, self._tell, self.lock_path = now, tell, lock_path
         self._patience = _PATIENCE_ATTENDED if attended else _PATIENCE_ALONE
@@ -65,24 +65,24 @@ class KeyringStore:
         return self._ask(_entries)
 
     def check_writable(self) -> None:
-        """Make sure that there is a usable keyring; whether it takes a token shows when it is saved."""
+        """Make sure that there is a usable keyring; whether it saves a token is only known afterwards."""
         if not self._works:
             self.find()
 
     def prepare(self) -> str:
-        """Make ready for a new sign-in; return the label."""
+        """Prepare for a new sign-in; return the label."""
         self.check_writable()
         return self.label
 
     def save(self, token: TokenSet) -> str:
-        """Write the token and read it back; one that does not come back equal is removed. Return the label."""
+        """Write the token and read it back; one that comes back different is removed. Return the label."""
         key: str | None = None
 
         def write(keyring: KeyringProcess) -> bool:
             nonlocal key
             place = self._find(keyring).key
             text = str(token_file.write_entry(token, self._now(), keyring.get(place)))
-            key = place  # from here on an older entry is out of date, written or not
+            key = place  # from here on an older entry is out of date, even if the write fails
             keyring.set(key, text)
             if keyring.get(key) != text:
                 return False
@@ -96,7 +96,7 @@ class KeyringStore:
             if key is None:
                 raise
         self._remove_stale(str(key))
-        raise StoreFailed("the keyring did not keep the token", "use --store file")
+        raise StoreFailed("the keyring did not save the token", "use --store file")
 
     def forget(self) -> bool:
         """Remove the token; tell whether there was one."""
@@ -114,7 +114,7 @@ class KeyringStore:
         self._ask(lambda keyring: _delete(keyring, key))
 
     def describe(self) -> str:
-        """Return the backend's name, for `doctor`. Raise KeyringUnavailable with the reason when none counts."""
+        """Return the backend's name, for `doctor`. Raise KeyringUnavailable if none is usable."""
         return self._ask(KeyringProcess.describe)
 
     def _find(self, keyring: KeyringProcess) -> Found:
@@ -122,7 +122,7 @@ class KeyringStore:
 
     def _ask(self, action: Callable[[KeyringProcess], T]) -> T:
         if self._unusable is not None:
-            raise self._unusable  # having waited once is enough
+            raise self._unusable  # do not wait again
         try:
             result = self._ask_within(self._patience, action)
         except StoreFailed as error:
@@ -141,21 +141,21 @@ class KeyringStore:
                 ) from None
 
     def _remove_stale(self, key: str) -> None:
-        """Remove an entry that has been replaced elsewhere: it would be found first, and its tokens are spent."""
+        """Remove an entry that was replaced elsewhere: it would be found first, and its tokens are spent."""
         try:
             self._ask_within(_PATIENCE_ALONE, lambda keyring: _delete(keyring, key))
         except StoreFailed as error:
             raise StoreFailed(
-                "the keyring did not keep the token, and an older one may be left in it",
-                f"remove the entry {clean(key, 200)} of the service {SERVICE} from the keyring",
+                "the keyring did not save the token, and an older one may be left in it",
+                f"remove the entry {clean(key, ISSUER)} of the service {SERVICE} from the keyring",
             ) from error
 
 
 def _delete(keyring: KeyringProcess, key: str) -> None:
-    with suppress(StoreFailed):  # PasswordDeleteError where there was nothing; whether it is gone is what counts
+    with suppress(StoreFailed):  # PasswordDeleteError if there was nothing; only the check below counts
         keyring.delete(key)
     if keyring.get(key) is not None:
-        raise StoreFailed("the keyring did not remove the token", "remove it with the keyring's own program")
+        raise StoreFailed("the keyring did not remove the token", "delete it with the keyring's own program")
     _update_index(keyring, key, None)
 
 
@@ -171,18 +171,18 @@ def _entries(keyring: KeyringProcess) -> list[Entry]:
 
 
 def _update_index(keyring: KeyringProcess, key: str, listed: Listed | None) -> None:
-    """Write down whose token a key holds, or (None) that it holds none any longer."""
+    """Record whose token a key holds, or (None) that it holds none."""
     before = _read_index(keyring)
     after = {other: value for other, value in before.items() if other != key or listed}
     if listed:
         after[key] = {**before.get(key, {}), "key": key, **listed}
     if after != before:
-        with suppress(StoreFailed):  # a list too long for Windows, say; the token itself is stored, or removed
+        with suppress(StoreFailed):  # for example a list too long for Windows; the token itself is stored or removed
             keyring.set(INDEX, json.dumps(list(after.values()), separators=(",", ":")))
 
 
 def _read_index(keyring: KeyringProcess) -> dict[str, Listed]:
-    """Return what the index says of each key; what cannot be understood is left out."""
+    """Return what the index says about each key; entries that are not understood are left out."""
     try:
         index = json.loads(keyring.get(INDEX) or "[]")
     except (ValueError, RecursionError):

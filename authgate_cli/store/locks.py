@@ -1,4 +1,4 @@
-"""Keep processes out of each other's way.
+"""Lock files that keep processes from disturbing each other.
 
 Two locks guard a token file, for two lengths of time:
 
@@ -6,8 +6,8 @@ Two locks guard a token file, for two lengths of time:
   their read-modify-write. Ours lasts milliseconds, because they give up after 5 s and take a
   lock over that is older than 30 s. A process that was suspended for so long has lost its lock,
   and finds that out before it replaces the file.
-- `<file>.refresh`, issued by the kernel (flock; msvcrt on Windows) from "read again" to "written"
-  around a refresh, which waits for a network. It ends with the process, however that ends.
+- `<file>.refresh`, a kernel lock (flock; msvcrt on Windows), is held from the second reading until
+  the write of a refresh, which waits for the network. The kernel releases it when the process ends.
 """
 
 from __future__ import annotations
@@ -33,23 +33,23 @@ except ImportError:  # Windows
     fcntl = None  # type: ignore[assignment]
     import msvcrt
 
-STALE = 30.0  # seconds after which `<file>.lock` is nobody's any more
+STALE = 30.0  # seconds after which `<file>.lock` counts as abandoned
 _OPEN = os.O_RDWR | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NONBLOCK", 0)
 
 
 class LockLost(Exception):
-    """Somebody else has taken our lock over, and may have written meanwhile."""
+    """Another process has taken our lock over, and may have written in the meantime."""
 
 
 @contextmanager
 def file_lock(path: str, waiting: Waiting) -> Iterator[Callable[[], None]]:
-    """Hold `<path>.lock` for a read-modify-write. Raise StoreFailed when it cannot be made.
+    """Hold `<path>.lock` for a read-modify-write. Raise StoreFailed if it cannot be made.
 
-    The block gets a function to call just before it replaces the file: it raises LockLost when
-    the lock is somebody else's by then.
+    The block gets a function that it calls just before it replaces the file; it raises LockLost if
+    another process has taken the lock over.
     """
     lock, descriptor = path + ".lock", -1
-    with uninterrupted() as signals:  # they would leave the lock behind; but nobody waits for one in vain
+    with uninterrupted() as signals:  # a signal would leave the lock file behind; it still ends the wait below
 
         def settled() -> bool:
             nonlocal descriptor
@@ -63,7 +63,7 @@ def file_lock(path: str, waiting: Waiting) -> Iterator[Callable[[], None]]:
             if not _is_same(descriptor, lock):
                 raise LockLost
 
-        # A little longer than a lock can live: only one that somebody keeps making anew lasts longer.
+        # Longer than STALE, so an abandoned lock is taken over first; only one made again and again outlasts this.
         waiting.retry_until(settled, STALE + 5, notice)
         if descriptor < 0:
             message = f"the token file is locked by another program ({lock}{_whose(lock)})"
@@ -72,13 +72,13 @@ def file_lock(path: str, waiting: Waiting) -> Iterator[Callable[[], None]]:
             yield require_lock
         finally:
             ours = _is_same(descriptor, lock)
-            os.close(descriptor)  # first: Windows removes no file that is open
+            os.close(descriptor)  # first: Windows cannot remove an open file
             if ours:
                 remove_quietly(lock)
 
 
 def _make(lock: str, now: Callable[[], float]) -> int:
-    """Make the lock and return its open descriptor, by which it is known again; -1 when somebody has it."""
+    """Make the lock and return its open descriptor, which identifies it later; -1 if another process has it."""
     try:
         descriptor = create_private(lock)
     except FileExistsError:
@@ -86,31 +86,31 @@ def _make(lock: str, now: Callable[[], float]) -> int:
         return -1
     except OSError as error:
         if os.name == "nt" and isinstance(error, PermissionError):
-            return -1  # Windows says so of a file that is just being removed
+            return -1  # Windows: the file is just being removed
         hint = "name a --token-file elsewhere, or set AUTHGATE_TOKEN"
         raise StoreFailed(f"{lock} cannot be created: {error.strerror}", hint) from error
-    with suppress(OSError):  # the name alone is the lock; a full disk is found out by the write that follows
+    with suppress(OSError):  # the name alone is the lock; on a full disk the write that follows fails
         os.write(descriptor, str(os.getpid()).encode())
     return descriptor
 
 
 def _take_over(lock: str, now: Callable[[], float]) -> None:
-    """Remove a lock that its owner cannot be holding any more. Raise StoreFailed when that is not permitted."""
-    # Renamed first, and looked at again: between our look and our act another process may
-    # have removed the old lock and made its own, which is not ours to break.
+    """Remove an abandoned lock. Raise StoreFailed if that is not permitted."""
+    # Rename it first, then look again: in the meantime another process may have removed the
+    # old lock and made its own, which must be put back.
     aside = f"{lock}.{os.getpid()}"
     try:
         before = os.lstat(lock)
         if not stat.S_ISREG(before.st_mode):
-            raise StoreFailed(f"{lock} is in the way: it is not a regular file", "remove it")
-        if abs(now() - before.st_mtime) <= STALE:  # one from the future is as stale: a clock was set back
+            raise StoreFailed(f"{lock} exists and is not a regular file", "remove it")
+        if abs(now() - before.st_mtime) <= STALE:  # one from the future is stale too: a clock was set back
             return
         os.rename(lock, aside)
     except OSError as error:
-        if isinstance(error, PermissionError) and os.name == "posix":  # on Windows somebody has it open
-            hint = "have it removed, or name a --token-file in a directory of your own"
-            raise StoreFailed(f"{lock}{_whose(lock)} is left over and cannot be removed", hint) from error
-        return  # somebody else was faster; the next attempt sees
+        if isinstance(error, PermissionError) and os.name == "posix":  # on Windows another process has it open
+            hint = "ask for its removal, or name a --token-file in your own directory"
+            raise StoreFailed(f"the old lock {lock}{_whose(lock)} cannot be removed", hint) from error
+        return  # another process was faster; the next attempt will see
     with suppress(OSError):  # there is a new one already
         after = os.lstat(aside)
         if (after.st_ino, after.st_mtime_ns) != (before.st_ino, before.st_mtime_ns):
@@ -119,7 +119,7 @@ def _take_over(lock: str, now: Callable[[], float]) -> None:
 
 
 def _whose(lock: str) -> str:
-    """Return for a message whose lock it is, where it is another user's."""
+    """Return whose lock it is, for a message, or "" if it is our own."""
     try:
         owner = os.lstat(lock).st_uid
     except OSError:
@@ -128,7 +128,7 @@ def _whose(lock: str) -> str:
 
 
 def _is_same(descriptor: int, path: str) -> bool:
-    """Tell whether a path still leads to the file that is open: while it is, nobody else gets its number."""
+    """Tell whether a path still names the open file; while it is open, its inode number is not reused."""
     try:
         return os.path.samestat(os.fstat(descriptor), os.lstat(path))
     except OSError:
@@ -139,12 +139,12 @@ def _is_same(descriptor: int, path: str) -> bool:
 def refresh_lock(
     path: str, waiting: Waiting, seconds: float, explain: Callable[[str], None], required: bool = False
 ) -> Iterator[None]:
-    """Hold the lock of everybody who refreshes what this path stores.
+    """Hold the lock that every process takes before it refreshes what this path stores.
 
-    Raise Unreachable when another process keeps it for longer than `seconds`. Where the lock
-    cannot be made (a read-only directory, a file system without locks): go on alone, and `explain`
-    it. So too where something of somebody else's is in its place, unless the lock is `required`,
-    as it is for a refresh token; then raise StoreFailed.
+    Raise Unreachable if another process holds it for longer than `seconds`. If the lock cannot be made
+    (a read-only directory, a file system without locks), go on without it and `explain` that. If
+    something that is not ours has its name, raise StoreFailed if the lock is `required`, otherwise go
+    on without it.
     """
     lock, descriptor, locked = path + ".refresh", -1, True
     try:
@@ -162,15 +162,15 @@ def refresh_lock(
         except OSError as error:
             explain(f"continuing without a lock: {lock} cannot be used ({error.strerror})")
         if not locked:
-            raise Unreachable("another authgate has been refreshing this token for too long", "try again in a moment")
+            raise Unreachable("another authgate process is still refreshing this token", "try again in a moment")
         yield
     finally:
         if descriptor >= 0:
-            os.close(descriptor)  # and the kernel lets go of the lock
+            os.close(descriptor)  # the kernel then releases the lock
 
 
 def _open(lock: str) -> int:
-    """Open the refresh lock, making it if need be. Raise StoreFailed for anything else there, OSError without it."""
+    """Open the refresh lock, or make it. Raise StoreFailed if something else is there, OSError otherwise."""
     problem, descriptor = None, -1
     try:
         descriptor = _open_or_create(lock)
@@ -179,19 +179,19 @@ def _open(lock: str) -> int:
         with suppress(OSError):  # nothing is there
             problem = what_is_wrong(os.lstat(lock))
         if problem is None and isinstance(error, PermissionError) and os.access(os.path.dirname(lock) or ".", os.W_OK):
-            problem = f"cannot be opened ({error.strerror})"  # somebody else's until a moment ago, or immutable
+            problem = f"cannot be opened ({error.strerror})"  # another user's a moment ago, or immutable
         if problem is None:
             raise
     if problem is None:
         return descriptor
     if descriptor >= 0:
         os.close(descriptor)
-    hint = "remove it or have it removed, or name a --token-file in a directory of your own"
-    raise StoreFailed(f"the lock {lock} {problem}, and cannot be relied on", hint)
+    hint = "remove it or ask for its removal, or name a --token-file in your own directory"
+    raise StoreFailed(f"the lock {lock} {problem}, so it cannot be used", hint)
 
 
 def _open_or_create(lock: str) -> int:
-    for _ in range(10):  # it is not removed as a rule
+    for _ in range(10):  # it is normally not removed
         try:
             return create_private(lock)
         except FileExistsError:
@@ -210,6 +210,6 @@ def _try_lock(descriptor: int) -> bool:
             msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)  # type: ignore[attr-defined]
     except OSError as error:
         if isinstance(error, (BlockingIOError, PermissionError)) or (not fcntl and error.errno != errno.EBADF):
-            return False  # somebody has it; Windows has several ways of saying so
+            return False  # another process has it; Windows has several errors for that
         raise
     return True

@@ -1,11 +1,11 @@
-"""Read and replace a private file so that nobody else sees it and nobody ever sees half of it.
+"""Read and replace a private file: no other user can read it, and no process reads half of it.
 
-Only what looks like a token file is touched: nothing at all, or a regular file of our own with one
-name, empty or beginning with `{`, in a directory that not everybody may write (a sticky one may be
-written by everybody). Anything else in its place is refused and left as it is.
+The file must be absent, or a regular file of our own with one name, empty or beginning with `{`. Its
+directory must not be writable by everyone, unless it is sticky. Anything else is refused and left as
+it is.
 
-What we make has mode 0600 from the start, whatever the umask. It is written beside its target,
-synced, renamed; then its directory is synced, or a power cut could still undo the rename.
+A new file has mode 0600 from the start, whatever the umask. It is written beside its target, synced
+and renamed; then its directory is synced, because a power cut could still undo the rename.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ if TYPE_CHECKING:
 
 LARGEST = 16 * 1024 * 1024
 _ANOTHER = "name another file with --token-file"
-_ELSEWHERE = "check the free space and the permissions there, or name another --token-file"
+_ELSEWHERE = "check the free space and your permission to write there, or name another --token-file"
 _FLAGS = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
 
 
 def read_private(path: str, warn: Callable[[str], None]) -> bytes:
-    """Return a private file's bytes, b"" when there is none. A mode too loose is tightened."""
+    """Return a private file's bytes, b"" if there is none. A mode that lets others in is tightened."""
     descriptor = _open(path)
     if descriptor is None:
         return b""
@@ -41,9 +41,9 @@ def read_private(path: str, warn: Callable[[str], None]) -> bytes:
 
 
 def replace_private(path: str, data: bytes, before_rename: Callable[[], None] = lambda: None) -> None:
-    """Replace a private file's content at once and for good, or leave it as it was.
+    """Replace a private file's content atomically and durably, or leave it as it was.
 
-    `before_rename` is called when everything is written; what it raises stops the replacement.
+    `before_rename` is called when everything is written; if it raises, nothing is replaced.
     """
     require_private(path)
     temporary = _temporary_name(path)
@@ -61,8 +61,8 @@ def replace_private(path: str, data: bytes, before_rename: Callable[[], None] = 
 def check_replaceable(path: str, room: int) -> None:
     """Raise StoreFailed unless the file could be saved now with `room` more bytes in it.
 
-    Really writes them, to a file beside it: permissions, quotas, file size limits and full disks
-    tell the truth only when asked this way.
+    They are written to a file beside it: permissions, quotas, file size limits and full disks cannot
+    be checked reliably in any other way.
     """
     require_private(path)
     temporary = _temporary_name(path)
@@ -76,10 +76,10 @@ def check_replaceable(path: str, room: int) -> None:
 
 
 def create_private(path: str) -> int:
-    """Create a file that nobody else can open; return its descriptor. Raise OSError when the name is taken."""
+    """Create a file that nobody else can open; return its descriptor. Raise OSError if the name is taken."""
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | _FLAGS, 0o600)
     if os.name == "posix" and os.fstat(descriptor).st_mode & 0o600 != 0o600:
-        os.fchmod(descriptor, 0o600)  # a umask can take away our own rights, and never gives any to others
+        os.fchmod(descriptor, 0o600)  # a umask can take away our own rights, but never gives any to others
     return descriptor
 
 
@@ -97,7 +97,7 @@ def move_aside(path: str) -> str:
 
 
 def leftovers(path: str) -> list[str]:
-    """Return the files beside a token file that may hold tokens: corrupt ones, and those of a run that was killed."""
+    """Return the files beside a token file that may hold tokens: corrupt ones, and those of an interrupted run."""
     directory, name = os.path.split(path)
     try:
         others = sorted(os.listdir(directory or ".")) if path else []
@@ -108,7 +108,7 @@ def leftovers(path: str) -> list[str]:
 
 
 def remove_leftovers(path: str) -> None:
-    """Remove what `leftovers` finds. Raise StoreFailed when that cannot be done."""
+    """Remove what `leftovers` finds. Raise StoreFailed if that cannot be done."""
     for each in leftovers(path):
         try:
             os.unlink(each)
@@ -117,14 +117,14 @@ def remove_leftovers(path: str) -> None:
 
 
 def require_private(path: str) -> None:
-    """Raise StoreFailed unless a private file of ours is there, or could be."""
+    """Raise StoreFailed unless a private file of ours is there, or could be made."""
     descriptor = _open(path)
     if descriptor is not None:
         os.close(descriptor)
 
 
 def what_is_wrong(status: os.stat_result) -> str | None:
-    """Tell why a file is not one that only we can have made; None when it is."""
+    """Return why a file is not private to us (a link, another owner, a second hard link, ...), or None."""
     if stat.S_ISLNK(status.st_mode):
         return "is a symbolic link"
     if not stat.S_ISREG(status.st_mode):
@@ -135,14 +135,14 @@ def what_is_wrong(status: os.stat_result) -> str | None:
 
 
 def _open(path: str) -> int | None:
-    """Open a token file for reading; return None when there is none. Raise StoreFailed for anything else there."""
+    """Open a token file for reading; return None if there is none. Raise StoreFailed if something else is there."""
     if not path:
         raise StoreFailed("there is no home directory to keep the token in", "set HOME, or name a --token-file")
     _require_directory(os.path.dirname(path) or ".")
     descriptor = None
     try:
         _require_ours(path, os.lstat(path))
-        # Without O_NONBLOCK a FIFO that appears here between two calls would hang us.
+        # Without O_NONBLOCK a FIFO that appears between the two calls would block us.
         descriptor = os.open(path, os.O_RDONLY | _FLAGS | getattr(os, "O_NONBLOCK", 0))
         _require_ours(path, os.fstat(descriptor))
         if os.read(descriptor, 1) not in (b"", b"{"):
@@ -166,10 +166,10 @@ def _require_directory(directory: str) -> None:
         hint = "create it, or name another --token-file"
         raise StoreFailed(f"the token file's directory {directory} does not exist", hint) from None
     except OSError:
-        return  # the attempt to use it tells why
+        return  # using it will show why
     if os.name == "posix" and mode & (stat.S_IWOTH | stat.S_ISVTX) == stat.S_IWOTH:
         hint = f"chmod o-w {directory}, or name another --token-file"
-        raise StoreFailed(f"anybody can write to the token file's directory {directory}", hint)
+        raise StoreFailed(f"the token file's directory {directory} is writable by everyone", hint)
 
 
 def _require_ours(path: str, status: os.stat_result) -> None:
@@ -179,12 +179,12 @@ def _require_ours(path: str, status: os.stat_result) -> None:
 
 
 def _tighten(path: str, descriptor: int, warn: Callable[[str], None]) -> None:
-    with suppress(OSError):  # whether the mode has changed is looked at
+    with suppress(OSError):  # the mode is checked below
         os.fchmod(descriptor, 0o600)
     if os.fstat(descriptor).st_mode & 0o077:
-        warn(f"the token file {path} is open to others, and chmod has no effect here; see --token-file")
+        warn(f"the token file {path} is accessible to other users, and chmod cannot change that here; see --token-file")
     else:
-        warn(f"the token file {path} was open to others; its mode is now 0600")
+        warn(f"the token file {path} was accessible to other users; its mode is now 0600")
 
 
 def _read_all(path: str, descriptor: int) -> bytes:
@@ -216,7 +216,7 @@ def _temporary_name(path: str) -> str:
 
 
 def _is_leftover(name: str, prefix: str) -> bool:
-    """Tell whether we have named a file so: `move_aside` or `_temporary_name`."""
+    """Tell whether a name is one that `move_aside` or `_temporary_name` makes."""
     rest = name[len(prefix) :] if name.startswith(prefix) else ""
     pid, dash, ending = rest.partition("-")
     if pid == "corrupt":
@@ -232,7 +232,7 @@ def _is_ours(path: str) -> bool:
 
 
 def remove_quietly(path: str) -> None:
-    """Remove a file if it is there and that is permitted."""
+    """Remove a file if it exists and that is permitted."""
     with suppress(OSError):
         os.unlink(path)
 
@@ -241,7 +241,7 @@ def _sync_directory(directory: str) -> None:
     try:
         descriptor = os.open(directory, os.O_RDONLY)
     except OSError:
-        return  # Windows has no handle for a directory; the rename has happened all the same
+        return  # Windows cannot open a directory; the rename has happened anyway
     with suppress(OSError):
         os.fsync(descriptor)
     os.close(descriptor)

@@ -1,13 +1,13 @@
-"""Read and write the token file that AuthGate's clients share; text in, text out.
+"""Parse and write the token file that AuthGate's clients share, without any I/O.
 
 Four dialects exist. bash-cli, the Python SDK and the Go SDK keep `{"data": {client_id: TEXT}}`
 where TEXT is JSON; the older Go clients keep `{"tokens": {client_id: {...}}}`. They differ in
-`expires_at`: a string of digits, a float, RFC 3339. What must hold for all of them:
+`expires_at`: a string of digits, a float, RFC 3339. The rules for all of them:
 
-- every dialect is read, and an entry that is an object where text is usual;
-- what is not understood survives a write: other keys, other fields, other clients;
+- every dialect is read, and also an entry that is an object instead of text;
+- other keys, fields and clients survive a write;
 - a rewritten entry stays readable by its writer: same map, same kind of entry, same kind of
-  `expires_at`, and one with just the Python SDK's five fields gets no sixth (it refuses more).
+  `expires_at`, and one with only the Python SDK's five fields gets no sixth (that SDK refuses more).
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import json
 
 from ..oauth.jwt import claimed_issuer, claimed_lifetime
 from ..oauth.strict_json import check_depth
-from ..text import clean
+from ..text import ISSUER, clean
 from ..tokens import LATEST, TokenSet, is_number, is_secret, is_token, parse_rfc3339, rfc3339
 from ..urls import same_issuer
 from ..values import TYPE_CHECKING, Value
@@ -34,7 +34,7 @@ _NO_TIME = "0001-01-01T00:00:00Z"  # Go's zero time
 
 
 def parse(data: bytes) -> Document:
-    """Read a token file's bytes; empty means no entries. Raise ValueError when it is corrupt."""
+    """Read a token file's bytes; empty means no entries. Raise ValueError if it is corrupt."""
     if not data.strip():
         return {}
     try:
@@ -49,12 +49,12 @@ def parse(data: bytes) -> Document:
 
 
 def serialise(document: Document) -> bytes:
-    """Write a document as the other clients do: indented JSON with a line end."""
+    """Return the bytes of a document, like the other clients: indented JSON with a line end."""
     return (json.dumps(document, indent=2) + "\n").encode()
 
 
 def get(document: Document, key: str) -> TokenSet | None:
-    """Return the entry of this key in either map, or None when there is none that can be used."""
+    """Return the entry of this key in either map, or None if there is no usable one."""
     for name in _MAPS:
         token = read_entry(_entries(document, name).get(key))
         if token is not None:
@@ -63,7 +63,7 @@ def get(document: Document, key: str) -> TokenSet | None:
 
 
 def entries(document: Document) -> list[Entry]:
-    """Return all entries that hold a token; one key may stand in both maps."""
+    """Return all entries that hold a token; a key may be in both maps."""
     found = [(key, read_entry(entry)) for name in _MAPS for key, entry in _entries(document, name).items()]
     tokens = [(key, token.client_id or key, token) for key, token in found if token]
     return [Entry(key, client, _issuer(token), account_of(key, client), token) for key, client, token in tokens]
@@ -87,7 +87,7 @@ def remove(document: Document, key: str) -> Document:
 
 
 def read_entry(entry: object) -> TokenSet | None:
-    """Read one entry, text or object; None when it holds no access token."""
+    """Read one entry, text or object; None if it holds no access token."""
     fields = _fields(entry)
     if not is_token(fields.get("access_token")):
         return None
@@ -107,9 +107,9 @@ def read_entry(entry: object) -> TokenSet | None:
 
 
 def write_entry(token: TokenSet, now: float, old: object = None) -> str | Fields:
-    """Write one entry in the manner of the one it replaces; a new one is text with every field."""
+    """Return one entry in the form of the one it replaces; a new one is text with every field."""
     before = _fields(old)
-    told = {
+    written = {
         "access_token": token.access_token,
         "refresh_token": token.refresh_token or "",
         "token_type": token.token_type,
@@ -123,12 +123,12 @@ def write_entry(token: TokenSet, now: float, old: object = None) -> str | Fields
     for name in ("requested_scope", "grant_type"):
         value = getattr(token, name)
         if value is not None or name in before:
-            told[name] = value or ""
+            written[name] = value or ""
     if before and set(before) <= PYTHON_SDK:
-        told = {name: value for name, value in told.items() if name in PYTHON_SDK}
+        written = {name: value for name, value in written.items() if name in PYTHON_SDK}
     elif before:
-        told = {name: value for name, value in told.items() if value or name in before}
-    fields = {**before, **told}
+        written = {name: value for name, value in written.items() if value or name in before}
+    fields = {**before, **written}
     if isinstance(old, dict):
         return fields
     return json.dumps(fields, indent=2 if isinstance(old, str) and "\n" in old else None)
@@ -164,7 +164,7 @@ def _token(fields: Fields, name: str) -> str | None:
 
 
 def _lifetime(fields: Fields) -> float | None:
-    """Return the whole life of a token in seconds, as it was stored with it or as a JWT says itself."""
+    """Return the whole lifetime of a token in seconds, as stored with it or as claimed by a JWT."""
     seconds = fields.get("expires_in")
     if isinstance(seconds, (int, float)) and not isinstance(seconds, bool) and 0 < seconds <= LATEST:
         return seconds
@@ -188,7 +188,7 @@ def _written_time(expires_at: float | None, before: object) -> str | float:
 
 
 class Owner(Value):
-    """Whose a token is: a client's at an issuer, of one account where the client has several."""
+    """Whose token it is: the client's at an issuer, and its account if the client has several."""
 
     issuer: str
     client_id: str
@@ -196,12 +196,12 @@ class Owner(Value):
 
     @property
     def key(self) -> str:
-        """Return the name that its token is kept under, unless another issuer's is there already."""
+        """Return the key that its token is stored under, unless another issuer's is there already."""
         return f"{self.client_id}#{self.account}" if self.account else self.client_id
 
 
 class Entry(Value):
-    """A token of any owner; `issuer` is None where neither entry nor token says who issued it."""
+    """A token of any owner; `issuer` is None if neither the entry nor the token names it."""
 
     key: str
     client_id: str
@@ -211,7 +211,7 @@ class Entry(Value):
 
 
 class Found(Value):
-    """What a store holds for an owner, under which key, and what to warn of."""
+    """What a store holds for an owner, under which key, and a warning about it."""
 
     key: str
     token: TokenSet | None = None
@@ -219,10 +219,11 @@ class Found(Value):
 
 
 def find_for_issuer(get: Callable[[str], TokenSet | None], owner: Owner, trusted: bool = True) -> Found:
-    """Look an owner's token up; `get` returns what stands under a key.
+    """Return an owner's token and the key to save it under; `get` returns the token of a key.
 
-    A token that names no issuer is only used when the issuer is `trusted`: named by the user, and
-    not just by a `.env` that was found or by a stored identity.
+    The entry `Owner.key` is used if it is from this issuer, else `key@issuer`. An entry that names no
+    issuer is used only if the issuer is `trusted`: named by the user, and not only by a `.env` that
+    was found or by a stored identity.
     """
     shared = get(owner.key)
     issuer = _issuer(shared) if shared else None
@@ -237,18 +238,18 @@ def find_for_issuer(get: Callable[[str], TokenSet | None], owner: Owner, trusted
     if shared is None:
         return Found(owner.key)
     if issuer is None and trusted:
-        warning = "the stored token does not say which server issued it; using it all the same"
+        warning = "the stored token does not name its server; using it anyway"
         return Found(owner.key, shared, warning)
     if issuer is None:
-        warning = "ignoring a stored token that does not say which server issued it; export AUTHGATE_URL to use it"
+        warning = "ignoring a stored token that does not name its server; export AUTHGATE_URL to use it"
         return Found(own_key, None, warning)
-    return Found(own_key, None, f"ignoring a stored token issued by {clean(issuer, 100)}")
+    return Found(own_key, None, f"ignoring a stored token issued by {clean(issuer, ISSUER)}")
 
 
 def account_of(key: str, client_id: str) -> str:
-    """Return the account of a key that `find_for_issuer` has made; "" for any other."""
+    """Return the account of a key that `find_for_issuer` made; "" for any other."""
     name = key[len(client_id) + 1 :] if key.startswith(client_id + "#") else ""
-    before, scheme, _ = name.partition("://")  # of an issuer; no account has that
+    before, scheme, _ = name.partition("://")  # of an issuer; an account has none
     return before.rpartition("@")[0] if scheme else name
 
 

@@ -58,8 +58,8 @@ def test_there_is_one_empty_line_below_the_qr_code(screen, server):
 @pytest.mark.parametrize(
     ("arguments", "closing"),
     [
-        ((), "Already signed in (stored token); --force signs in again.\r\n"),
-        (("--json",), "}\r\nAlready signed in (stored token); --force signs in again.\r\n"),
+        ((), "Already signed in (stored token); run it with --force to sign in again.\r\n"),
+        (("--json",), "}\r\nAlready signed in (stored token); run it with --force to sign in again.\r\n"),
         (("--quiet",), None),
     ],
     ids=str,

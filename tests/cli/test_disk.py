@@ -266,7 +266,7 @@ STRANGE = {
     a_list: "does not look like a token file",
     null: "does not look like a token file",
     blank: "does not look like a token file",
-    in_an_open_directory: "anybody can write",
+    in_an_open_directory: "is writable by everyone",
 }
 
 
@@ -330,7 +330,7 @@ def test_a_sign_in_moves_a_corrupt_file_aside_and_goes_on(expired, server, conte
     done = expired.run(*LOGIN)
 
     assert done.returncode == 0
-    assert f"authgate: warning: the token file was corrupt; it was moved to {aside}" in done.stderr
+    assert f"authgate: warning: the token file was corrupt; it was renamed to {aside}" in done.stderr
     assert (aside.read_bytes(), stat.S_IMODE(aside.stat().st_mode)) == (content, 0o600)
     assert expired.run(*TOKEN).stdout.strip() == expired.stored()["access_token"]
 
@@ -354,7 +354,7 @@ def test_a_file_open_to_others_is_closed_with_a_warning(expired, server, mode):
 
     assert first.stdout == second.stdout == expired.given["access_token"] + "\n"
     assert first.stderr == (
-        f"authgate: warning: the token file {expired.token_file} was open to others; its mode is now 0600\n"
+        f"authgate: warning: the token file {expired.token_file} was accessible to other users; its mode is now 0600\n"
     )
     assert second.stderr == ""
     assert stat.S_IMODE(expired.token_file.stat().st_mode) == 0o600
@@ -371,6 +371,6 @@ def test_where_chmod_has_no_effect_that_is_said_once_in_a_run(expired, command):
     assert done.returncode == 0, done.stderr
     warned = [line for line in done.stderr.splitlines() if str(expired.token_file) in line]
     assert warned == [
-        f"authgate: warning: the token file {expired.token_file} is open to others,"
+        f"authgate: warning: the token file {expired.token_file} is accessible to other users,"
         " and chmod has no effect here; see --token-file"
     ]

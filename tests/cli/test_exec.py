@@ -228,16 +228,16 @@ def unusual(tmp_path):
 @pytest.mark.parametrize(
     ("program", "status", "words"),
     [
-        ("no-such-program-anywhere", 127, "there is no program no-such-program-anywhere"),
-        ("./nowhere", 127, "there is no program ./nowhere"),
-        ("/nowhere/at/all", 127, "there is no program /nowhere/at/all"),
-        ("./no-format/below", 127, "there is no program ./no-format/below"),
-        ("", 127, "there is no program"),
+        ("no-such-program-anywhere", 127, "program not found: no-such-program-anywhere"),
+        ("./nowhere", 127, "program not found: ./nowhere"),
+        ("/nowhere/at/all", 127, "program not found: /nowhere/at/all"),
+        ("./no-format/below", 127, "program not found: ./no-format/below"),
+        ("", 127, "program not found: (empty name)"),
         ("./not-executable", 126, "./not-executable cannot be run: Permission denied"),
         ("./no-interpreter", 126, "./no-interpreter cannot be run: the interpreter"),
         ("./no-machine", 126, "./no-machine cannot be run: Exec format error"),
         ("./folder", 126, "./folder cannot be run: Permission denied"),
-        ("esc\x1b[2Jape\nline", 127, "there is no program esc[2Jape line"),
+        ("esc\x1b[2Jape\nline", 127, "program not found: esc[2Jape line"),
     ],
 )
 def test_program_that_cannot_be_run_is_one_line(client, unusual, program, status, words):

@@ -99,7 +99,7 @@ def test_a_keyring_that_takes_no_more_is_replaced_by_the_file_and_holds_nothing_
 
     assert (refreshed.returncode, again.returncode) == (0, 0)
     assert refreshed.stdout == again.stdout == client.stored()["access_token"] + "\n"
-    told = "authgate: warning: the keyring did not keep the token; using the token file"
+    told = "authgate: warning: the keyring did not save the token; using the token file"
     assert (warnings(refreshed), warnings(again)) == ([told], [])
     assert server.client_id not in fake.kept()
 

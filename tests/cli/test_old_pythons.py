@@ -37,7 +37,7 @@ def test_old_python_is_told_in_one_line(archive, tmp_path, version, arguments):
 
     short = ".".join(version.split(".")[:2])
     assert (done.returncode, done.stdout) == (2, "")
-    assert done.stderr == f"authgate: error: Python 3.9 or newer is needed, and this is {short}\n"
+    assert done.stderr == f"authgate: error: Python 3.9 or newer is needed, but this is {short}\n"
 
 
 def main_source(archive) -> str:
@@ -109,7 +109,7 @@ runpy.run_path({archive!r}, run_name="__main__")
     done = run_python(code.format(reported=reported, archive=str(archive)))
 
     assert (done.returncode, done.stdout) == (2, "")
-    assert done.stderr == f"authgate: error: Python 3.9 or newer is needed, and this is {reported[0]}.{reported[1]}\n"
+    assert done.stderr == f"authgate: error: Python 3.9 or newer is needed, but this is {reported[0]}.{reported[1]}\n"
 
 
 # -- a Python with parts cut out, such as Debian's python3-minimal

@@ -42,7 +42,7 @@ def test_account_that_nobody_signed_in_to_says_how_to(authgate, server, signed_i
         assert result.status == 4
         assert result.err == (
             f"authgate: error: not signed in to {server.issuer} (account bob@work)\n"
-            "authgate: hint: sign in with authgate.pyz login --account 'bob@work'\n"
+            "authgate: hint: run authgate.pyz login --account 'bob@work'\n"
         )
 
 

@@ -197,28 +197,28 @@ def test_malformed_line_is_named_by_its_number_and_not_shown(authgate, home):
 @pytest.mark.parametrize(
     ("argv", "message", "hint"),
     [
-        (["tokne"], "there is no command 'tokne'", "did you mean token?"),
-        (["--jsno"], "there is no option --jsno", "did you mean --json?"),
-        (["token", "--offline"], "--offline cannot be used with 'token'", "it belongs to status"),
-        (["status", "now"], "'status' takes no arguments (1 given)", "see authgate.pyz status --help"),
+        (["tokne"], "unknown command 'tokne'", "did you mean token?"),
+        (["--jsno"], "unknown option --jsno", "did you mean --json?"),
+        (["token", "--offline"], "--offline is not an option of 'token'", "it is an option of status"),
+        (["status", "now"], "'status' takes no arguments, but 1 were given", "see authgate.pyz status --help"),
         (["--url"], "--url needs a value", "for example --url URL"),
         (["--json=1"], "--json takes no value", None),
-        (["--client-secret", "x"], "a client secret is never an option", "set CLIENT_SECRET"),
-        (["--flow", "magic"], "--flow has to be one of auto, browser, device, client-credentials", None),
-        (["--store", "cloud"], "--store has to be one of auto, keyring, file", None),
-        (["--timeout", "0"], "--timeout has to be a number of seconds above 0", "for example 30"),
-        (["--timeout", "nan"], "--timeout has to be a number of seconds above 0", "for example 30"),
+        (["--client-secret", "x"], "a client secret cannot be given as an option", "set CLIENT_SECRET"),
+        (["--flow", "magic"], "--flow must be one of auto, browser, device, client-credentials", None),
+        (["--store", "cloud"], "--store must be one of auto, keyring, file", None),
+        (["--timeout", "0"], "--timeout must be a number of seconds above 0", "for example 30"),
+        (["--timeout", "nan"], "--timeout must be a number of seconds above 0", "for example 30"),
         (["--url", "auth.example.com"], "--url is not a server URL", "for example https://auth.example.com"),
         (["--url", "http://auth.example.com"], "--url is plain http", "use https://auth.example.com"),
-        (["--redirect-uri", "https://a.example/"], "--redirect-uri has to be an http:// URL on this machine", None),
-        (["--scope", "ü"], "--scope has characters that a scope cannot have", None),
+        (["--redirect-uri", "https://a.example/"], "--redirect-uri must be an http:// URL on this machine", None),
+        (["--scope", "ü"], "--scope has characters that are not allowed in a scope", None),
         (["--env-file", "nowhere"], "the settings file nowhere does not exist", "check --env-file"),
         (["exec"], "no command given", "authgate.pyz exec -- CMD [ARG ...]"),
         (["completion"], "completion needs a shell: bash, zsh, fish, powershell", "authgate.pyz completion bash"),
         (["inspect", "a", "b"], "inspect takes one token", None),
         (["help", "tokne"], "help takes one of these commands: login, token, ", None),
         (["help", "token", "login"], "help takes one of these commands: login, token, ", None),
-        (["--account", "a#b"], "--account has to be a name of at most 100 characters, without # and ://", None),
+        (["--account", "a#b"], "--account must be a name of at most 100 characters, without # and ://", None),
     ],
     ids=str,
 )
@@ -272,7 +272,7 @@ def test_a_bug_is_exit_70_without_a_traceback_and_asks_for_debug(authgate):
     assert (result.status, result.out) == (70, "")
     assert result.err == (
         "authgate: error: this is a bug in authgate (ZeroDivisionError)\n"
-        "authgate: hint: run it again with --debug and report that\n"
+        "authgate: hint: run it again with --debug and report the output\n"
     )
 
 

@@ -241,7 +241,7 @@ def test_callback_that_the_server_refuses_is_told_to_be_registered(doctor, serve
 
     found_state, _, remedy = only(checks, "browser flow")
     assert (ended, found_state) == (status, state)
-    assert "register http://127.0.0.1:8088/callback, byte for byte" in remedy
+    assert "register exactly http://127.0.0.1:8088/callback for" in remedy
 
 
 @pytest.mark.parametrize(("secret", "state", "status"), [("hush", "ok", 0), (None, "failed", 2)])
@@ -364,7 +364,7 @@ def store(token_file, server, given, account=""):
 
 
 def test_stored_token_is_told_with_its_owner_its_time_and_whether_it_can_be_refreshed(doctor, server, token_file):
-    assert only(doctor()[1], "stored token") == ("ok", "none; authgate.pyz login signs in", "")
+    assert only(doctor()[1], "stored token") == ("ok", "none; run authgate.pyz login", "")
     store(token_file, server, server.issue("openid profile email"))
 
     state, text, remedy = only(doctor()[1], "stored token")
@@ -384,7 +384,7 @@ def test_stored_token_that_has_expired_matters_when_it_cannot_be_refreshed(
     status, checks = doctor("--account", "old")
 
     can = "can" if refreshable else "cannot"
-    remedy = "" if refreshable else "sign in with authgate.pyz login --account old"
+    remedy = "" if refreshable else "run authgate.pyz login --account old"
     text = f"owner unknown (no ID token); expired 2020-01-01T00:00:00Z; {can} be refreshed"
     assert (status, only(checks, "stored token")) == (0, (state, text, remedy))
 

@@ -42,7 +42,7 @@ def test_token_is_decoded_without_settings_or_requests(authgate, server):
     assert (result.status, result.err) == (0, "")
     assert result.out.startswith("Header\n  alg  HS256\n")
     assert "  name  Zoë\n" in result.out
-    assert result.out.endswith("Not verified; use --verify.\n")
+    assert result.out.endswith("None of this has been verified; use --verify.\n")
     assert server.requests == []
 
 
@@ -151,8 +151,8 @@ def test_right_signature_is_proven_and_what_is_not_is_said(authgate, server, sig
     result = authgate("inspect", "--verify", server.sign(claims(server)), env={"CLIENT_ID": None})
 
     assert (result.status, result.err) == (0, "")
-    assert f"Proven: the signature is right: {signing} by the key test-" in result.out
-    assert "Proven: it is valid at this time\n" in result.out
+    assert f"Proven: the signature is valid: {signing} with the key test-" in result.out
+    assert "Proven: it has not expired\n" in result.out
     assert "Not proven: that it has not been revoked" in result.out
 
 
@@ -173,7 +173,7 @@ NOT_GOOD = {
     "not good yet": (lambda server: server.sign(claims(server, nbf=int(time.time()) + 600)), "not valid yet"),
     "other issuer": (lambda server: server.sign(claims(server, iss="https://other.example")), "another server"),
     "issuer that is no text": (lambda server: server.sign(claims(server, iss=["x"])), "another server"),
-    "no issuer": (lambda server: server.sign({"sub": "jane"}), "does not say which server"),
+    "no issuer": (lambda server: server.sign({"sub": "jane"}), "does not name its issuer"),
     "HS256": (lambda server: server.sign(claims(server), "HS256"), "only the server itself can check"),
     "unknown key": (lambda server: with_kid(server.sign(claims(server)), "rotated"), "key"),
     "other algorithm": (lambda server: server.sign(claims(server), "ES256"), "key"),
@@ -289,7 +289,7 @@ def test_a_clock_that_is_hours_ahead_or_behind_is_told(authgate, server, changes
 
     result = authgate("inspect", "--verify", server.sign(claims(server, **changes)), now=lambda: 1_800_000_000.0)
 
-    assert (result.status, hint(result)) == (1, "the clock here says 2027-01-15T08:00:00Z")
+    assert (result.status, hint(result)) == (1, "this machine's clock says 2027-01-15T08:00:00Z")
 
 
 @pytest.mark.parametrize("signing", ["RS512", "PS384", "ES384", "ES512"])

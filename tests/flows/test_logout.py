@@ -80,7 +80,7 @@ def test_tokens_that_cannot_be_revoked_are_forgotten_all_the_same(authgate, serv
     result = authgate("logout", *switches)
 
     assert (result.status, result.out) == (status, "")
-    assert "authgate: hint: the tokens are deleted here" in result.err
+    assert "authgate: hint: the tokens were deleted here" in result.err
     assert authgate("token").status == 4
 
 
@@ -297,7 +297,7 @@ def test_server_that_is_away_keeps_no_other_from_being_asked(authgate, server, s
     warning, error, hint = result.err.splitlines()
     assert warning.startswith("authgate: warning: http://auth.example.com: ")
     assert error.startswith(f"authgate: error: {second.issuer}: ")
-    assert hint.startswith("authgate: hint: the tokens are deleted here")
+    assert hint.startswith("authgate: hint: the tokens were deleted here")
     assert len(revoked(server)) == 2
     assert json.loads(token_file.read_text()) == {"data": {}}
 
@@ -311,7 +311,7 @@ def test_token_of_an_unknown_server_is_left_alone_and_that_is_said(authgate, ser
     result = authgate("logout", "--all")
 
     assert (result.status, result.out) == (0, "Not signed in.\n")
-    assert "leaving the stored token of whose: it does not say which server issued it" in result.err
+    assert "the stored token of whose does not name its server; it was not deleted" in result.err
     assert (token_file.read_bytes(), server.requests) == (before, [])
 
 

@@ -646,7 +646,7 @@ def test_an_access_token_that_cannot_be_revoked_expires_by_itself(authgate, othe
     result = authgate("logout")
 
     assert (result.status, result.err) == (0, "")
-    assert "will expire by itself" in result.out
+    assert "stays valid until it expires" in result.out
     assert not other.family_alive(refresh_token)
 
 

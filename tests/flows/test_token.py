@@ -89,7 +89,7 @@ def test_unknown_format_is_a_usage_error_that_names_the_formats(authgate, form):
     result = authgate("token", f"--format={form}")
 
     assert (result.status, result.out) == (2, "")
-    assert result.err.startswith("authgate: error: --format has to be one of raw, header, json, exec-credential\n")
+    assert result.err.startswith("authgate: error: --format must be one of raw, header, json, exec-credential\n")
 
 
 # -- freshness
@@ -126,7 +126,7 @@ def test_min_ttl_is_a_whole_number(authgate, value, environment):
     result = authgate("token", f"--min-ttl={value}", env=environment)
 
     assert (result.status, result.out) == (2, "")
-    assert result.err.startswith("authgate: error: --min-ttl has to be a whole number of seconds")
+    assert result.err.startswith("authgate: error: --min-ttl must be a whole number of seconds")
 
 
 @pytest.mark.parametrize(
@@ -187,7 +187,7 @@ def test_no_sign_in_is_started_and_exit_4_says_that_one_is_needed(authgate, serv
     result = authgate("--flow", flow, *command)
 
     assert (result.status, result.out) == (4, "")
-    assert "authgate: hint: sign in with authgate.pyz login" in result.err
+    assert "authgate: hint: run authgate.pyz login" in result.err
     assert server.count("POST", "/oauth/device/code") == 0
 
 

@@ -149,7 +149,7 @@ def test_a_token_that_cannot_be_refreshed_is_used_to_its_end_and_then_asks_for_a
     expired = run("token")
 
     assert (good.status, good.out.strip()) == (0, near["access_token"])
-    assert "without a refresh token; using the current token, which is valid for another 30 s" in good.err
+    assert "without a refresh token; using the current token, which expires in 30 s" in good.err
     assert (expired.status, expired.out) == (4, "")
     assert server.requests == []
 
@@ -214,7 +214,7 @@ def test_a_token_that_is_still_good_is_used_with_a_warning(run, server, near, to
 
     assert (result.status, result.out.strip()) == (0, near["access_token"])
     assert result.err.startswith("authgate: warning: ")
-    assert result.err.endswith("; using the current token, which is valid for another 30 s\n")
+    assert result.err.endswith("; using the current token, which expires in 30 s\n")
     assert token_file.read_bytes() == before
     assert server.count("POST", TOKEN_ENDPOINT) == 1
 
@@ -262,7 +262,7 @@ def test_invalid_grant_is_exit_4_and_leaves_the_file_alone(run, server, given, t
 
     assert (result.status, result.out) == (4, "")
     assert "invalid_grant" in result.err
-    assert "authgate: hint: sign in again" in result.err
+    assert "authgate: hint: run authgate.pyz login" in result.err
     assert token_file.read_bytes() == before
     assert server.count("POST", TOKEN_ENDPOINT) == 1
 
@@ -696,4 +696,4 @@ def test_a_token_that_names_no_issuer_is_used_with_a_warning(run, server, given,
     result = run("token")
 
     assert (result.status, result.out) == (0, "opaque\n")
-    assert "does not say which server issued it; using it all the same" in result.err
+    assert "does not name its server; using it anyway" in result.err

@@ -193,7 +193,7 @@ def test_a_stored_token_that_names_no_issuer_is_left_alone(
     result = authgate(argv[0], *quiet, *argv[1:], env={"AUTHGATE_URL": None})
 
     assert result.status == status
-    assert ("ignoring a stored token that does not say which server issued it" in result.err) == (not quiet)
+    assert ("ignoring a stored token that does not name its server" in result.err) == (not quiet)
     assert "opaque-" not in result.out + result.err + heard_by(attacker)
     assert json.loads(token_file.read_text())["data"][server.client_id] == before
     assert authgate("token", now=lambda: 1_000_000_000.0).out in ("opaque-access\n", "")
@@ -207,7 +207,7 @@ def test_it_is_used_when_the_person_names_the_server(authgate, server, dotenv, t
         env = {} if not how else {"AUTHGATE_URL": None}
         result = authgate("token", *how.get("argv", ()), env=env)
         assert (result.status, result.out) == (0, "opaque-access\n")
-        assert "using it all the same" in result.err
+        assert "using it anyway" in result.err
 
 
 # -- a `.env` of somebody else
@@ -242,7 +242,7 @@ def test_an_env_that_everybody_may_write_is_ignored_unless_it_is_named(authgate,
 def test_a_bad_value_of_a_found_env_is_told_with_its_place(authgate, dotenv):
     dotenv(AUTHGATE_TIMEOUT="soon")
 
-    assert "AUTHGATE_TIMEOUT in .env has to be a number of seconds" in authgate("token").err
+    assert "AUTHGATE_TIMEOUT in .env must be a number of seconds" in authgate("token").err
 
 
 # -- the doctor
@@ -276,7 +276,7 @@ def test_the_doctor_says_what_was_ignored_even_if_the_settings_are_wrong(authgat
     result = authgate("doctor")
 
     assert "warning   settings file: AUTHGATE_STORE in .env is ignored" in result.out
-    assert "failed    settings: AUTHGATE_TIMEOUT in .env has to be" in result.out
+    assert "failed    settings: AUTHGATE_TIMEOUT in .env must be" in result.out
 
 
 # -- the stored identity

@@ -470,7 +470,7 @@ def test_token_too_long_for_the_keyring_is_kept_in_the_file(client, small, authg
 
     assert report(finished)["store"] == str(client.token_file)
     assert finished.stderr.count("authgate: warning: ") == 1
-    assert "authgate: warning: the keyring did not keep the token; using the token file" in finished.stderr
+    assert "authgate: warning: the keyring did not save the token; using the token file" in finished.stderr
     assert small.read_text() == "{}"
     assert report(client.run("--json", "--no-input"))["source"] == "stored"
 
@@ -482,6 +482,6 @@ def test_token_too_long_for_a_keyring_insisted_on_is_an_error(client, small, aut
 
     assert finished.returncode == 5
     assert json.loads(finished.stdout)["store"] is None
-    assert "authgate: error: the new token could not be saved: the keyring did not keep the token" in finished.stderr
+    assert "authgate: error: the new token could not be saved: the keyring did not save the token" in finished.stderr
     assert small.read_text() == "{}"
     assert not client.token_file.exists()

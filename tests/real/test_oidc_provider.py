@@ -206,7 +206,7 @@ def test_jwt_access_token_of_a_machine_is_verified(provider, client, algorithm):
 
     assert (told["source"], told["user"]) == ("client-credentials", None)
     life.verify(client, life.access_token(client), algorithm)
-    assert f"Proven: the signature is right: {algorithm}" in client.run("inspect", "--verify").stdout
+    assert f"Proven: the signature is valid: {algorithm}" in client.run("inspect", "--verify").stdout
 
 
 def test_opaque_access_token_cannot_be_verified(provider, client, browser):

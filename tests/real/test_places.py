@@ -120,7 +120,7 @@ def test_python3_minimal_alone_is_told_what_is_missing(place, command):
 
     assert (done.returncode, done.stdout) == (2, "")
     assert re.fullmatch(
-        r"authgate: error: this Python lacks the standard module \w+; .* libpython3-stdlib brings it"
+        r"authgate: error: this Python lacks the standard module \w+; .* in the package libpython3-stdlib"
         r" \(apt-get install python3\)\n",
         done.stderr,
     )
@@ -283,7 +283,7 @@ def test_without_a_route_a_good_token_is_printed_and_told(cut_off, issuer):
     assert (status.returncode, status.stderr) == (0, "")
     assert (renewing.returncode, renewing.stdout) == (0, token.stdout)
     assert renewing.stderr.startswith("authgate: warning: ")
-    assert "using the current token, which is valid for another " in renewing.stderr
+    assert "using the current token, which expires in " in renewing.stderr
 
 
 # -- started by something else than a person at a terminal

@@ -58,13 +58,13 @@ def test_an_opaque_token_that_names_no_issuer_is_used_with_a_warning():
     opaque = token()
     found = look_up({CLIENT: opaque})
     assert (found.key, found.token) == (CLIENT, opaque)
-    assert "does not say which server" in found.warning
+    assert "does not name its server" in found.warning
 
 
 def test_an_opaque_token_is_left_alone_where_the_user_has_not_named_the_issuer():
     found = find_for_issuer({CLIENT: token()}.get, Owner(ISSUER, CLIENT), trusted=False)
     assert (found.key, found.token) == (OWN_KEY, None)
-    assert "ignoring a stored token that does not say which server" in found.warning
+    assert "ignoring a stored token that does not name its server" in found.warning
 
 
 @pytest.mark.parametrize("ours", OURS.values(), ids=OURS)

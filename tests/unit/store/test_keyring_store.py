@@ -273,7 +273,7 @@ def test_what_happened_is_told_by_its_name_alone(fake, store, mischief, told):
 def test_what_was_never_stored_is_no_token(fake, store, value):
     fake.install(mischief=returning(LIES[value]))
     assert (store.find().token, store.entries()) == (None, [])
-    assert failure(store.save, TOKEN).startswith("StoreFailed: the keyring did not keep the token")
+    assert failure(store.save, TOKEN).startswith("StoreFailed: the keyring did not save the token")
 
 
 REFUSE = at_call("raise OSError(1783, 'CredWrite')", "set_password")  # Windows, for a long value
@@ -293,7 +293,7 @@ def test_a_token_that_does_not_come_back_is_an_error_and_nothing_stale_is_left(f
     if before:
         fake.put("client", before)
     told = failure(store.save, TOKEN._replace(access_token="a" * 2000))
-    assert told == "StoreFailed: the keyring did not keep the token"
+    assert told == "StoreFailed: the keyring did not save the token"
     assert "client" not in fake.kept()
 
 
@@ -325,7 +325,7 @@ def test_a_keyring_that_hangs_is_given_up_once(fake, mischief):
 def test_a_keyring_that_hangs_while_it_writes_leaves_nothing_stale(fake, store):
     fake.install(mischief=at_call(HANG["hangs"], "set_password"))
     fake.put("client", '{"access_token": "old"}')
-    assert failure(store.save, TOKEN) == "StoreFailed: the keyring did not keep the token"
+    assert failure(store.save, TOKEN) == "StoreFailed: the keyring did not save the token"
     assert "client" not in fake.kept()
 
 

@@ -139,7 +139,7 @@ def test_somebody_elses_lock_that_cannot_be_removed_is_an_error_that_says_whose(
         print(sum(waits))
     """
     message, hint, waited = run(code, age, cwd=path.parent)
-    assert message == "tokens.lock of user 54321 is left over and cannot be removed"
+    assert message == "the old lock tokens.lock of user 54321 cannot be removed"
     assert "--token-file" in hint
     assert float(waited) == pytest.approx(max(0, STALE - age), abs=0.2)
     assert os.listdir(path.parent) == ["tokens.lock"]
@@ -231,7 +231,7 @@ def test_a_lock_that_is_lost_again_and_again_is_an_error(path, lock):
             print(error.message)
     """
     [message] = run(code, path)
-    assert "keeps being lost" in message
+    assert "was lost repeatedly" in message
     assert (os.listdir(path.parent), store.find().token) == ([], None)
 
 
@@ -417,7 +417,7 @@ def test_what_is_not_our_own_in_place_of_the_refresh_lock_is_not_relied_on(path,
     make(lock)
     before = sorted(os.listdir(path.parent))
     if required:
-        with pytest.raises(StoreFailed, match="cannot be relied on") as caught:
+        with pytest.raises(StoreFailed, match="so it cannot be used") as caught:
             with refresh_lock(str(path), Clock().waiting, 60, explained.append, required=True):
                 pytest.fail("the lock is not ours")
         assert str(lock) in caught.value.message
@@ -446,7 +446,7 @@ def test_somebody_elses_refresh_lock_in_a_sticky_directory_is_an_error(path):
             print(error.message)
     """
     [message] = run(code, cwd=path.parent)
-    assert message == "the lock tokens.refresh belongs to another user (54321), and cannot be relied on"
+    assert message == "the lock tokens.refresh belongs to another user (54321), so it cannot be used"
 
 
 PLATFORM = """

@@ -174,7 +174,7 @@ def test_a_relative_name_means_the_current_directory(tmp_path):
         (text(" {}"), "does not look like a token file"),
         (text("\n"), "does not look like a token file"),
         (text("\0"), "does not look like a token file"),
-        (in_an_open_directory, "anybody can write"),
+        (in_an_open_directory, "is writable by everyone"),
     ],
 )
 def test_what_is_not_a_file_of_our_own_is_refused_and_left_alone(tmp_path, operation, make, reason):
