@@ -204,7 +204,7 @@ def _exchange(context: Context, request: AuthorizationRequest, callback: Callbac
     deadline, pause = system.monotonic() + _RETRY_TIME, _FIRST_PAUSE
     while True:
         with system.uninterrupted():
-            response = server.ask_for_token(request.exchange(callback.code))
+            response = server.ask_for_token(request.exchange_fields(callback.code))
             wait = retry_after(response.headers, system.now())
             wait = pause if wait is None else max(wait, _FIRST_PAUSE)  # a server may say 0 for ever
             # A rate limit is the one answer that says that the code has not been spent.

@@ -67,7 +67,7 @@ class DeviceSignIn:
         with system.uninterrupted():
             verdict: Pending | TryLater | None
             try:
-                response = context.server.ask_for_token(self._authorization.poll())
+                response = context.server.ask_for_token(self._authorization.poll_fields())
                 verdict = device.interpret_poll(response, system.now())
             except Unreachable as error:
                 verdict = device.interpret_failure(error)

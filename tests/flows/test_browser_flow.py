@@ -348,7 +348,7 @@ def test_error_without_its_issuer_is_told_and_not_believed(browser, server, robo
     result = browser(browser=robot(visit=visit))
 
     assert result.status == 1
-    assert "does not name its server" in result.err
+    assert "the answer has no iss parameter" in result.err
     assert result.err.splitlines()[-2].endswith("; it says invalid_scope (no such scope)")
 
 

@@ -208,7 +208,7 @@ def test_a_clock_that_is_hours_off_is_named_before_anybody_else_is_blamed(
     result = authgate("login", "--redirect-uri", callback, "--scope", "openid", browser=robot(), now=late)
 
     assert (result.status, result.out) == (1, "")
-    assert problem in result.err and "hint: the clock here says " in result.err
+    assert problem in result.err and "hint: this machine's clock says " in result.err
     assert "operator" not in result.err
     assert not token_file.exists()
 

@@ -470,7 +470,7 @@ def test_userinfo_that_names_nobody_is_told_with_the_scope_to_ask_for(authgate, 
     missing, asked = authgate(*BY_DEVICE), authgate(*BY_DEVICE, "--scope", "openid profile")
 
     assert (missing.status, asked.status) == (1, 1)
-    assert "does not say whose it is (sub)" in missing.err
+    assert "does not name the user (sub)" in missing.err
     assert "--scope 'openid profile email'" in missing.err
     assert "--scope" not in asked.err
 
