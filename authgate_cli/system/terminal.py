@@ -194,8 +194,8 @@ class Terminal:
             self._stderr = None
 
 
-def clock(seconds: float) -> str:
-    """Return a time that is left, as minutes and seconds."""
+def minutes_and_seconds(seconds: float) -> str:
+    """Format a time as minutes and seconds, such as 4:59."""
     return f"{int(seconds) // 60}:{int(seconds) % 60:02d}"
 
 

@@ -234,7 +234,7 @@ def check_url(url):
     except ValueError as error:
         shows(str(error))
     else:
-        shows(parts.target, *map(str, parts.origin))
+        shows(parts.path, parts.query, *map(str, parts.origin))
 
 
 def check_argv(argv):

@@ -211,6 +211,5 @@ def test_who_it_is_about_is_looked_at_before_anything_else():
 def test_a_wrong_clock_is_said_to_be_a_possible_cause(changes):
     with pytest.raises(Refused) as caught:
         check(with_claims(**changes), EXPECTED)
-    assert (
-        caught.value.hint == "this machine's clock says 2027-01-15T08:00:00Z; if that is right, the server's clock is wrong"
-    )
+    hint = "this machine's clock says 2027-01-15T08:00:00Z; if that is right, the server's clock is wrong"
+    assert caught.value.hint == hint
