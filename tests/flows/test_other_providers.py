@@ -344,7 +344,7 @@ def test_a_server_that_forgot_the_code_says_to_begin_again(authgate, server):
     result = authgate(*BY_DEVICE)
 
     assert (result.status, result.out) == (1, "")
-    assert result.err.endswith("run authgate.pyz login again\n")
+    assert result.err.endswith("run authgate.pyz login again; the server no longer knows the code\n")
 
 
 def test_slow_down_in_a_header_alone_is_no_bug(authgate, server):

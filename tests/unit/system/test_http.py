@@ -509,7 +509,7 @@ def test_a_private_authority_is_trusted_when_it_is_named(client):
     ("file", "message", "hint"),
     [
         (certificates.of("auth.example.com"), "cannot be trusted: IP address mismatch", "the host"),
-        (certificates.EXPIRED, "has expired", "the clock"),
+        (certificates.EXPIRED, "has expired", "this machine's clock"),
         (certificates.SELF_SIGNED, "self.signed certificate", "SSL_CERT_FILE"),
     ],
     ids=["of another host", "expired", "self-signed"],
