@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
-"""Build dist/authgate.pyz and its checksum: every module as it stands in the repository, the hot ones with byte code.
+"""Build dist/authgate.pyz and its checksum: all modules as source, those that `token` loads also as byte code.
 
 Builds are reproducible: the same source and Python release produce an identical file. `python -m zipapp`
-would put the files' dates into the archive.
+would store the dates of the files.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ try:
     import subprocess
     import tempfile
     import zipfile
-    import zlib  # noqa: F401  without it, zipfile can be imported and cannot compress
+    import zlib  # noqa: F401  without it, zipfile can be imported but cannot compress
     from pathlib import Path
 
     ROOT = Path(__file__).resolve().parent
@@ -26,7 +26,7 @@ try:
     for name in ("cli", "commands.token"):  # what `token` loads to print a stored token
         importlib.import_module(f"authgate_cli.{name}")
 except ImportError as error:
-    sys.exit(f"build.py: error: {error}; it takes all of Python 3.9 or newer (Debian, Ubuntu: apt-get install python3)")
+    sys.exit(f"build.py: error: {error}; it needs a complete Python 3.9 or newer (Debian: apt-get install python3)")
 
 LOADED = {Path(str(module.__file__)) for name, module in sys.modules.items() if name.startswith("authgate_cli")}
 SHEBANG = b"#!/usr/bin/env python3\n"
@@ -64,7 +64,7 @@ def entries() -> dict[str, bytes]:
 
 
 def byte_code(path: Path, name: str) -> bytes:
-    """Return a module's .pyc, which its release of Python uses without looking at the source (PEP 552)."""
+    """Return a module's .pyc; the same release of Python uses it without checking the source (PEP 552)."""
     with tempfile.TemporaryDirectory() as folder:
         compiled, mode = os.path.join(folder, "module.pyc"), py_compile.PycInvalidationMode.UNCHECKED_HASH
         py_compile.compile(str(path), compiled, name, doraise=True, optimize=2, invalidation_mode=mode)

@@ -1,4 +1,4 @@
-"""What a command, and everything that it calls, works with."""
+"""The context of a command: arguments, settings, terminal, system, store and server."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 class Context:
-    """One run of the program. `problem` is why the settings cannot be used, where they cannot."""
+    """What one run of the program works with. `problem` is the error of settings that cannot be used, else None."""
 
     def __init__(
         self,
@@ -37,10 +37,7 @@ class Context:
         self.environ, self.system, self.problem = environ, system, problem
 
     def require(self, *names: str) -> None:
-        """Make sure that the settings of these variables are there, from the stored identity if need be.
-
-        Raise UsageError when they are not known.
-        """
+        """Raise UsageError unless these variables are set; fill them in from the stored identity first."""
         if self.settings.missing(*names):
             store = open_store(self.settings, self.system, self.terminal, self.environ)
             self.settings = recall(self.settings, store.identities())
@@ -57,7 +54,7 @@ class Context:
 
     @cached_property
     def server(self) -> Server:
-        """Return the server of the settings; nothing is asked before it is used. Raise UsageError."""
+        """Return the server of the settings, without a request. Raise UsageError if a secret may not be sent to it."""
         self.settings.require_trusted_issuer("CLIENT_SECRET")  # before anything is sent there
         from .server import Server  # a stored token is printed without the modules that this loads
 
@@ -65,9 +62,9 @@ class Context:
 
 
 def recall(settings: Settings, stored: Iterable[tuple[str, str]]) -> Settings:
-    """Return the settings with issuer and client of the one stored identity (a pair of both) that fits.
+    """Return the settings, with a missing issuer or client taken from the one stored identity that fits.
 
-    Raise UsageError when several do.
+    `stored` holds (issuer, client_id) pairs. Raise UsageError when several fit.
     """
     fitting = {
         (issuer.removesuffix("/"), client_id): (issuer, client_id)
@@ -76,9 +73,9 @@ def recall(settings: Settings, stored: Iterable[tuple[str, str]]) -> Settings:
     }
     missing = settings.missing("AUTHGATE_URL", "CLIENT_ID")
     if len(fitting) > 1:
-        told = clean(", ".join(f"{client_id} at {issuer}" for issuer, client_id in fitting.values()))
+        shown = clean(", ".join(f"{client_id} at {issuer}" for issuer, client_id in fitting.values()))
         raise UsageError(
-            f"{not_set(missing)}, and several are stored: {told}",
+            f"{not_set(missing)}, and more than one identity is stored: {shown}",
             "choose one with --url and --client-id, or export AUTHGATE_URL and CLIENT_ID",
         )
     for issuer, client_id in fitting.values():

@@ -1,4 +1,4 @@
-"""One server: what it says of itself, the tokens that it issues, and what it says about a token."""
+"""The server of the settings: its metadata, keys, token requests, UserInfo, TokenInfo and revocation."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class Server:
         self._system, self._settings, self._terminal = system, settings, terminal
         self._metadata: Metadata | None = None
         self._keys: KeySet | None = None
-        self._method = ""  # how the client proves itself
+        self._method = ""  # of client authentication
 
     @property
     def metadata(self) -> Metadata:
@@ -63,12 +63,12 @@ class Server:
         return self._keys
 
     def ask(self, endpoint: str, fields: Mapping[str, str | None]) -> Response:
-        """Send a form in this client's name. Raise Unreachable.
+        """Send a form, authenticated as this client. Raise Unreachable.
 
-        AuthGate reads a secret in the form alone in most grants, so that is what we begin with
-        where the server offers it. But the method is the client's, whatever the server's list
-        says: a refused one is answered once with the other, which then serves for the whole run.
-        Nothing is spent twice: a server that refuses the client has not looked at its code.
+        The secret goes into the form if the server offers that (AuthGate accepts only that in most
+        grants), otherwise into a Basic header. If the server rejects the client, the other method is
+        tried once and then used for the whole run: some clients are registered for one method only.
+        That is safe: a server that rejects the client has not used up its code or token.
         """
         client_id, secret = self._settings.client_id, self._settings.client_secret
         self._method = self._method or (POST if POST in self.metadata.auth_methods else BASIC)
@@ -105,9 +105,8 @@ class Server:
     ) -> TokenSet:
         """Return the checked tokens of a token endpoint's answer (RFC 6749 section 5, OpenID Connect Core 3.1.3.7).
 
-        `previous` is the token that has been refreshed: what the answer leaves out stays as it
-        was, and a new ID token has to be about the same person (section 12.2). Raise Unreachable
-        or Refused.
+        `previous` is the token that was refreshed: its values are kept where the answer has none,
+        and a new ID token must be about the same user (section 12.2). Raise Unreachable or Refused.
         """
         settings, now = self._settings, self._system.now()
         scope = previous.scope if previous else settings.scope or None
@@ -123,13 +122,13 @@ class Server:
         return token._replace(issuer=self.metadata.issuer, client_id=settings.client_id, requested_scope=requested)
 
     def userinfo(self, access_token: str) -> Claims:
-        """Ask UserInfo about a token, where the server offers it. Raise TokenRefused, Unreachable or Refused."""
+        """Ask UserInfo about a token, if the server offers it. Raise TokenRefused, Unreachable or Refused."""
         if self.metadata.userinfo_endpoint is None:
             return Claims(reason="the server does not offer it")
         return parse_userinfo(self._system.send(get_as(self.metadata.userinfo_endpoint, access_token)))
 
     def tokeninfo(self, access_token: str) -> Claims:
-        """Ask AuthGate's TokenInfo about a token; that it cannot be had is never an error."""
+        """Ask AuthGate's TokenInfo about a token; a failure is returned as the reason, never raised."""
         if self.metadata.tokeninfo_endpoint is None:
             return Claims(reason="this server is not an AuthGate")
         try:
@@ -145,10 +144,10 @@ class Server:
             raise refused("the server did not revoke the tokens", response)
 
     def _with_checked_id_token(self, token: TokenSet, nonce: str | None, previous: TokenSet | None) -> TokenSet:
-        """Return the token, without an ID token that a refresh brought and that cannot be trusted.
+        """Return the token with its ID token checked. After a refresh, discard an ID token that is not valid.
 
-        The old refresh token is spent by then: the new one is not dropped for a fault of the ID
-        token, unless that is about another person, issuer or client.
+        The old refresh token has been used up by then, so the new one is kept, unless the ID token is
+        about another user, issuer or client.
         """
         subject = claimed_subject(previous.id_token) if previous else None
         expected = id_token.Expected(
@@ -159,30 +158,30 @@ class Server:
         except (Refused, Unreachable) as error:
             if previous is None or isinstance(error, id_token.Mismatch):
                 raise
-            self._terminal.warn(f"{error.message}; the new ID token is not kept")
+            self._terminal.warn(f"{error.message}; the new ID token is discarded")
             return token._replace(id_token=None)
         return token
 
 
 class KeySet:
-    """A server's published keys, fetched when they are needed, and once more for a new one."""
+    """A server's published keys, fetched on first use, and again for an unknown key."""
 
     def __init__(self, send: Callable[[Request], Response], jwks_uri: str | None):
         self._send, self._jwks_uri = send, jwks_uri
         self._keys: tuple[Key, ...] | None = None
 
     def load(self) -> None:
-        """Fetch the keys now, if the server publishes any: before a person or a refresh token is spent."""
+        """Fetch the keys now, if the server publishes any: a failure is better before the sign-in or refresh."""
         if self._jwks_uri is not None and self._keys is None:
             self._keys = self._fetch(self._jwks_uri)
 
     def verify(self, token: Jwt) -> Key:
-        """Return the key that signed a JWT. Raise Refused when none did, Unreachable without keys."""
+        """Return the key that signed a JWT. Raise Refused if none did, Unreachable if the keys cannot be fetched."""
         self.load()
         if self._jwks_uri is None or self._keys is None:
             raise Refused(
-                "the server does not publish the keys that it signs with",
-                "only the server can check the token: authgate.pyz status",
+                "the server does not publish its signing keys",
+                "run authgate.pyz status to have the server check the token",
             )
         try:
             return jwks.verify_jwt(token, self._keys)
@@ -191,10 +190,10 @@ class KeySet:
             return jwks.verify_jwt(token, self._keys)
 
     def verify_id_token(self, token: Jwt) -> None:
-        """Check an ID token that came straight from the token endpoint, over TLS or loopback.
+        """Verify the signature of an ID token that came from the token endpoint, over TLS or loopback.
 
-        There the connection proves what a symmetric signature cannot show us (OpenID Connect Core
-        section 3.1.3.7, rules 6 to 8). `id_token.check` has refused every other algorithm.
+        A symmetric signature cannot be verified; the connection to the server takes its place (OpenID
+        Connect Core section 3.1.3.7, rules 6 to 8). `id_token.check` has refused unknown algorithms.
         """
         if token.header["alg"] == id_token.UNVERIFIED:
             return
@@ -216,9 +215,9 @@ class KeySet:
 
 
 def fetch_metadata(send: Callable[[Request], Response], issuer: str) -> Metadata:
-    """Return what the server says of itself (OpenID Connect Discovery 1.0 section 4). Raise Unreachable or Refused.
+    """Fetch the server's metadata (OpenID Connect Discovery 1.0 section 4). Raise Unreachable or Refused.
 
-    A server that has no OpenID document is asked for that of a plain OAuth server (RFC 8414 section 3).
+    If the server has no OpenID document, the one of a plain OAuth server is fetched (RFC 8414 section 3).
     """
     response = _fetch(send, metadata_url(issuer), issuer)
     if response.status == 404:
@@ -228,7 +227,7 @@ def fetch_metadata(send: Callable[[Request], Response], issuer: str) -> Metadata
 
 
 def _fetch(send: Callable[[Request], Response], url: str, issuer: str) -> Response:
-    """Follow redirects, here alone and only to the same host over https."""
+    """Fetch a document. Only here are redirects followed, and only to https on the same host."""
     for _ in range(_MAX_REDIRECTS + 1):
         response = send(get(url))
         if response.status not in (301, 302, 303, 307, 308):
@@ -248,7 +247,7 @@ def _redirected(url: str, location: str, issuer: str) -> str:
         allowed = False
     if not allowed:
         raise Refused(
-            "the server's discovery document is elsewhere, and this redirect is not followed",
+            "the server redirects its discovery document to another host or to plain http, which is not followed",
             f"set AUTHGATE_URL to the server's own URL instead of {issuer}",
         )
     return location

@@ -1,4 +1,4 @@
-"""Take http(s) URLs apart with `urllib.parse`, and refuse what it lets pass."""
+"""Split http(s) URLs with `urllib.parse`, and refuse malformed ones that it accepts."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from .values import Value
 
 
 class Url(Value):
-    """A URL in parts. `host` has no brackets, `netloc` is as it stands in the URL."""
+    """The parts of a URL. `host` has no brackets; `netloc` is unchanged."""
 
     scheme: str
     host: str
@@ -18,11 +18,6 @@ class Url(Value):
     path: str
     query: str = ""
     fragment: str = ""
-
-    @property
-    def target(self) -> str:
-        """Return what an HTTP request line asks for."""
-        return (self.path or "/") + ("?" + self.query if self.query else "")
 
     @property
     def origin(self) -> tuple[str, str, int]:
@@ -38,7 +33,7 @@ class Url(Value):
 
     @property
     def is_safe(self) -> bool:
-        """Tell whether a secret may travel there: over https, or within this machine."""
+        """Tell whether a secret may be sent there: over https, or within this machine."""
         return self.scheme == "https" or self.is_loopback
 
 
@@ -46,33 +41,33 @@ _BYTES = frozenset(map(str, range(256)))
 
 
 def split(url: str) -> Url:
-    """Take an http(s) URL apart. Raise ValueError, with a reason that can be shown, for any other."""
+    """Split an http(s) URL. Raise ValueError, with a reason that can be shown, for any other text."""
     if not url.isascii() or not url.isprintable() or " " in url or "\\" in url:
-        raise ValueError("it has characters that no URL has")
+        raise ValueError("it has characters that are not allowed in a URL")
     if not url.lower().startswith(("https://", "http://")):
-        raise ValueError("it has to begin with https:// or http://")
+        raise ValueError("it must begin with https:// or http://")
     try:
         parts = urlsplit(url)
         host, port = parts.hostname or "", parts.port
         is_ipv6 = ":" in host
         if is_ipv6:
-            ip_address(host)  # before Python 3.11.4, urllib takes any text for one
+            ip_address(host)  # before Python 3.11.4, urllib accepts any text here
     except ValueError:
-        raise ValueError("its host or port is impossible") from None
+        raise ValueError("its host or port is not valid") from None
     netloc = parts.netloc
     if "@" in netloc:
-        raise ValueError("it holds a user name or password")
+        raise ValueError("it contains a user name or password")
     if not netloc:
         raise ValueError("it names no host")
-    # urllib ignores what stands between "]" and ":".
+    # urllib ignores text between "]" and ":".
     rest = netloc.lower().removeprefix(f"[{host}]" if is_ipv6 else host)
     if not host or "%" in host or port == 0 or (rest and not (rest[0] == ":" and rest[1:].isdecimal())):
-        raise ValueError("its host or port is impossible")
+        raise ValueError("its host or port is not valid")
     fragment = "#" + parts.fragment if "#" in url else ""
     port = port or (443 if parts.scheme == "https" else 80)
     return Url(parts.scheme, host, port, netloc, parts.path, parts.query, fragment)
 
 
 def same_issuer(one: str, other: str) -> bool:
-    """Compare issuers, a trailing slash aside: AuthGate's own tokens may keep one that its metadata drop."""
+    """Compare issuers without a slash at the end: AuthGate's tokens may have one that its metadata lack."""
     return one.removesuffix("/") == other.removesuffix("/")

@@ -1,9 +1,9 @@
-"""Give every value of this program one convention: `class Point(Value): x: int`.
+"""Define immutable values with named fields: `class Point(Value): x: int`.
 
-`Value` is `typing.NamedTuple` to a type checker. At run time it is a tuple with names, made without
-`typing`, which alone costs half as much as a bare interpreter, and without `collections.namedtuple`:
-for the classes that a stored token loads, that takes a twentieth of all instructions. A module that
-defines values starts with `from __future__ import annotations`, so the annotations are text.
+For a type checker `Value` is `typing.NamedTuple`. At run time it is a named tuple made here: importing
+`typing` takes half as long as starting the interpreter, and `collections.namedtuple` takes a twentieth
+of all instructions of printing a stored token. A module that defines values begins with `from __future__
+import annotations`, so that the annotations are not evaluated.
 """
 
 from __future__ import annotations

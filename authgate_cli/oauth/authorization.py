@@ -1,4 +1,4 @@
-"""The authorization code grant: PKCE, the request to the server, and the answer on the callback.
+"""The authorization code grant: build the authorization URL with PKCE, and read the callback.
 
 RFC 6749 section 4.1, RFC 7636, RFC 9207 and OpenID Connect Core section 3.1.
 """
@@ -22,17 +22,17 @@ if TYPE_CHECKING:
 
 
 def new_secret(random_bytes: Callable[[int], bytes]) -> str:
-    """Return 43 unguessable unreserved characters: a verifier (section 4.1), a state or a nonce."""
+    """Return 43 random unreserved characters, for a verifier (RFC 7636 section 4.1), a state or a nonce."""
     return base64url_encode(random_bytes(32))
 
 
 def challenge(verifier: str) -> str:
-    """Return the S256 challenge of a verifier (section 4.2)."""
+    """Return the S256 challenge of a verifier (RFC 7636 section 4.2)."""
     return base64url_encode(hashlib.sha256(verifier.encode()).digest())
 
 
 class AuthorizationRequest(Value):
-    """What one sign-in asks for; each has its own state, nonce and verifier."""
+    """The request of one sign-in; each has its own state, nonce and verifier."""
 
     client_id: str
     redirect_uri: str
@@ -45,9 +45,9 @@ class AuthorizationRequest(Value):
         return f"AuthorizationRequest(client_id={self.client_id!r}, redirect_uri={self.redirect_uri!r})"
 
     def url(self, endpoint: str, extra: Mapping[str, str] = {}) -> str:
-        """Return the address to open. A nonce goes with `openid`, consent with `offline_access`:
+        """Return the address to open in the browser.
 
-        some servers refuse the one without the other.
+        With `offline_access` it asks for consent: some servers refuse the one without the other.
         """
         fields = {
             **extra,
@@ -63,8 +63,8 @@ class AuthorizationRequest(Value):
         }
         return with_query(endpoint, fields)
 
-    def exchange(self, code: str) -> dict[str, str | None]:
-        """Return the fields that redeem a code (RFC 6749 section 4.1.3, RFC 7636 section 4.5)."""
+    def exchange_fields(self, code: str) -> dict[str, str | None]:
+        """Return the form fields that exchange a code for tokens (RFC 6749 section 4.1.3, RFC 7636 section 4.5)."""
         return {
             "grant_type": "authorization_code",
             "code": code,
@@ -88,15 +88,15 @@ def new_request(
 
 
 def with_query(endpoint: str, fields: Mapping[str, str | None]) -> str:
-    """Add fields, those that are None aside, to the query that an endpoint has (RFC 6749 section 3.1).
+    """Add fields to the query of an endpoint; those that are None are left out (RFC 6749 section 3.1).
 
-    The address goes to a browser, by a shell if BROWSER says so. So everything in it that came from
-    the server is percent-encoded, and its query is written as name=value pairs: nothing is left that a
-    shell would run. A fragment is left out (section 3.1), and so is what we set ourselves.
+    The address is passed to a browser, and BROWSER may name a command that runs a shell. So everything
+    that came from the server is percent-encoded, and its query is written as name=value pairs: nothing
+    is left that a shell would run. Left out are the fragment (section 3.1) and the fields that we set.
     """
     url = split(endpoint)
     path = re.sub("%(?![0-9A-Fa-f]{2})", "%25", quote(url.path, safe="/%:@+,="))
-    # By latin-1, any bytes come out as they went in.
+    # latin-1 keeps any bytes unchanged.
     pairs = parse_qsl(url.query, keep_blank_values=True, encoding="latin-1")
     theirs = [(name, value) for name, value in pairs if name and name not in fields]
     ours = [(name, value) for name, value in fields.items() if value is not None]
@@ -105,7 +105,7 @@ def with_query(endpoint: str, fields: Mapping[str, str | None]) -> str:
 
 
 class Callback(Value):
-    """What the server sent back through the browser: a code, or an error (RFC 6749 section 4.1.2)."""
+    """The answer of the server that the browser delivers: a code, or an error (RFC 6749 section 4.1.2)."""
 
     code: str = ""
     error: str = ""
@@ -117,7 +117,7 @@ class Callback(Value):
 
 
 def read_query(query: str, state: str) -> Callback | None:
-    """Return what a callback's query says; None unless it belongs to this sign-in."""
+    """Parse the query of a callback; return None unless it belongs to this sign-in."""
     try:
         fields = parse_query(query)
     except ValueError:
@@ -136,7 +136,7 @@ def read_query(query: str, state: str) -> Callback | None:
 
 
 def read_pasted(text: str, redirect: Url, state: str) -> Callback | None:
-    """Return what a pasted address says; None unless it is the callback of this sign-in.
+    """Parse a pasted address; return None unless it is the callback of this sign-in.
 
     Some browsers leave the scheme out when an address is copied, and some change it to https.
     """
@@ -154,9 +154,9 @@ def read_pasted(text: str, redirect: Url, state: str) -> Callback | None:
 
 
 def iss_problem(callback: Callback, issuer: str, sends_iss: bool) -> str | None:
-    """Say why a callback is not from this issuer (RFC 9207 section 2.4); None when it may be."""
+    """Return why a callback is not from this issuer (RFC 9207 section 2.4), or None if it may be."""
     if callback.issuer is None:
-        return "the answer does not name its server, although the server says that it does" if sends_iss else None
+        return "the answer has no iss parameter, although the server says that it sends one" if sends_iss else None
     if callback.issuer != issuer:
         return f"the answer is from another server ({quotable_issuer(callback.issuer)})"
     return None

@@ -1,4 +1,4 @@
-"""The device authorization grant (RFC 8628): what to show, when to ask again, when to stop."""
+"""The device authorization grant (RFC 8628): build the requests, read the answers, and schedule the polls."""
 
 from __future__ import annotations
 
@@ -21,21 +21,21 @@ if TYPE_CHECKING:
     from .messages import Response
     from .strict_json import Json
 
-# Seconds. A server that measures to the millisecond calls a poll after just `interval` too fast.
+# Seconds. To a server that measures in milliseconds, a poll after exactly `interval` may be too early.
 MARGIN = 0.1
 _DEFAULT_INTERVAL = 5.0
 _SHORTEST_INTERVAL = 1.0  # whatever the server says
 _DEFAULT_LIFETIME = 1800.0
 _LONGEST_PAUSE = 60.0
-_FORGOTTEN = "the server does not know the code any more; run authgate.pyz login again"
+_FORGOTTEN = "run authgate.pyz login again; the server no longer knows the code"
 _CLIENT = "check CLIENT_ID, CLIENT_SECRET if the client has one, and AUTHGATE_URL"
-# How servers say that a client may not do this, some at the first poll only. With status 401 it is
-# about credentials, whatever the code: Keycloak says unauthorized_client to a wrong secret.
+# The errors for a client that may not use this grant; some servers send them only at the first poll.
+# With status 401 the credentials are wrong, whatever the code: Keycloak sends unauthorized_client then.
 _NOT_ALLOWED = ("unauthorized_client", "unsupported_grant_type")
 
 
 class DeviceAuthorization(Value):
-    """What the server says the person should do. The device code is a secret."""
+    """The answer to a device authorization request. The device code is a secret."""
 
     device_code: str
     user_code: str
@@ -48,31 +48,31 @@ class DeviceAuthorization(Value):
     def __repr__(self) -> str:
         return f"DeviceAuthorization(verification_uri={self.verification_uri!r})"
 
-    def poll(self) -> dict[str, str | None]:
-        """Return the fields that ask whether the person has approved (section 3.4)."""
+    def poll_fields(self) -> dict[str, str | None]:
+        """Return the form fields of a poll (section 3.4)."""
         return {"grant_type": DEVICE_GRANT, "device_code": self.device_code, "code_verifier": self.verifier}
 
 
 def authorization_fields(scope: str, verifier: str, extra: Mapping[str, str] = {}) -> dict[str, str | None]:
-    """Return what begins a device sign-in (section 3.1).
+    """Return the form fields of a device authorization request (section 3.1).
 
-    It has PKCE (RFC 7636), which some servers demand here too; others ignore what they do not know.
+    They include PKCE (RFC 7636): some servers require it here too, the others ignore it.
     """
     method = {"code_challenge": challenge(verifier), "code_challenge_method": "S256"}
     return {**extra, "scope": scope or None, **method}
 
 
 def parse_authorization(response: Response, issuer: str, verifier: str) -> DeviceAuthorization:
-    """Judge the answer to a device authorization request (section 3.2).
+    """Read the answer to a device authorization request (section 3.2).
 
-    Raise FlowUnavailable when the server does not do this for the client, in whatever words.
+    Raise FlowUnavailable when the server does not offer this grant to the client.
     """
-    what = "the device sign-in cannot begin"
+    what = "device sign-in cannot start"
     if response.status != 200:
         error, status = read_error(response), response.status
         credentials = error.code == "invalid_client" or (status == 401 and error.code != "")
-        told = 400 <= status < 500 and status != 429 and not response.is_html
-        if (told or status in (403, 404, 405, 501)) and not credentials and error.code != "invalid_scope":
+        is_refusal = 400 <= status < 500 and status != 429 and not response.is_html
+        if (is_refusal or status in (403, 404, 405, 501)) and not credentials and error.code != "invalid_scope":
             raise _not_offered(error if error.code else f"status {status}")
         check_data(response, what)
         raise refused(what, response, _CLIENT if credentials else None)
@@ -93,7 +93,7 @@ def parse_authorization(response: Response, issuer: str, verifier: str) -> Devic
 
 
 class Poller(Value):
-    """When to ask next. Times are of a monotonic clock, which no one sets back."""
+    """The schedule of the polls; times are of a monotonic clock."""
 
     interval: float
     deadline: float
@@ -101,10 +101,10 @@ class Poller(Value):
     failures: int = 0
 
     def advance(self, verdict: Pending | TryLater, now: float) -> Poller:
-        """Return the poller after an answer that leaves things open."""
+        """Return the poller after an answer that is not final."""
         if isinstance(verdict, TryLater):
-            # Section 3.5: back off when the connection fails; the same for every "not now".
-            failures = min(self.failures + 1, 10)  # far beyond the longest pause
+            # Section 3.5: back off when the connection fails; a temporary error is treated alike.
+            failures = min(self.failures + 1, 10)  # by then the pause is the longest one
             longest = max(_LONGEST_PAUSE, 2 * self.interval)
             pause = min(self.interval * 2**failures, longest)
             if verdict.retry_after is not None:
@@ -116,35 +116,35 @@ class Poller(Value):
         return self._replace(interval=interval, due=now + interval + MARGIN, failures=0)
 
     def expired(self, now: float) -> bool:
-        """Tell whether the code has run out."""
+        """Tell whether the code has expired."""
         return now >= self.deadline
 
 
 def new_poller(authorization: DeviceAuthorization, now: float) -> Poller:
-    """Begin polling: the first question comes after one interval (section 3.3)."""
+    """Return the first schedule: the first poll is due after one interval (section 3.3)."""
     interval = max(authorization.interval, _SHORTEST_INTERVAL)
     return Poller(interval, now + authorization.expires_in, now + interval + MARGIN)
 
 
 class Pending(Value):
-    """The person has not answered yet; `slow_down` asks for a larger interval from now on."""
+    """The user has not answered yet; `slow_down` asks for a larger interval from now on."""
 
     slow_down: bool = False
     interval: float | None = None
 
 
 class TryLater(Value):
-    """The server could not be asked; `why` is safe to show."""
+    """The poll failed for now; the reason `why` is safe to show."""
 
     why: str
     retry_after: float | None = None
 
 
 def interpret_poll(response: Response, now: float) -> Pending | TryLater | None:
-    """Say what an answer to a poll means; None when it holds the tokens.
+    """Return the verdict of an answer to a poll, or None if it contains the tokens.
 
-    `now` is the wall clock, for a Retry-After that is a date. Raise Denied, SignInNeeded
-    (expired), FlowUnavailable or Refused when there is nothing to wait for any more.
+    `now` is the wall clock, for a Retry-After that is a date. When the sign-in cannot succeed any
+    more, raise Denied, SignInNeeded (the code expired), FlowUnavailable or Refused.
     """
     error = read_error(response)  # some servers send it with status 200
     if response.status == 200 and not error.code and _holds_data(response):
@@ -161,11 +161,11 @@ def interpret_poll(response: Response, now: float) -> Pending | TryLater | None:
     if error.code in _NOT_ALLOWED and response.status != 401:
         raise _not_offered(error)
     hint = _CLIENT if response.status == 401 else _FORGOTTEN if error.code == "invalid_grant" else None
-    raise refused("the device sign-in failed", response, hint)
+    raise refused("device sign-in failed", response, hint)
 
 
 def interpret_failure(error: Unreachable) -> TryLater:
-    """Say what it means when no answer came: wait, the code is still good."""
+    """Return the verdict for a poll that got no answer: try later, the code is still valid."""
     return TryLater(error.message, error.retry_after)
 
 
@@ -176,19 +176,19 @@ def expired() -> AuthGateError:
 
 def _not_offered(reason: object) -> FlowUnavailable:
     return FlowUnavailable(
-        f"the server does not offer the device sign-in to this client: {reason}",
+        f"the server does not offer device sign-in to this client: {reason}",
         "use --flow browser, or have the device flow enabled for the client",
     )
 
 
 def _ended(code: str) -> AuthGateError:
     if code == "access_denied":
-        return Denied("the sign-in was denied", "run authgate.pyz login to try once more")
+        return Denied("the sign-in was denied", "run authgate.pyz login to try again")
     return SignInNeeded("the code expired before the sign-in was approved", "run authgate.pyz login for a new code")
 
 
 def _interval(response: Response) -> float | None:
-    """Return the larger interval that came with slow_down, if one did."""
+    """Return the larger interval that slow_down may come with, or None."""
     try:
         return _seconds(parse_object(response.body).get("interval"), 0.0) or None
     except ValueError:  # the error was in a header
@@ -208,35 +208,35 @@ def _need(document: Json, *names: str) -> str:
         value = document.get(name)
         if isinstance(value, str) and value:
             return value
-    raise Refused(f"the device sign-in cannot begin: the server's answer has no {names[0]}")
+    raise Refused(f"device sign-in cannot start: the server's answer has no {names[0]}")
 
 
 def _code(document: Json) -> str:
     code = _need(document, "device_code")
-    if not is_secret(code):  # a lone surrogate, for one, could not be sent back
-        raise Refused("the device sign-in cannot begin: the server's answer has a device_code that cannot be used")
+    if not is_secret(code):  # for example a lone surrogate, which cannot be sent back
+        raise Refused("device sign-in cannot start: the server's answer has a device_code that cannot be used")
     return code
 
 
 def _user_code(said: str) -> str:
-    """Return the code that the person types; a server that wants to hide something behind a long one is refused."""
+    """Return the code that the user types. Raise Refused for a long one: it could hide the rest of the prompt."""
     code = clean(said, ADDRESS)
     if columns(code) > WORD:
-        raise Refused("the device sign-in cannot begin: the server's user_code is too long for anybody to type")
+        raise Refused("device sign-in cannot start: the server's user_code is too long to type")
     return code
 
 
 def _address(address: str, issuer: str) -> str:
-    """Accept only web addresses of a sane length: people click on what a terminal shows."""
+    """Return the address to visit. Raise Refused unless it is a web address of a sensible length."""
     try:
         url = split(address)
     except ValueError:
-        raise Refused("the device sign-in cannot begin: the address to visit is not a web address") from None
+        raise Refused("device sign-in cannot start: the address to visit is not a web address") from None
     if len(address) > ADDRESS:
-        raise Refused(f"the device sign-in cannot begin: the address to visit has more than {ADDRESS} characters")
+        raise Refused(f"device sign-in cannot start: the address to visit has more than {ADDRESS} characters")
     if url.host != split(issuer).host:
         return address
-    # An AuthGate whose own URL ends in a slash puts a second one behind it, and has no page there.
+    # An AuthGate whose own URL ends in a slash adds a second one, and has no page at that address.
     place, mark, query = address.partition("?")
     scheme, _, rest = place.partition("://")
     return f"{scheme}://{re.sub('/+', '/', rest)}{mark}{query}"

@@ -1,6 +1,6 @@
-"""Requests to the server's endpoints and what their answers mean: token, UserInfo, TokenInfo and revocation.
+"""Token, UserInfo and TokenInfo: build the requests, and read the answers.
 
-RFC 6749 sections 4 to 6, OpenID Connect Core section 5.3, RFC 7009.
+RFC 6749 sections 4 to 6 and OpenID Connect Core section 5.3. Revocation (RFC 7009) is in server.py.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 DEVICE_GRANT = "urn:ietf:params:oauth:grant-type:device_code"
 _HINTS = {
     "invalid_client": "check CLIENT_ID, and CLIENT_SECRET if the client has one",
-    # Keycloak, and AuthGate when it redeems a code, say this to a wrong secret too.
+    # Keycloak sends this for a wrong secret too, and so does AuthGate when it exchanges a code.
     "unauthorized_client": "check CLIENT_SECRET; if it is right, the server does not allow this client this sign-in",
     "invalid_grant": "sign in again with authgate.pyz login",
 }
@@ -33,7 +33,11 @@ POST, BASIC = "client_secret_post", "client_secret_basic"
 def authenticated(
     endpoint: str, fields: Mapping[str, str | None], client_id: str, secret: str | None, method: str
 ) -> Request:
-    """Return a form POST that says which client asks, and proves it by POST or by BASIC (RFC 6749 section 2.3)."""
+    """Return a form POST that authenticates the client (RFC 6749 section 2.3).
+
+    The secret goes into the form if `method` is POST, else into a Basic header. Without a secret
+    the form only names the client.
+    """
     named = {**fields, "client_id": client_id}
     if secret is None:
         return post_form(endpoint, named)
@@ -44,20 +48,20 @@ def authenticated(
 
 
 def refuses_client(response: Response) -> bool:
-    """Tell whether an answer refuses how the client has proven itself (RFC 6749 section 5.2)."""
+    """Tell whether an answer rejects the authentication of the client (RFC 6749 section 5.2)."""
     return response.status == 401 or (response.status == 400 and read_error(response).code == "invalid_client")
 
 
 def scope_hint(scope: str) -> str:
-    """Return what to do when these scopes are refused; Dex, for one, insists on openid."""
+    """Return the hint for scopes that the server refuses; some servers, such as Dex, require openid."""
     example = "" if "openid" in scope.split() else f", for example {with_openid(scope)}"
     return f"ask for other scopes{example or ' with --scope'}"
 
 
 def parse_token_response(response: Response, what: str, now: float, asked_scope: str | None) -> TokenSet:
-    """Return the tokens of a good answer; `asked_scope` stands where the answer names none.
+    """Return the tokens of a successful answer; `asked_scope` is used if it names no scope.
 
-    Raise Unreachable for "not now", Refused for a refusal and for what cannot be trusted.
+    Raise Unreachable for a temporary error, Refused for a refusal and for an answer that cannot be used.
     """
     check_data(response, what)
     if response.status != 200:
@@ -73,7 +77,7 @@ def parse_token_response(response: Response, what: str, now: float, asked_scope:
         raise Refused(f"{what}: the server's answer holds no access token that can be used")
     if not isinstance(kind, str) or kind.lower() != "bearer":
         shown = f"of type {quotable(kind, WORD, response.secrets)}" if isinstance(kind, str) else "without a type"
-        raise Refused(f"{what}: the server gave a token {shown}, and not a Bearer token")
+        raise Refused(f"{what}: the server issued a token {shown} instead of a Bearer token")
     scope, expires_at = document.get("scope"), expiry(document.get("expires_in"), now)
     return TokenSet(
         access_token=document["access_token"],
@@ -81,7 +85,7 @@ def parse_token_response(response: Response, what: str, now: float, asked_scope:
         expires_at=expires_at,
         lifetime=expires_at - now if expires_at is not None and expires_at > now else None,
         refresh_token=_token(document.get("refresh_token"), "refresh token", what),
-        # An ID token that cannot be read is a fault that its check finds, and that a refresh survives.
+        # An ID token that cannot be read is found by its check, which does not make a refresh fail.
         id_token=None if document.get("id_token") in (None, "") else str(document["id_token"]),
         scope=clean(scope, len(scope)) if isinstance(scope, str) else asked_scope,
     )
@@ -98,8 +102,8 @@ def _token(value: object, name: str, what: str) -> str | None:
 class Claims(Value):
     """A JSON object from the server, or the reason why there is none.
 
-    `accepted` and `refused` tell whether the server has shown that it takes the token for good,
-    or does not; it may have shown neither. `subject` is whom UserInfo is about.
+    `accepted` means that the server accepts the token, `refused` that it does not; if neither is
+    set, the server has not shown it. `subject` is the user that UserInfo is about.
     """
 
     claims: Json | None = None
@@ -110,9 +114,10 @@ class Claims(Value):
 
 
 def parse_userinfo(response: Response) -> Claims:
-    """Return the claims, or why this token gets none.
+    """Return the claims, or the reason why there are none.
 
-    Raise TokenRefused on 401 and 403, NoSubject, Unreachable for "not now", Refused for what cannot be used.
+    Raise TokenRefused for 401 and 403, NoSubject, Unreachable for a temporary error, Refused for an
+    answer that cannot be used.
     """
     what = "the token cannot be checked"
     if response.status == 200 and response.headers.get("content-type", "").lower().startswith("application/jwt"):
@@ -122,21 +127,21 @@ def parse_userinfo(response: Response) -> Claims:
         claims = _claims(response, what)
         return Claims(claims, accepted=True, subject=claims["sub"])
     error, forbidden = read_error(response), response.status == 403
-    if forbidden and error.code == "insufficient_scope":  # the one reason that only a good token gets
+    if forbidden and error.code == "insufficient_scope":  # only a valid token gets this error
         return Claims(reason=error.code, accepted=True)
-    is_answer = not response.is_html or "www-authenticate" in response.headers  # a proxy's page is none
+    is_answer = not response.is_html or "www-authenticate" in response.headers  # not a proxy's page
     if is_answer and (response.status == 401 or forbidden):
         raise token_refused(str(error) if error.code else "", error.code or f"status {response.status}", forbidden)
     if response.status in (404, 405, 501):
         return Claims(reason=error.code or f"status {response.status}")
     if 300 <= response.status < 400:
-        raise in_between(f"{what}: a redirect came instead of an answer (status {response.status})")
+        raise in_between(f"{what}: got a redirect instead of data (status {response.status})")
     check_data(response, what)
     raise refused(what, response)
 
 
 def parse_tokeninfo(response: Response) -> Claims:
-    """Return what the server says of the token, or why it does not; this is never an error."""
+    """Return the claims, or the reason why there are none; never raise an error."""
     if response.status != 200:
         reason = read_error(response).code or f"status {response.status}"
         return Claims(reason=reason, refused=response.status == 401)
@@ -149,8 +154,8 @@ def parse_tokeninfo(response: Response) -> Claims:
 
 
 def token_refused(said: str, code: str, forbidden: bool = False) -> TokenRefused:
-    """Return the error for a token that the server does not take (any more)."""
-    hint = "sign in again with authgate.pyz login; an AUTHGATE_TOKEN has to be renewed"
+    """Return the error for a token that the server does not accept, or no longer accepts."""
+    hint = "sign in again with authgate.pyz login, or set AUTHGATE_TOKEN to a new token"
     reason = f": {said}" if said else ""
     return TokenRefused(f"the server does not accept the token{reason}", hint, code, forbidden)
 
@@ -162,5 +167,5 @@ def _claims(response: Response, what: str) -> Json:
     except ValueError as error:
         raise Refused(f"{what}: the server's answer cannot be used: {error}") from None
     if not isinstance(claims.get("sub"), str) or not claims["sub"]:
-        raise NoSubject(f"{what}: the server's answer does not say whose it is (sub)", None, "no sub")
+        raise NoSubject(f"{what}: the server's answer does not name the user (sub)", None, "no sub")
     return claims

@@ -18,11 +18,11 @@ if TYPE_CHECKING:
     from .strict_json import Json
 
 LEEWAY = 120  # seconds that clocks may differ
-UNVERIFIED = "HS256"  # AuthGate signs with a secret of its own, so no client can check that
+UNVERIFIED = "HS256"  # AuthGate signs with its own secret, so no client can check the signature
 
 
 class Expected(Value):
-    """What the claims have to say; None where nothing is expected."""
+    """The expected values of the claims; None means that any value is accepted."""
 
     issuer: str
     client_id: str
@@ -36,11 +36,11 @@ class Expected(Value):
 
 
 class Mismatch(Refused):
-    """The ID token is about another issuer, client or person than expected."""
+    """The issuer, the client or the user of the ID token is not the expected one."""
 
 
 def check(id_token: str, expected: Expected) -> Jwt:
-    """Return the decoded ID token, its signature not checked. Raise Refused for the first rule that it breaks."""
+    """Return the decoded ID token; its signature is not checked. Raise Refused for the first rule that it breaks."""
     try:
         token = decode(id_token)
     except ValueError as error:
@@ -54,13 +54,13 @@ def check(id_token: str, expected: Expected) -> Jwt:
         raise Refused(distrust + problem, OPERATOR)
     problem = _time_problem(token.claims, expected.now)
     if problem:
-        hint = f"the clock here says {rfc3339(expected.now)}; if that is right, the server's clock is wrong"
+        hint = f"this machine's clock says {rfc3339(expected.now)}; if that is right, the server's clock is wrong"
         raise Refused(distrust + problem, hint)
     return token
 
 
 def _mismatch(claims: Json, expected: Expected) -> str | None:
-    """Say which of issuer, audience and subject is another one; None when all are right."""
+    """Return what is wrong with issuer, audience or subject, or None."""
     audience, subject = claims.get("aud"), claims.get("sub")
     audiences = audience if isinstance(audience, list) else [audience]
     if claims.get("iss") != expected.issuer:
@@ -69,61 +69,61 @@ def _mismatch(claims: Json, expected: Expected) -> str | None:
     if expected.client_id not in audiences:
         return "it is meant for another client (aud)"
     if len(audiences) > 1 and "azp" not in claims:
-        return "it is meant for several clients and does not say which asked (azp)"
+        return "it is meant for several clients and does not say to which one it was issued (azp)"
     if claims.get("azp", expected.client_id) != expected.client_id:
-        return "another client asked for it (azp)"
+        return "it was issued to another client (azp)"
     if not isinstance(subject, str) or not subject:
         return "it does not say who signed in (sub)"
     if expected.subject is not None and subject != expected.subject:
-        return "it is about somebody else (sub)"
+        return "it is about another user (sub)"
     return None
 
 
 def _header_problem(token: Jwt) -> str | None:
-    """Say why the signature cannot be relied on, whatever it is; None when it can be checked."""
+    """Return why the signature cannot be checked, or None."""
     algorithm = token.header.get("alg")
     if algorithm not in (*signatures.ALGORITHMS, UNVERIFIED):
         shown = quotable(algorithm, WORD) if isinstance(algorithm, str) else "it names none"
         return f"its signature algorithm is not supported: {shown or 'an empty name'} (alg)"
     if not token.signature:
         return "it is not signed"
-    if "crit" in token.header:  # RFC 7515 section 4.1.11: what is not understood must not be passed over
+    if "crit" in token.header:  # RFC 7515 section 4.1.11: an unknown extension must not be ignored
         return "it asks for an extension that is not supported (crit)"
     return None
 
 
 def _time_problem(claims: Json, now: float) -> str | None:
-    """Say which time is wrong; None when all are right."""
+    """Return which time is wrong, or None."""
     expires, issued, begins = claims["exp"], claims["iat"], claims.get("nbf", 0)
     if expires + LEEWAY <= now:
         return "it has expired (exp)"
     if issued - LEEWAY > now:
         return "it was issued in the future (iat)"
     if begins - LEEWAY > now:
-        return "it is not good yet (nbf)"
+        return "it is not valid yet (nbf)"
     return None
 
 
 def _claims_problem(claims: Json, expected: Expected) -> str | None:
-    """Say which other claim is wrong; None when all are right."""
+    """Return what is wrong with another claim, or None."""
     for name in ("exp", "iat", *(["nbf"] if "nbf" in claims else [])):
         if isinstance(claims.get(name), bool) or not isinstance(claims.get(name), (int, float)):
-            return f"it names no time that can be used ({name})"
+            return f"its {name} claim is missing or is not a number"
     if expected.nonce is not None and not _equal(claims.get("nonce"), expected.nonce):
         return "it does not belong to this sign-in (nonce)"
     return None
 
 
 def _hash_problem(token: Jwt, expected: Expected) -> str | None:
-    """Check `at_hash`, which ties the ID token to the access token (section 3.1.3.6)."""
-    said = token.claims.get("at_hash")
-    if said is None or expected.access_token is None:
+    """Return what is wrong with `at_hash`, the hash of the access token (section 3.1.3.6), or None."""
+    stated = token.claims.get("at_hash")
+    if stated is None or expected.access_token is None:
         return None
     digest = hashlib.new("sha" + token.header["alg"][2:], expected.access_token.encode()).digest()
-    if not _equal(said, base64url_encode(digest[: len(digest) // 2])):
+    if not _equal(stated, base64url_encode(digest[: len(digest) // 2])):
         return "it does not belong to the access token (at_hash)"
     return None
 
 
-def _equal(said: object, expected: str) -> bool:
-    return isinstance(said, str) and hmac.compare_digest(said.encode(errors="replace"), expected.encode())
+def _equal(stated: object, expected: str) -> bool:
+    return isinstance(stated, str) and hmac.compare_digest(stated.encode(errors="replace"), expected.encode())

@@ -1,9 +1,10 @@
-"""Choose the key that checks a JWT out of a server's key set (RFC 7517), and check the JWT.
+"""Parse a server's key set (RFC 7517), choose the key for a JWT, and verify its signature.
 
-- Only the set's keys count: `jwk`, `jku`, `x5c` and `x5u` in a token's header are not looked at.
-- The key's type decides which algorithms it checks; what the token says has to agree (RFC 8725 section 3.1).
-- One key is tried. A choice that would have to be a guess is refused.
-- What is wrong with a token here has no hint: the next step depends on where the token is from.
+- Only the keys of the set are used: `jwk`, `jku`, `x5c` and `x5u` in a token's header are ignored.
+- The type of the key decides which algorithms it may verify; the token's must be one of them (RFC 8725
+  section 3.1).
+- Only one key is tried. If more than one fits, the token is refused.
+- Errors about a token have no hint here: the next step depends on where the token is from.
 """
 
 from __future__ import annotations
@@ -26,15 +27,15 @@ OPERATOR = "report this to the operator of the server"
 
 
 class UnknownKey(Refused):
-    """The token names a key that the set does not hold; a set fetched now may hold it."""
+    """The token names a key that is not in the set; the server may have added it since the set was fetched."""
 
 
 class WrongSignature(Refused):
-    """The key that the token names has not signed what the token says."""
+    """The signature does not match the token and its key."""
 
 
 class Key(Value):
-    """A public key of a set; `unfit` says why it must not check tokens, where it must not."""
+    """A public key of a set; `unfit` is the reason why it must not be used, or None."""
 
     kid: str | None
     public: PublicKey
@@ -42,15 +43,15 @@ class Key(Value):
     unfit: str | None = None
 
     def fits(self, algorithm: str) -> bool:
-        """Tell whether the key may check signatures of this algorithm."""
+        """Tell whether the key may verify signatures of this algorithm."""
         return self.unfit is None and algorithm in self.algorithms
 
 
 def parse(document: Json) -> tuple[Key, ...]:
-    """Return the keys of a set, those not understood left out (section 5). Raise Refused for no set."""
+    """Return the keys of a set, without those of unknown types (section 5). Raise Refused if it is not a set."""
     entries = document.get("keys")
     if not isinstance(entries, list):
-        raise Refused("the server's key set cannot be used: it holds no list of keys", OPERATOR)
+        raise Refused("the server's key set cannot be used: it has no list of keys", OPERATOR)
     keys = []
     for entry in entries:
         try:
@@ -68,7 +69,7 @@ def choose(keys: Sequence[Key], header: Json) -> Key:
     """
     algorithm, kid = _algorithm(header), header.get("kid")
     if "kid" in header and not isinstance(kid, str):
-        raise Refused("the token names its key by something that is not text (kid)")
+        raise Refused("the token's key ID is not a string (kid)")
     named = [key for key in keys if kid is None or key.kid == kid]
     fitting = [key for key in named if key.fits(algorithm)]
     if len(fitting) == 1:
@@ -85,8 +86,8 @@ def choose(keys: Sequence[Key], header: Json) -> Key:
 
 
 def verify_jwt(token: Jwt, keys: Sequence[Key]) -> Key:
-    """Return the key that signed a JWT. Raise UnknownKey or Refused when none provably did."""
-    if "crit" in token.header:  # RFC 7515 section 4.1.11: what is not understood must not be passed over
+    """Return the key that signed a JWT. Raise UnknownKey, WrongSignature or Refused if it cannot be verified."""
+    if "crit" in token.header:  # RFC 7515 section 4.1.11: an unknown extension must not be ignored
         raise Refused("the token asks for an extension that is not supported (crit)")
     key = choose(keys, token.header)
     if not signatures.verify(token.header["alg"], key.public, token.signed, token.signature):
@@ -103,7 +104,7 @@ def _algorithm(header: Json) -> str:
 
 
 def _key(jwk: Json) -> Key:
-    """Read one key, its public members only. Raise ValueError when it is not understood."""
+    """Read the public members of one key. Raise ValueError for an unknown type or a malformed key."""
     kid = jwk.get("kid") if isinstance(jwk, dict) else 0
     if kid is not None and not isinstance(kid, str):
         raise ValueError("not a key")
@@ -125,7 +126,7 @@ def _public(jwk: Json) -> PublicKey:
 
 
 def _number(text: object, size: int | None = None) -> int:
-    """Decode a big-endian number, of exactly `size` bytes where that is prescribed."""
+    """Decode a big-endian number, of exactly `size` bytes if that is given."""
     data = base64url_decode(text if isinstance(text, str) else "")
     if not data or len(data) != (size or len(data)):
         raise ValueError("not a number of that size")
@@ -133,7 +134,7 @@ def _number(text: object, size: int | None = None) -> int:
 
 
 def _other_purpose(jwk: Json, algorithms: tuple[str, ...]) -> str | None:
-    """Say what else a key is meant for (RFC 7517 sections 4.2 to 4.4); None when for this."""
+    """Return why the key is not for verifying signatures (RFC 7517 sections 4.2 to 4.4), or None."""
     use, operations, meant_for = jwk.get("use"), jwk.get("key_ops"), jwk.get("alg")
     if use not in (None, "sig"):
         return "it is not for signatures (use)"

@@ -1,4 +1,4 @@
-"""Decode a JSON Web Token (RFC 7519) without trusting any of it, and base64url (RFC 7515 section 2)."""
+"""Decode a JSON Web Token (RFC 7519) without verifying it; encode and decode base64url (RFC 7515 section 2)."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def base64url_decode(text: str) -> bytes:
 
 
 class Jwt(Value):
-    """A JWT in parts; the signature has not been checked. `signed` is what it covers."""
+    """The parts of a JWT; the signature has not been checked. `signed` is the text that it covers."""
 
     header: Json
     claims: Json
@@ -43,7 +43,7 @@ class Jwt(Value):
 
 
 def decode(token: str) -> Jwt:
-    """Decode a compact JWT. Raise ValueError when it is none."""
+    """Decode a compact JWT. Raise ValueError if it is not one."""
     parts = token.split(".")
     if len(parts) != 3:
         raise ValueError("it does not have three parts")
@@ -52,22 +52,22 @@ def decode(token: str) -> Jwt:
 
 
 def claimed_issuer(token: str) -> str | None:
-    """Return the `iss` claim of a token that is a JWT, or None."""
+    """Return the `iss` claim of a JWT, or None for any other token."""
     return _claim(token, "iss")
 
 
 def claimed_scope(token: str) -> str | None:
-    """Return the `scope` claim of a token that is a JWT (RFC 9068 section 2.2.3), or None."""
+    """Return the `scope` claim of a JWT (RFC 9068 section 2.2.3), or None for any other token."""
     return _claim(token, "scope")
 
 
 def claimed_subject(token: str | None) -> str | None:
-    """Return the `sub` claim of a token that is a JWT, or None."""
+    """Return the `sub` claim of a JWT, or None for any other token."""
     return _claim(token, "sub") if token else None
 
 
 def claimed_lifetime(token: str) -> float | None:
-    """Return the seconds from the `iat` to the `exp` claim of a token that is a JWT, or None."""
+    """Return the seconds from the `iat` to the `exp` claim of a JWT, or None for any other token."""
     claims = _claims(token)
     issued, expires = claims.get("iat"), claims.get("exp")
     if _is_time(issued) and _is_time(expires) and expires > issued:
@@ -76,7 +76,7 @@ def claimed_lifetime(token: str) -> float | None:
 
 
 def claimed_expiry(token: str) -> float | None:
-    """Return the `exp` claim of a token that is a JWT, or None."""
+    """Return the `exp` claim of a JWT, or None for any other token."""
     value = _claims(token).get("exp")
     return value if _is_time(value) else None
 

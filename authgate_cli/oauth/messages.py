@@ -1,4 +1,4 @@
-"""HTTP requests and responses as the OAuth rules see them: forms, headers, and what an error answer says."""
+"""HTTP requests and responses: encode forms, read headers and errors, and keep secrets out of error messages."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class Request(Value):
 
 
 class Response(Value):
-    """An HTTP answer, read to its end; header names are in lower case, `secrets` are the request's."""
+    """A complete HTTP answer. Header names are in lower case; `secrets` are those of the request."""
 
     status: int
     headers: dict[str, str]
@@ -43,18 +43,18 @@ class Response(Value):
 
     @property
     def is_html(self) -> bool:
-        """Tell whether a page for people came where data was asked for."""
+        """Tell whether the body is a web page."""
         kind = self.headers.get("content-type", "").lower()
         return "html" in kind or self.body.lstrip()[:1] == b"<"
 
 
 def get(url: str) -> Request:
-    """Return a GET."""
+    """Return a GET request."""
     return Request("GET", url)
 
 
 def get_as(url: str, access_token: str) -> Request:
-    """Return a GET with a Bearer token (RFC 6750 section 2.1)."""
+    """Return a GET request with a Bearer token (RFC 6750 section 2.1)."""
     return Request("GET", url, {"Authorization": f"Bearer {access_token}"}, secrets=(access_token,))
 
 
@@ -68,11 +68,11 @@ def _present(fields: Mapping[str, str | None]) -> dict[str, str]:
 
 
 def parse_query(query: str) -> dict[str, str]:
-    """Return a query's fields. Raise ValueError when one comes twice (RFC 6749 section 3.1)."""
+    """Return the fields of a query. Raise ValueError for a field that is repeated (RFC 6749 section 3.1)."""
     pairs = parse_qsl(query, keep_blank_values=True, max_num_fields=50)
     fields = dict(pairs)
     if len(fields) != len(pairs):
-        raise ValueError("a field comes twice")
+        raise ValueError("a field is repeated")
     return fields
 
 
@@ -90,7 +90,7 @@ _SECRET_FIELDS = ("client_secret", "code", "code_verifier", "device_code", "refr
 
 
 def post_form(url: str, fields: Mapping[str, str | None], headers: Mapping[str, str] | None = None) -> Request:
-    """Return a form POST; fields that are None are left out."""
+    """Return a POST request with a form; fields that are None are left out."""
     sent = {"Content-Type": "application/x-www-form-urlencoded", **(headers or {})}
     credentials = sent.get("Authorization", "").partition(" ")[2]
     secrets = (*(fields.get(name) for name in _SECRET_FIELDS), credentials)
@@ -101,7 +101,7 @@ def http_date(text: str) -> float | None:
     """Return an HTTP date in seconds since 1970, or None for anything else."""
     if not text:
         return None
-    from email.utils import parsedate_to_datetime  # an answer that is as it should be needs no date read
+    from email.utils import parsedate_to_datetime  # slow to import, and a date is rare
 
     try:
         return parsedate_to_datetime(text).timestamp()
@@ -110,7 +110,7 @@ def http_date(text: str) -> float | None:
 
 
 def retry_after(headers: Mapping[str, str], now: float) -> float | None:
-    """Return the seconds that Retry-After asks to wait, or None where it does not or says nonsense."""
+    """Return the seconds that Retry-After asks to wait, or None if it is missing or malformed."""
     value = headers.get("retry-after", "").strip()
     if is_number(value) and len(value) < 10:
         return float(value)
@@ -118,7 +118,7 @@ def retry_after(headers: Mapping[str, str], now: float) -> float | None:
     return None if when is None else max(0.0, when - now)
 
 
-# Shown as they are, whatever the secrets are: RFC 6749, 6750, 7009, 8628, 9126, OpenID Connect Core.
+# These are always shown unchanged: RFC 6749, 6750, 7009, 8628, 9126, OpenID Connect Core.
 _REGISTERED = (
     "access_denied account_selection_required authorization_pending consent_required expired_token insufficient_scope"
     " interaction_required invalid_client invalid_grant invalid_request invalid_request_object invalid_request_uri"
@@ -126,20 +126,20 @@ _REGISTERED = (
     " request_uri_not_supported server_error slow_down temporarily_unavailable unauthorized_client"
     " unsupported_grant_type unsupported_response_type unsupported_token_type"
 )
-_LONGEST_QUOTE = 10_000  # characters of a server's text that are looked at
+_LONGEST_QUOTE = 10_000  # characters of a server's text; the rest is dropped
 _ESCAPE = r"\\(?:u([0-9a-fA-F]{4})|u\{0*([0-9a-fA-F]{1,5})\}|x([0-9a-fA-F]{2})|(.))"
 _CONTROLS = {"b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t"}
 _LIKE_A_TOKEN = r"[A-Za-z0-9._~+/=-]{20,}"  # RFC 6750 section 2.1
 _LEFT_OUT = "****"
-_PARAMETER = r'\b(error|error_description)\s*=\s*"?(?:(?<=")([^"]*)"|([^\s",]+))'  # of a challenge
+_PARAMETER = r'\b(error|error_description)\s*=\s*"?(?:(?<=")([^"]*)"|([^\s",]+))'  # in WWW-Authenticate
 
 
 def quotable(said: object, limit: int, secrets: tuple[str, ...] = ()) -> str:
-    """Return what an error may quote of a server's text, in at most `limit` columns.
+    """Return a server's text as an error message may quote it, in at most `limit` columns.
 
-    All server text in errors passes through here. It is unescaped first, so that no escape hides
-    a secret. Then the request's own `secrets` are left out, in any case and with any spaces and
-    signs in them, and so is every other run that could be a token. Registered error codes stay.
+    All server text in errors passes through here. It is unescaped first, so that an escape cannot
+    hide a secret. Then the `secrets` of the request are removed, also if their case, spaces or
+    punctuation differ, and so is everything else that could be a token. Registered error codes stay.
     """
     if said in _REGISTERED.split():
         return str(said)
@@ -151,7 +151,7 @@ def quotable(said: object, limit: int, secrets: tuple[str, ...] = ()) -> str:
 
 
 def quotable_issuer(said: object, secrets: tuple[str, ...] = ()) -> str:
-    """Return an issuer as it is; what is no URL is quoted like any other text."""
+    """Return an issuer unchanged if it is a URL; any other text is quoted by `quotable`."""
     try:
         split(said if isinstance(said, str) else "")
     except ValueError:
@@ -160,8 +160,8 @@ def quotable_issuer(said: object, secrets: tuple[str, ...] = ()) -> str:
 
 
 def _unescaped(text: str) -> str:
-    """Undo the escapes of JSON, HTML and URLs, also of text that has been escaped more than once."""
-    import html  # its table of names is for errors alone
+    """Undo the escapes of JSON, HTML and URLs, also if the text was escaped more than once."""
+    import html  # slow to import, and only errors need it
 
     def character(escape: re.Match[str]) -> str:
         code = escape[1] or escape[2] or escape[3]
@@ -173,7 +173,7 @@ def _unescaped(text: str) -> str:
 
 
 def _without(line: str, secret: str) -> str:
-    """Leave a secret out; only its letters and digits are compared, in any case and whatever stands between them."""
+    """Remove a secret; only letters and digits are compared, without their case and what is between them."""
     places = [place for place, character in enumerate(line) if character.isalnum()]
     letters = "".join(line[place].lower()[:1] for place in places)
     wanted = "".join(character.lower()[:1] for character in secret if character.isalnum())
@@ -188,7 +188,7 @@ def _without(line: str, secret: str) -> str:
 
 
 class OAuthError(Value):
-    """An error code and its description, both safe to show; "" where the server gave none."""
+    """An error code and its description, both safe to show; "" if the server sent none."""
 
     code: str = ""
     description: str = ""
@@ -198,7 +198,7 @@ class OAuthError(Value):
 
 
 def quotable_error(fields: Mapping[str, object], secrets: tuple[str, ...]) -> OAuthError:
-    """Return the error that an answer's or a callback's fields name."""
+    """Return the error in the fields of an answer or a callback."""
     code, description = fields.get("error"), fields.get("error_description")
     return OAuthError(
         quotable(code, WORD, secrets) if isinstance(code, str) else "",
@@ -207,7 +207,7 @@ def quotable_error(fields: Mapping[str, object], secrets: tuple[str, ...]) -> OA
 
 
 def read_error(response: Response) -> OAuthError:
-    """Return the error in an answer's body, or else in WWW-Authenticate (RFC 6750 section 3); an empty one for none."""
+    """Return the error in the body of an answer, else in WWW-Authenticate (RFC 6750 section 3), else an empty one."""
     try:
         document = parse_object(response.body)
     except ValueError:
@@ -221,29 +221,29 @@ def read_error(response: Response) -> OAuthError:
 
 
 def check_reachable(response: Response, what: str) -> None:
-    """Raise Unreachable for answers that say "not now": 429 and 5xx."""
+    """Raise Unreachable for 429 and 5xx."""
     if response.status == 429:
         wait = retry_after(response.headers, 0) if response.headers.get("retry-after", "").isdecimal() else None
         soon = f"try again in {wait:.0f} s" if wait else "try again in a minute"
-        raise Unreachable(f"{what}: the server asks for fewer requests (rate limit)", soon, retry_after=wait)
+        raise Unreachable(f"{what}: too many requests (rate limited by the server)", soon, retry_after=wait)
     if response.status >= 500:
         raise Unreachable(f"{what}: the server has a problem (status {response.status})", "try again later")
 
 
 def check_data(response: Response, what: str) -> None:
-    """Raise Unreachable also for a web page in place of an answer: something stands in between."""
+    """Raise Unreachable for 429, 5xx, and for a web page in place of data (a proxy, a captive portal)."""
     check_reachable(response, what)
     if response.is_html:
-        raise in_between(f"{what}: a web page came instead of an answer (status {response.status})")
+        raise in_between(f"{what}: got a web page instead of data (status {response.status})")
 
 
 def in_between(message: str) -> Unreachable:
-    """Return the error for an answer that is not the server's own."""
-    return Unreachable(message, "is a proxy or a sign-in page of the network in between? Is AUTHGATE_URL right?")
+    """Return the error for an answer that probably comes from a proxy and not from the server."""
+    return Unreachable(message, "is a proxy or a network sign-in page in the way? is AUTHGATE_URL right?")
 
 
 def refused(what: str, response: Response, hint: str | None = None) -> Refused:
-    """Return the error for an answer that refuses."""
+    """Return the error for an answer that refuses the request."""
     error = read_error(response)
     reason = str(error) if error.code else f"status {response.status}"
     return Refused(f"{what}: {reason}", hint, error.code)

@@ -1,7 +1,7 @@
 """Read a server's discovery document (OpenID Connect Discovery 1.0, RFC 8414).
 
-AuthGate does not advertise its device and tokeninfo endpoints; they are where it keeps them,
-below the issuer. Whether another server has them shows when they are asked.
+AuthGate does not list its device and TokenInfo endpoints. AuthGate's path of the first is assumed for
+every server that names none, that of the second only for an AuthGate.
 """
 
 from __future__ import annotations
@@ -26,13 +26,14 @@ _ENDPOINTS = (
     "revocation_endpoint",
     "jwks_uri",
 )
-_BASIC = (BASIC,)  # what no word about it means
+_BASIC = (BASIC,)  # the default when the document does not say (OpenID Connect Discovery section 3)
 
 
 class Metadata(Value):
-    """What a server says of itself; an endpoint it does not have is None.
+    """A server's metadata; an optional endpoint is None if the document does not name it.
 
-    `offers_device` is False where only a sign-in may try whether there is a device endpoint.
+    `offers_device` is False if the document does not show that the server has the device grant;
+    only a sign-in tries it then.
     """
 
     issuer: str
@@ -49,28 +50,28 @@ class Metadata(Value):
 
     @property
     def is_authgate(self) -> bool:
-        """Tell whether this is recognisably an AuthGate: it keeps its token endpoint in a place of its own."""
+        """Tell whether this looks like an AuthGate, by the path of its token endpoint."""
         return self.token_endpoint == self.issuer.removesuffix("/") + "/oauth/token"
 
 
 def metadata_url(issuer: str) -> str:
-    """Return where an issuer's document is: just one slash before `.well-known`."""
+    """Return the address of an issuer's document, with exactly one slash before `.well-known`."""
     return issuer.removesuffix("/") + "/.well-known/openid-configuration"
 
 
 def oauth_metadata_url(issuer: str) -> str:
-    """Return where the document of a server without OpenID is: before the issuer's path (RFC 8414 section 3.1)."""
+    """Return the address of a plain OAuth server's document, `.well-known` before the path (RFC 8414 section 3.1)."""
     path = split(issuer).path
     return issuer.removesuffix(path) + "/.well-known/oauth-authorization-server" + path.removesuffix("/")
 
 
 def parse_metadata(response: Response, issuer: str) -> Metadata:
-    """Judge the answer to the discovery request. Raise Refused when it cannot be used.
+    """Read the answer to the discovery request. Raise Unreachable or Refused if it cannot be used.
 
-    Its own issuer is the one asked for, but for a slash that was typed at the end.
+    The issuer that it names must be `issuer`; only a slash at the end of `issuer` may be missing from it.
     """
     hint = f"is {issuer} the server's own URL? Its document should be at {metadata_url(issuer)}"
-    check_reachable(response, "the server cannot be asked about itself")
+    check_reachable(response, "the server's discovery document cannot be fetched")
     if response.status != 200:
         raise Refused(f"the server has no discovery document (status {response.status})", hint)
     try:
@@ -96,23 +97,24 @@ def parse_metadata(response: Response, issuer: str) -> Metadata:
     )
 
 
-def _check_issuer(said: object, issuer: str) -> None:
-    """Insist that the document is the one asked for (RFC 8414 section 3.3)."""
-    if said in (issuer, issuer.removesuffix("/")):
+def _check_issuer(stated: object, issuer: str) -> None:
+    """Raise Refused unless the document names this issuer (RFC 8414 section 3.3)."""
+    if stated in (issuer, issuer.removesuffix("/")):
         return
-    if not isinstance(said, str):
+    if not isinstance(stated, str):
         raise Refused("the server's discovery document names no issuer", "is this an OpenID server?")
-    raise Refused(f"the server at {issuer} says it is {quotable_issuer(said)}", _difference(said, issuer))
+    raise Refused(f"the server at {issuer} says it is {quotable_issuer(stated)}", _difference(stated, issuer))
 
 
-def _difference(said: str, issuer: str) -> str:
+def _difference(stated: str, issuer: str) -> str:
+    """Return a hint that shows how the issuers differ."""
     try:
-        theirs, ours = split(said), split(issuer)
+        theirs, ours = split(stated), split(issuer)
     except ValueError:
         return "ask the operator of the server to correct its issuer"
-    shown = quotable_issuer(said)
-    if shown != said:
-        return "is AUTHGATE_URL right?"  # too long to be typed
+    shown = quotable_issuer(stated)
+    if shown != stated:
+        return "is AUTHGATE_URL right?"  # the issuer is too long to show
     if _roughly(theirs) != _roughly(ours):
         return f"if {shown} is the server you mean, set AUTHGATE_URL to that"
     differences = []
@@ -129,7 +131,7 @@ def _difference(said: str, issuer: str) -> str:
 
 
 def _roughly(url: Url) -> tuple[str, int, str]:
-    """Return what has to agree before a difference can be called a slip."""
+    """Return the parts that are equal if the issuers differ only in spelling."""
     port = 443 if (url.scheme, url.port) == ("http", 80) else url.port
     return ("localhost" if url.is_loopback else url.host, port, url.path.rstrip("/"))
 
@@ -144,7 +146,7 @@ def _endpoint(document: Json, name: str, base: Url) -> str:
         raise Refused(f"the server's {name} has more than {ADDRESS} characters")
     if url.is_loopback and not base.is_loopback:
         raise Refused(
-            f"the server's {name} is an address inside this machine, where the server is not",
+            f"the server's {name} points to this machine, but the server runs elsewhere",
             "ask the operator of the server to correct its endpoints",
         )
     if not url.is_safe:

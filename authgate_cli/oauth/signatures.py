@@ -1,10 +1,11 @@
-"""Check RS, PS and ES signatures (RFC 7518 section 3) with integers alone.
+"""Verify RSA and elliptic curve signatures (RS, PS and ES, RFC 7518 section 3) in pure Python.
 
-- The key's type decides which algorithms it checks: an RSA key RS and PS, an elliptic curve just its own ES.
-- An RS signature is not parsed. The one encoding that it may hold is built and compared, which
-  leaves no room for lax padding or ASN.1 (RFC 8017 section 8.2.2).
-- A key with a flaw checks nothing, whatever the caller asks for.
-- Everything here is public, so nothing takes constant time. Never sign with this code.
+- The type of the key decides which algorithms it may verify: RS and PS for an RSA key, only its own ES for
+  an elliptic curve.
+- An RS signature is not parsed. The only valid encoding is built and compared, so that no wrong padding
+  or ASN.1 is accepted (RFC 8017 section 8.2.2).
+- A key with a flaw verifies nothing.
+- All inputs are public, so nothing runs in constant time. Never sign with this code.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ class Curve(Value):
 
     @property
     def size(self) -> int:
-        """Return the bytes that a coordinate takes."""
+        """Return the size of a coordinate in bytes."""
         return (self.prime.bit_length() + 7) // 8
 
 
@@ -92,7 +93,7 @@ class RsaKey(Value):
 
 
 class EcKey(Value):
-    """A public key: a point that may not be on the curve before `flaw` has seen it."""
+    """An elliptic curve public key; only `flaw` checks that the point is on the curve."""
 
     x: int
     y: int
@@ -104,19 +105,19 @@ if TYPE_CHECKING:
 
 
 def algorithms_of(key: PublicKey) -> tuple[str, ...]:
-    """Return the algorithms that a key is good for (RFC 8725 section 3.1)."""
+    """Return the algorithms that a key may verify (RFC 8725 section 3.1)."""
     if isinstance(key, RsaKey):
         return _RSA_ALGORITHMS
     return tuple(name for name, curve in _CURVE_OF.items() if curve == key.curve)
 
 
 def flaw(key: PublicKey) -> str | None:
-    """Say why a key must not be used; None when it may be."""
+    """Return why a key must not be used, or None."""
     return _rsa_flaw(key) if isinstance(key, RsaKey) else _ec_flaw(key)
 
 
 def verify(algorithm: str, key: PublicKey, signed: bytes, signature: bytes) -> bool:
-    """Tell whether `signature` is the key's over `signed`, under just this algorithm."""
+    """Tell whether `signature` is the signature of `signed` by the key with this algorithm."""
     if algorithm not in algorithms_of(key) or flaw(key):
         return False
     bits = algorithm[2:]
@@ -143,11 +144,11 @@ def _rsa_flaw(key: RsaKey) -> str | None:
     size = key.modulus.bit_length()
     if size < 2048:  # RFC 7518 section 3.3
         return f"it is an RSA key of only {size} bits"
-    if size > 8192:  # longer ones are there to keep us busy
+    if size > 8192:  # verifying would take too long
         return f"it is an RSA key of {size} bits, which is too long"
     # The exponent 1 would make every encoded digest its own signature.
     if key.modulus % 2 == 0 or key.exponent % 2 == 0 or not 3 <= key.exponent < 2**64:
-        return "it is not a sound RSA key"
+        return "it is not a valid RSA key"
     return None
 
 
@@ -160,14 +161,14 @@ def _is_pss(encoded: int, length: int, bits: str, digest: bytes) -> bool:
     masked, found, trailer = message[: -size - 1], message[-size - 1 : -1], message[-1:]
     mask = b"".join(_hash(bits, found + count.to_bytes(4, "big")) for count in range(len(masked) // size + 1))
     block = int.from_bytes(masked, "big") ^ int.from_bytes(mask[: len(masked)], "big")
-    block %= 1 << (length - 8 * (size + 1))  # the bits that the modulus has no room for
+    block %= 1 << (length - 8 * (size + 1))  # clear the bits that are above the modulus
     padding, salt = divmod(block, 1 << 8 * size)
     expected = _hash(bits, bytes(8) + digest + salt.to_bytes(size, "big"))
     return padding == 1 and found == expected and trailer == b"\xbc"
 
 
 def _ec_flaw(key: EcKey) -> str | None:
-    """Validate a public key (NIST SP 800-186 appendix D.1.1); infinity has no coordinates to give."""
+    """Validate a public key (NIST SP 800-186 appendix D.1.1); infinity cannot be given as coordinates."""
     curve, x, y = CURVES[key.curve], key.x, key.y
     prime = curve.prime
     if 0 <= x < prime and 0 <= y < prime and (y * y - x**3 + 3 * x - curve.b) % prime == 0:
@@ -178,7 +179,7 @@ def _ec_flaw(key: EcKey) -> str | None:
 def _ec_verify(key: EcKey, digest: bytes, signature: bytes) -> bool:
     """Verify ECDSA (FIPS 186-5 section 6.4.2); the signature is r and s side by side (RFC 7518 section 3.4).
 
-    No digest here is longer than its curve's order, so none is cut.
+    No digest here is longer than the order of its curve, so none is truncated.
     """
     curve = CURVES[key.curve]
     order, size = curve.order, curve.size

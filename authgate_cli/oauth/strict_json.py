@@ -1,7 +1,7 @@
-"""Read JSON from a server: one object, no duplicate keys, no NaN, a limited size and depth.
+"""Parse a JSON object from a server: no duplicate keys, no NaN, a limited size and depth.
 
-A megabyte of text can become a hundred megabytes of values, so their number has a limit of its
-own. The depth is counted before parsing: deep text ends some Pythons (3.13.0) whose stack is small.
+A megabyte of text can become a hundred megabytes of values, so the number of values is limited as
+well. The depth is counted before parsing: deeply nested text crashes some Pythons (3.13.0).
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     Json = dict[str, Any]
 
 
-_DEEPEST = 64  # lists and objects in one another; a server's answers have three or four
-_MOST = 50_000  # values; each but the first in its list or object has a comma before it
+_DEEPEST = 64  # nested lists and objects; a server's answers have three or four levels
+_MOST = 50_000  # values, counted by the commas between them
 
 
 def parse_object(data: bytes | str) -> Json:
@@ -26,7 +26,7 @@ def parse_object(data: bytes | str) -> Json:
     try:
         text = data.decode("utf-8-sig") if isinstance(data, bytes) else data
         if text.count(",") > _MOST:
-            raise ValueError("it holds too much")
+            raise ValueError("it has too many values")
         check_depth(text)
         document = json.loads(
             text,
@@ -45,7 +45,7 @@ def parse_object(data: bytes | str) -> Json:
 
 
 def check_depth(text: str) -> None:
-    """Raise ValueError for text with too many lists and objects in one another, before anything parses it."""
+    """Raise ValueError for text whose lists and objects are nested too deeply, without parsing it."""
     if text.count("[") + text.count("{") <= _DEEPEST:
         return
     # Without escapes every other part between quotation marks is inside a string.
@@ -63,20 +63,20 @@ def check_depth(text: str) -> None:
 def _unique(pairs: list[tuple[str, Any]]) -> Json:
     document = dict(pairs)
     if len(document) != len(pairs):
-        raise ValueError("it says one thing twice")
+        raise ValueError("it has a duplicate key")
     return document
 
 
 def _no_constant(name: str) -> None:
-    raise ValueError(f"it holds {name}, which JSON does not have")
+    raise ValueError(f"it contains {name}, which JSON does not have")
 
 
 def _finite(text: str) -> float:
-    """Read 1e999 as the largest number there is: infinity could not be written as JSON again."""
+    """Read 1e999 as the largest float: infinity cannot be written as JSON."""
     return max(-sys.float_info.max, min(float(text), sys.float_info.max))
 
 
 def _integer(text: str) -> int:
-    if len(text) > 1000:  # Python refuses to read a little more than that, some versions only after minutes
-        raise ValueError("it holds a number that is too long")
+    if len(text) > 1000:  # Python rejects longer ones, some versions only after minutes
+        raise ValueError("it contains a number that is too long")
     return int(text)

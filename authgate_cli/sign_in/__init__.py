@@ -1,6 +1,6 @@
-"""Sign in: choose a flow that fits here, and the one that `auto` falls back to.
+"""Choose a way to sign in, run it, and under `auto` fall back to the other one.
 
-The browser is taken where one can be opened, the device code elsewhere.
+`auto` chooses the browser if one can be opened here, otherwise the device code.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 class Choice(Value):
-    """The flow, and why. `may_fall_back` when another flow may be tried if this one cannot be."""
+    """The chosen flow, the reason, and whether another flow may be tried if it is not available."""
 
     flow: str
     reason: str
@@ -31,14 +31,14 @@ class Choice(Value):
 def sign_in(context: Context) -> IssuedToken:
     """Return the new token and where it has been stored.
 
-    Raise SignInNeeded where nobody may be asked or the person said no.
+    Raise SignInNeeded if nobody may be asked, or if the user denied it.
     """
     settings, system, terminal = context.settings, context.system, context.terminal
     if settings.is_machine:
         return machine_token(context)
     require_person(settings.flow, settings.no_input, system.environment())
-    # A server that cannot be reached, or a store that cannot be written, is found out before a
-    # person is asked to approve anything.
+    # Find out whether the server can be reached and the store can be written before the user is
+    # asked to approve anything.
     context.server.metadata  # noqa: B018
     if "openid" in settings.scope.split():
         context.server.keys.load()
@@ -55,7 +55,7 @@ def sign_in(context: Context) -> IssuedToken:
         if not choice.may_fall_back:
             raise
         other = "a device code" if choice.flow == "browser" else "a browser"
-        terminal.tell(f"{error.sentence}; going on with {other}.")
+        terminal.tell(f"{error.sentence}; continuing with {other}.")
     if choice.flow == "browser":
         return device_flow.sign_in(context)
     return browser_flow.sign_in(context, opens=False)  # no browser can be opened here
@@ -82,17 +82,17 @@ def choose(flow: str, here: Environment, find_browser: Callable[[], str | None])
     name = find_browser()
     if name is None:
         return Choice("device", "there is no program here that opens a browser")
-    return Choice("browser", f"{name} can open one")
+    return Choice("browser", f"{name} can open a browser")
 
 
 def require_person(flow: str, no_input: bool, here: Environment) -> None:
-    """Raise SignInNeeded where nobody may be asked to sign in. Client credentials ask nobody."""
+    """Raise SignInNeeded if nobody may be asked to sign in; client credentials need nobody."""
     if flow == "client-credentials":
         return
     if no_input:
-        raise SignInNeeded("signing in is needed, and --no-input forbids it", "run authgate.pyz login in a terminal")
+        raise SignInNeeded("signing in is needed, but --no-input is set", "run authgate.pyz login in a terminal")
     if flow == "auto" and here.ci and not here.terminal:
         raise SignInNeeded(
-            "signing in is needed, and in CI there is nobody to do it",
+            "signing in is needed, but nobody can sign in here (CI without a terminal)",
             "set AUTHGATE_TOKEN, or CLIENT_SECRET with --flow client-credentials, or name a --flow",
         )

@@ -1,23 +1,24 @@
 """Sign in with a browser: Authorization Code with PKCE over a loopback callback (RFC 8252).
 
 1. The callback port is opened, the address is printed, and then a browser is opened.
-2. The callback is delivered to the port, or its address is pasted at the terminal; its state is
-   checked either way, and anything else does not end the waiting.
-3. The code is exchanged for the tokens. Then the page in the browser says success, and the port
-   is closed.
+2. The browser requests the callback from the port, or the user pastes its address at the terminal.
+   Its state is checked in both cases; anything else is answered, and the waiting goes on.
+3. The code is exchanged for the tokens. Then the browser gets the success page, and the port is
+   closed.
 
-A browser that seems to have failed may have opened the page all the same: the port stays open.
-Under `auto` a device code is shown as well, and one loop waits for both: it asks the server about
-the device code between looks at the callback, so two token requests are never made at once.
+If the browser seems to have failed, it may still have opened the page, so the port stays open.
+Under `auto` a device code is shown as well, and one loop waits for both, so that two token requests
+are never made at once.
 """
 
 from __future__ import annotations
 
 from ..errors import CallbackTimeout, CallbackUnavailable, Denied, FlowUnavailable, Refused, Unreachable
 from ..oauth.authorization import iss_problem, new_request, read_pasted
+from ..oauth.jwks import OPERATOR
 from ..oauth.messages import OAuthError, retry_after
 from ..system.keyboard import open_keyboard
-from ..system.terminal import clock
+from ..system.terminal import minutes_and_seconds
 from ..tokens import IssuedToken
 from ..urls import split
 from ..values import TYPE_CHECKING
@@ -32,45 +33,45 @@ if TYPE_CHECKING:
     from ..system.browser import Opener
     from .device_flow import DeviceSignIn
 
-PATIENCE = 300.0  # seconds for the person to come back
-_TICK = 0.25  # seconds between looks at the keyboard and the opener
-_RETRY_TIME = 90.0  # seconds in which a code is tried again while the server's rate limit lasts
+PATIENCE = 300.0  # seconds for the user to sign in
+_TICK = 0.25  # seconds between checks of the keyboard and the opener
+_RETRY_TIME = 90.0  # seconds in which the exchange is tried again if the server limits the rate
 _FIRST_PAUSE, _LONGEST_PAUSE = 2.0, 30.0  # seconds
-# Next steps for the error codes of RFC 6749 section 4.1.2.1 and OpenID Connect Core section 3.1.2.6.
+# Hints for the error codes of RFC 6749 section 4.1.2.1 and OpenID Connect Core section 3.1.2.6.
 _HINTS = {
     "invalid_scope": "ask for other scopes with --scope",
     "invalid_request": "check CLIENT_ID and the client's settings at the server, or use --flow device",
     "invalid_client": "check CLIENT_ID and AUTHGATE_URL",
-    "unsupported_response_type": "the server does not offer the sign-in by browser; use --flow device",
+    "unsupported_response_type": "use --flow device; the server does not offer browser sign-in",
     "login_required": "sign in at the server's own page first, then run authgate.pyz login again",
     "interaction_required": "sign in at the server's own page first, then run authgate.pyz login again",
-    "consent_required": "run authgate.pyz login again and allow what is asked for",
+    "consent_required": "run authgate.pyz login again and grant the request",
 }
 _OTHER_HINT = "run authgate.pyz login again, or use --flow device; the server's log may say more"
 
 
 def sign_in(context: Context, opens: bool, fall_back: Callable[[], DeviceSignIn] | None = None) -> IssuedToken:
-    """Return the tokens of the person who came back.
+    """Return the tokens after the user has signed in with a browser.
 
-    Without `opens` the address is only printed. If the browser seems to have failed, `fall_back`
-    begins a sign-in with a device code beside this one. Raise FlowUnavailable when this way leads nowhere,
-    Denied when the person said no, Refused when the server did.
+    Without `opens` the address is only printed. If the browser seems to have failed, `fall_back` is
+    called to show a device code as well. Raise FlowUnavailable if the flow cannot be used here, Denied
+    if the user denied it, Refused if the server did.
     """
     endpoint = context.server.metadata.authorization_endpoint
     if endpoint is None:
-        raise FlowUnavailable("the server does not offer the sign-in by browser", "use --flow device")
+        raise FlowUnavailable("the server does not offer browser sign-in", "use --flow device")
     server, request = _listen(context)
     try:
         address = request.url(endpoint, context.settings.params)
         _show(context, address, server, opens)
-        waiting = _Waiting(context, server, request, fall_back)
-        return waiting.run(context.system.open_browser(address) if opens else None, opens)
+        loop = _CallbackLoop(context, server, request, fall_back)
+        return loop.run(context.system.open_browser(address) if opens else None, opens)
     finally:
         server.close()
 
 
 def _listen(context: Context) -> tuple[CallbackServer, AuthorizationRequest]:
-    """Open the first callback whose port is free."""
+    """Open the port of the first callback URL whose port is free."""
     settings, system = context.settings, context.system
     failure: CallbackUnavailable | None = None
     for uri in settings.redirect_uris:
@@ -97,7 +98,7 @@ def _show(context: Context, address: str, server: CallbackServer, opens: bool) -
         terminal.prompt(f"From a browser on your own machine: ssh -L {forward} {here.ssh_login or 'this-host'}")
 
 
-class _Waiting:
+class _CallbackLoop:
     """Wait for the callback, and for a device code if the browser seems to have failed."""
 
     def __init__(
@@ -112,10 +113,10 @@ class _Waiting:
         self._https_told = False
         self._keyboard = open_keyboard(context.terminal.typing_descriptor())
         if self._keyboard:
-            context.terminal.prompt("If you end on a page that won't load, paste its address here.")
+            context.terminal.prompt("If the browser ends on a page that does not load, paste its address here.")
 
     def run(self, opener: Opener | None, opens: bool) -> IssuedToken:
-        """Return the tokens. Raise as `sign_in` does."""
+        """Return the tokens. Raise the same errors as `sign_in`."""
         try:
             result = self._wait(opener, opens)
         finally:
@@ -130,7 +131,7 @@ class _Waiting:
             self._server.finish(callback_server.FAILED)
             if self._device is None:
                 raise
-            self._context.terminal.tell(f"{error.sentence}; going on with the device code.")
+            self._context.terminal.tell(f"{error.sentence}; continuing with the device code.")
             return self._device.wait()
         except Denied:
             self._server.finish(callback_server.DENIED)
@@ -157,8 +158,11 @@ class _Waiting:
                 if issued := self._poll_device(self._device):
                     return issued
             elif not (self._keyboard and self._keyboard.is_begun):
-                terminal.progress(f"Waiting for the browser, {clock(deadline - now)} left", now)
-        raise CallbackTimeout("nobody came back from the browser", "run authgate.pyz login again, or use --flow device")
+                terminal.progress(f"Waiting for the browser, {minutes_and_seconds(deadline - now)} left", now)
+        raise CallbackTimeout(
+            "the sign-in in the browser was not completed in time",
+            "run authgate.pyz login again, or use --flow device",
+        )
 
     def _browser_failed(self) -> None:
         terminal = self._context.terminal
@@ -169,19 +173,19 @@ class _Waiting:
         try:
             self._device = self._fall_back()
         except (FlowUnavailable, Unreachable) as error:
-            terminal.tell(f"{error.sentence}; going on with the address above.")
+            terminal.tell(f"{error.sentence}; continuing with the address above.")
 
     def _poll_device(self, device: DeviceSignIn) -> IssuedToken | None:
         try:
             return device.poll()
         except FlowUnavailable as error:
-            self._context.terminal.tell(f"{error.sentence}; going on with the address above.")
+            self._context.terminal.tell(f"{error.sentence}; continuing with the address above.")
             self._device = None
             return None
 
     def _tell_of_https(self) -> None:
-        remedy = "paste the address of the page that won't load" if self._keyboard else "use --flow device"
-        self._context.terminal.tell(f"The browser insists on https, which does not work here; {remedy}.")
+        remedy = "paste the address of the page that does not load" if self._keyboard else "use --flow device"
+        self._context.terminal.tell(f"The browser uses https, but the callback supports only http; {remedy}.")
 
     def _pasted(self) -> Callback | None:
         line = self._keyboard.line() if self._keyboard else None
@@ -198,43 +202,43 @@ class _Waiting:
 
 
 def _exchange(context: Context, request: AuthorizationRequest, callback: Callback) -> IssuedToken:
-    """Exchange the code for the tokens (RFC 6749 section 4.1.3), or raise what the callback's error means."""
+    """Exchange the code for the tokens (RFC 6749 section 4.1.3), or raise the error of the callback."""
     _check(context, request, callback)
     system, server = context.system, context.server
     deadline, pause = system.monotonic() + _RETRY_TIME, _FIRST_PAUSE
     while True:
         with system.uninterrupted():
-            response = server.ask_for_token(request.exchange(callback.code))
+            response = server.ask_for_token(request.exchange_fields(callback.code))
             wait = retry_after(response.headers, system.now())
-            wait = pause if wait is None else max(wait, _FIRST_PAUSE)  # a server may say 0 for ever
-            # A rate limit is the one answer that says that the code has not been spent.
+            wait = pause if wait is None else max(wait, _FIRST_PAUSE)  # a server may always say 0
+            # Only after a rate limit is it certain that the code has not been used.
             if response.status != 429 or system.monotonic() + wait > deadline:
                 token = server.accept(response, "signing in failed", request.nonce)
                 return context.store.keep_new(token, "browser")
-        context.terminal.tell(f"The server asks for fewer requests (rate limit); trying again in {wait:.0f} s.")
+        context.terminal.tell(f"Too many requests (rate limited by the server); trying again in {wait:.0f} s.")
         system.sleep(wait)
         pause = min(2 * pause, _LONGEST_PAUSE)
 
 
 def _check(context: Context, request: AuthorizationRequest, callback: Callback) -> None:
-    """Raise unless the callback holds a code of this server."""
+    """Raise the error of the callback, unless it has a code from this server."""
     problem = iss_problem(callback, context.server.metadata.issuer, context.server.metadata.sends_iss)
     error = OAuthError(callback.error, callback.description)
     if problem:
-        said = f"; it says {error}" if callback.error else ""
-        raise Refused(f"the sign-in cannot be trusted: {problem}{said}", "tell whoever runs the server")
+        stated = f"; it says {error}" if callback.error else ""
+        raise Refused(f"the sign-in cannot be trusted: {problem}{stated}", OPERATOR)
     if callback.error == "access_denied":
-        raise Denied("the sign-in was denied", "run authgate.pyz login to try once more")
+        raise Denied("the sign-in was denied", "run authgate.pyz login to try again")
     if callback.error in ("temporarily_unavailable", "server_error"):
         raise Unreachable(f"signing in failed: {error}", "try again later")
     if callback.error == "unauthorized_client":
         raise FlowUnavailable(
-            f"the server does not offer the sign-in by browser to this client: {error}",
+            f"the server does not offer browser sign-in to this client: {error}",
             "use --flow device, or have the authorization code flow enabled for the client",
         )
     if callback.error:
         hint = _HINTS.get(callback.error, _OTHER_HINT)
         if "redirect" in callback.description.lower():
-            hint = f"register {request.redirect_uri}, byte for byte, for this client, or name the registered one"
+            hint = f"register exactly {request.redirect_uri} for this client, or name the registered one"
             hint += " with --redirect-uri"
         raise Refused(f"signing in failed: {error}", hint, callback.error)

@@ -1,11 +1,11 @@
-"""Serve the callback URL on loopback with http.server (RFC 8252 sections 7.3 and 8.3).
+"""Serve the callback URL on the loopback interface with http.server (RFC 8252 sections 7.3 and 8.3).
 
 - Each connection has its own thread and a limit on time and bytes; at most 64 are read at a time.
 - The first GET of the registered path with the right Host and state is the result. Its browser
-  waits for `finish`, so the page says what became of the sign-in.
+  waits for `finish`, so that the page can show the result of the sign-in.
 - Every other request is answered or dropped, and the waiting goes on.
-- The pages load nothing from elsewhere. Their script takes the code out of the address bar and the
-  history; the policy allows that script and the style by their hashes, and nothing else.
+- The pages load nothing. Their script removes the code from the address bar and the history; the
+  content security policy allows only that script and the style, by their hashes.
 """
 
 from __future__ import annotations
@@ -35,10 +35,10 @@ if TYPE_CHECKING:
     from ..urls import Url
 
 _MAX_READING = 64  # connections
-_MAX_REQUEST = 32 * 1024  # bytes: 16 KiB, and as much for cookies that other ports of the host have set
+_MAX_REQUEST = 32 * 1024  # bytes: 16 KiB, and the same again for cookies, which all ports of a host share
 _REQUEST_TIMEOUT = 10.0  # seconds for a request to arrive
 _PAGE_TIMEOUT = 1.0  # seconds for a page to be sent
-_POLL = 0.05  # seconds that closing may take
+_POLL = 0.05  # seconds between the checks of serve_forever for shutdown
 _TLS_HANDSHAKE = b"\x16"  # the first byte of a ClientHello (RFC 8446 section 5.1), and of no HTTP request
 
 _STYLE = (
@@ -70,7 +70,7 @@ _HEADERS = {
 
 
 class Page(Value):
-    """What a browser is shown at the end."""
+    """The page that the browser gets at the end."""
 
     status: int
     title: str
@@ -78,7 +78,7 @@ class Page(Value):
     is_good: bool = False
 
     def render(self, server: str) -> str:
-        """Return the page as HTML; `server` is the issuer that the person signs in to."""
+        """Return the page as HTML; `server` is the issuer that the user signs in to."""
         title, text, place = (html.escape(each) for each in (self.title, self.text, server.partition("://")[2]))
         return (
             f'<!doctype html><html lang="en"><meta charset="utf-8"><title>{title}</title>'
@@ -98,11 +98,11 @@ ALREADY_USED = Page(400, "Already used", "This sign-in has ended. You can close 
 class CallbackServer:
     """The open callback port of one sign-in; close it as soon as there is a result.
 
-    `saw_https` tells whether a browser has tried to speak TLS to it.
+    `saw_https` tells whether a browser has tried to connect with TLS.
     """
 
     def __init__(self, redirect: Url, state: str, issuer: str, monotonic: Callable[[], float]):
-        """Bind exclusively. Raise CallbackUnavailable when another program has the port."""
+        """Open the port exclusively. Raise CallbackUnavailable if that fails, for example if it is in use."""
         self.redirect, self.monotonic = redirect, monotonic
         self.saw_https = False
         self._state, self._server_name = state, clean(issuer, 100)
@@ -123,18 +123,18 @@ class CallbackServer:
             ) from error
 
     def wait(self, seconds: float) -> Callback | None:
-        """Return the callback of this sign-in, if it arrives within the time."""
+        """Return the callback of this sign-in, or None if it does not arrive within `seconds`."""
         try:
             return self._results.get(timeout=max(seconds, 0))
         except queue.Empty:
             return None
 
     def finish(self, page: Page) -> None:
-        """Answer the browser that brought the callback, if one did; the first call counts."""
+        """Send a page to the browser that delivered the callback, if any; only the first call has an effect."""
         if self._taken.locked() and not self._is_finished:
             self._is_finished = True
             self._outcome.put(page)
-            with suppress(queue.Empty):  # a browser that does not read has no influence on the sign-in
+            with suppress(queue.Empty):  # a browser that does not read must not delay the sign-in
                 self._sent.get(timeout=_PAGE_TIMEOUT)
 
     def close(self) -> None:
@@ -145,7 +145,7 @@ class CallbackServer:
         self.finish(ALREADY_USED)
 
     def deliver(self, query: str, answer: Callable[[int, str], None]) -> None:
-        """Judge the query of a GET and answer it; for the result, once `finish` knows how."""
+        """Answer a GET by its query; the one that is the result waits for the page from `finish`."""
         callback = read_query(query, self._state)
         if callback is None:
             answer(NOT_OURS.status, NOT_OURS.render(self._server_name))
@@ -162,8 +162,8 @@ class CallbackServer:
 
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
-    default_request_version = "HTTP/1.0"  # what is no HTTP is answered with a status, too
-    wbufsize = -1  # head and page in one piece
+    default_request_version = "HTTP/1.0"  # anything that is not HTTP also gets a status line
+    wbufsize = -1  # send head and page together
     request: PlainSocket
     server: _Server
 
@@ -178,11 +178,11 @@ class _Handler(BaseHTTPRequestHandler):
         path, _, query = self.requestline.split()[1].partition("?")  # self.path turns "//x" into "/x"
         hosts = [_without_default_port(host) for host in self.headers.get_all("Host", [])]
         if hosts != [_without_default_port(callbacks.redirect.netloc)]:
-            self._answer(421)  # a page elsewhere whose name was made to point here (DNS rebinding)
+            self._answer(421)  # DNS rebinding: a web site whose name resolves to this machine
         elif path != (callbacks.redirect.path or "/"):
             self._answer(404)
         else:
-            self.server.release(self.request)  # from here on a crowd cannot push it out
+            self.server.release(self.request)  # from here on other connections cannot displace it
             callbacks.deliver(query, self._answer)
 
     def send_error(self, code: int, message: str | None = None, explain: str | None = None) -> None:
@@ -207,11 +207,11 @@ class _Handler(BaseHTTPRequestHandler):
         return "authgate"
 
     def log_message(self, *_: object) -> None:
-        """Log nothing: stderr is for the person."""
+        """Log nothing: stderr is for the user."""
 
 
 class _Server(socketserver.ThreadingMixIn, socketserver.TCPServer):
-    """One listening socket and its threads. HTTPServer would look up its own name, which may take long."""
+    """One listening socket and its threads. HTTPServer would look up its own name, which may be slow."""
 
     daemon_threads, block_on_close = True, False
     request_queue_size = 128
@@ -221,8 +221,8 @@ class _Server(socketserver.ThreadingMixIn, socketserver.TCPServer):
         self._lock = threading.Lock()
         self._reading: list[PlainSocket] = []
         self.address_family = socket.AF_INET6 if ":" in host else socket.AF_INET
-        # On POSIX it only means that connections of the last sign-in may still be closing; on
-        # Windows another program could take the port while we listen.
+        # On POSIX this only allows that connections of the last sign-in are still closing; on
+        # Windows it would let another program take the port while we listen.
         self.allow_reuse_address, self.allow_reuse_port = os.name != "nt", False
         super().__init__((host, port), _Handler)
         try:
@@ -245,13 +245,13 @@ class _Server(socketserver.ThreadingMixIn, socketserver.TCPServer):
         connection.limits = Limits(monotonic() + _REQUEST_TIMEOUT, monotonic, _MAX_REQUEST)
         with self._lock:
             if len(self._reading) >= _MAX_READING:
-                with suppress(OSError):  # its thread reads the end and closes it
+                with suppress(OSError):  # its thread then closes it
                     self._reading.pop(0).shutdown(socket.SHUT_RDWR)
             self._reading.append(connection)
         return connection, address
 
     def release(self, connection: PlainSocket) -> None:
-        """Count a connection no longer among those that are being read."""
+        """Remove a connection from those that are being read."""
         with self._lock:
             if connection in self._reading:
                 self._reading.remove(connection)
@@ -261,7 +261,7 @@ class _Server(socketserver.ThreadingMixIn, socketserver.TCPServer):
         super().shutdown_request(request)
 
     def handle_error(self, request: object, client_address: object) -> None:
-        """Say nothing: this browser has gone, or it is none."""
+        """Print nothing: the browser has closed the connection, or it was not a browser."""
 
 
 def _without_default_port(host: str) -> str:
@@ -270,7 +270,7 @@ def _without_default_port(host: str) -> str:
 
 
 def _addresses(host: str) -> list[str]:
-    """Return every address that a browser may try for a loopback host."""
+    """Return every address that a browser may use for a loopback host."""
     if host != "localhost":
         return [host]
     try:

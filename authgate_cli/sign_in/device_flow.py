@@ -1,4 +1,4 @@
-"""Sign in with a device code (RFC 8628): the person approves on any other device."""
+"""Sign in with a device code (RFC 8628): show it, and poll until the user has approved on any device."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from ..errors import Refused, Unreachable
 from ..oauth import device
 from ..oauth.authorization import new_secret
 from ..oauth.endpoints import scope_hint
-from ..system.terminal import clock
+from ..system.terminal import minutes_and_seconds
 from ..tokens import IssuedToken
 from ..values import TYPE_CHECKING
 from . import qr
@@ -16,23 +16,23 @@ if TYPE_CHECKING:
     from ..oauth.device import DeviceAuthorization, Pending, TryLater
     from ..system.terminal import Terminal
 
-_LINES_BELOW = 5  # of a QR code: an empty one, three that say what to do, and the one that waits
+_LINES_BELOW = 5  # below a QR code: an empty one, three of instructions, one of progress
 
 
 def sign_in(context: Context) -> IssuedToken:
-    """Show address and code, and return the tokens once the person has approved.
+    """Show address and code, and return the tokens when the user has approved.
 
-    Raise FlowUnavailable when the server does not offer this, Denied or SignInNeeded when the
-    person said no or nothing.
+    Raise FlowUnavailable if the server does not offer this, Denied if the user denied it,
+    SignInNeeded if the code expired.
     """
     return DeviceSignIn(context).wait()
 
 
 class DeviceSignIn:
-    """A sign-in that has begun: address and code are shown, and the server is asked for the result."""
+    """A device sign-in in progress: it shows the address and the code when it is made, and then polls."""
 
     def __init__(self, context: Context):
-        """Ask for a code and show it. Raise FlowUnavailable when the server does not offer this."""
+        """Request a code and show it. Raise FlowUnavailable if the server does not offer this."""
         self._context, now = context, context.system.monotonic
         self._authorization = begin(context)
         _show(self._authorization, context.terminal, show_qr="no-qr" not in context.arguments.flags)
@@ -40,7 +40,7 @@ class DeviceSignIn:
         self._note = ""
 
     def wait(self) -> IssuedToken:
-        """Poll until there is a result. Raise as `poll` does."""
+        """Poll until there is a result. Raise the same errors as `poll`."""
         system = self._context.system
         try:
             while (issued := self.poll()) is None:
@@ -51,23 +51,23 @@ class DeviceSignIn:
             self._context.terminal.end_update()
 
     def poll(self) -> IssuedToken | None:
-        """Ask for the tokens if it is time to, and show the time left if not; None when there is no result yet.
+        """Poll the server if a poll is due, otherwise show the time left; return None if there is no result yet.
 
-        Raise FlowUnavailable, Denied, SignInNeeded when the code has expired, or Refused.
+        Raise FlowUnavailable, Denied, SignInNeeded (the code expired) or Refused.
         """
         context, poller = self._context, self._poller
         system, now = context.system, context.system.monotonic()
         if now < min(poller.due, poller.deadline):
-            left = f"{clock(poller.deadline - now)} left{self._note}"
+            left = f"{minutes_and_seconds(poller.deadline - now)} left{self._note}"
             context.terminal.progress(f"Waiting for approval, {left}", now)
             return None
         if poller.expired(now):
             raise device.expired()
-        # The answer may hold the tokens, and no second one would: signals wait until they are kept.
+        # The server sends the tokens only once: signals are delayed until they are stored.
         with system.uninterrupted():
             verdict: Pending | TryLater | None
             try:
-                response = context.server.ask_for_token(self._authorization.poll())
+                response = context.server.ask_for_token(self._authorization.poll_fields())
                 verdict = device.interpret_poll(response, system.now())
             except Unreachable as error:
                 verdict = device.interpret_failure(error)
@@ -75,15 +75,15 @@ class DeviceSignIn:
                 token = context.server.accept(response, "signing in failed")
                 return context.store.keep_new(token, "device")
         if isinstance(verdict, device.TryLater):
-            self._note = f"; the server cannot be asked right now ({verdict.why})"
+            self._note = f"; the server is not available just now ({verdict.why})"
         else:
-            self._note = "; the server wants fewer requests" if verdict.slow_down else ""
+            self._note = "; the server asked for less frequent polling" if verdict.slow_down else ""
         self._poller = poller.advance(verdict, system.monotonic())
         return None
 
 
 def begin(context: Context) -> DeviceAuthorization:
-    """Ask for a device code. Raise FlowUnavailable when the server does not offer this to the client."""
+    """Request a device code. Raise FlowUnavailable if the server does not offer this to the client."""
     settings, verifier = context.settings, new_secret(context.system.random_bytes)
     fields = device.authorization_fields(settings.scope, verifier, settings.params)
     response = context.server.ask(context.server.metadata.device_authorization_endpoint, fields)
@@ -102,7 +102,7 @@ def _show(authorization: DeviceAuthorization, terminal: Terminal, show_qr: bool)
         lines, (columns, rows) = qr.render(modules, colour=terminal.colour), terminal.size
         fits = qr.columns(modules) <= columns and len(lines) + _LINES_BELOW <= rows
         if fits and terminal.can_show("".join(lines)):
-            # With colours the last line, of the quiet zone, is white and looks empty already.
+            # With colours the last line is the white quiet zone, which is space enough.
             terminal.prompt("\n".join(["", *lines, *([] if terminal.colour else [""])]))
     terminal.prompt(f"To sign in, visit   {authorization.verification_uri}")
     terminal.prompt(f"and enter the code  {terminal.strong(authorization.user_code)}")

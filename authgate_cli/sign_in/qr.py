@@ -1,6 +1,6 @@
-"""QR codes for a terminal: byte mode, error correction level L, versions 1 to 10.
+"""Encode text as a QR code and draw it for a terminal: byte mode, level L, versions 1 to 10.
 
-The rules, with the sections of ISO/IEC 18004:2015 they come from:
+The rules, with their sections of ISO/IEC 18004:2015:
 
 - 6.1    Version v has 17 + 4v modules a side; rows and columns count from 0 at the top left.
 - 6.3    Finder patterns, square rings, sit in three corners, each inside a light separator.
@@ -16,7 +16,7 @@ The rules, with the sections of ISO/IEC 18004:2015 they come from:
 - 7.9    Format information, level and mask under BCH (15, 5), stands there twice (Annex C).
 - 7.10   So does version information, BCH (18, 6), from version 7 on (Annex D).
 
-While a symbol is built it is a dict from (row, column) to dark; a place not in it is still free.
+While a symbol is built, it is a dict from (row, column) to True for dark; other places are still free.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ _MASKS = (
 def encode(text: str) -> Modules | None:
     """Return the smallest symbol of the text in UTF-8, by rows, True for dark, no quiet zone.
 
-    None if that is more than 271 bytes, or if a lone surrogate keeps the text out of UTF-8.
+    None if that is more than 271 bytes, or if a lone surrogate cannot be encoded.
     """
     try:
         payload = text.encode("utf-8")
@@ -77,7 +77,7 @@ def render(modules: Modules, quiet_zone: int = 2, *, colour: bool = False) -> li
 
 
 def columns(modules: Modules, quiet_zone: int = 2) -> int:
-    """Return how many terminal columns each line of render takes."""
+    """Return the width of the lines of `render` in terminal columns."""
     return len(modules) + 2 * quiet_zone
 
 
@@ -107,7 +107,7 @@ def _function_patterns(version: int, size: int) -> Grid:
 
 
 def _rings(row: int, col: int, radius: int, light: tuple[int, ...], size: int) -> Grid:
-    """Return square rings around a module, dark but for the light ones, cut off at the system."""
+    """Return square rings around a module, dark except for the radii in `light`, clipped at the edges."""
     rows, cols = (range(max(0, at - radius), min(size, at + radius + 1)) for at in (row, col))
     return {(r, c): max(abs(r - row), abs(c - col)) not in light for r, c in product(rows, cols)}
 

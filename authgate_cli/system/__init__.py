@@ -1,7 +1,4 @@
-"""All input and output but the terminal's and the store's, as one record of functions.
-
-A test passes its own clock, browser or network by replacing a field.
-"""
+"""Clock, randomness, HTTP, browser, signals and environment as one value of functions, for tests to replace."""
 
 from __future__ import annotations
 
@@ -22,7 +19,7 @@ if TYPE_CHECKING:
 
 
 class System(Value):
-    """What the program does to the world and learns from it.
+    """The functions that reach the operating system and the network.
 
     `now` is in seconds since 1970, `monotonic` and `sleep` in seconds.
     """
@@ -41,7 +38,7 @@ class System(Value):
 def real_system(
     settings: Settings, terminal: Terminal, environ: Mapping[str, str], now: Callable[[], float] = time.time
 ) -> System:
-    """Return the real world. Each part is imported on its first use: a stored token needs none of them."""
+    """Return the functions of the real system. Each module is imported on first use: a stored token needs none."""
 
     @cache
     def http() -> Http:

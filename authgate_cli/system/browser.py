@@ -1,8 +1,8 @@
 """Detect what kind of machine this is, and find and open a browser on it.
 
-The webbrowser module does so in a process of its own, which gets no stdin and no stdout, outlives
-us, and has none of our secrets in its environment. Without TERM, webbrowser offers no text
-browsers: they need the terminal that we are using.
+The webbrowser module runs in a child process, which has no stdin and stdout, may outlive us, and has
+none of our secrets in its environment. Without TERM, webbrowser offers no text browsers: they need
+the terminal that we are using.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ from ..values import TYPE_CHECKING, Value
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-# They need the terminal that we are using, and on a server they help nobody.
+# They need the terminal that we are using, and most sign-in pages do not work in them.
 _TEXT_BROWSERS = frozenset(["browsh", "elinks", "links", "links2", "lynx", "w3m", "www-browser"])
 _LOOK_UP = 10.0  # seconds; on a desktop, webbrowser asks xdg-settings
-# It prints the name of the browser, or opens an address and ends with a status that says whether
-# that failed. webbrowser knows no opener of WSL, and on Windows it falls back to programs of the
-# current directory. It does not wait for every program, so the child does; not for ever, as the
+# The child prints the name of the browser, or opens an address and exits with 1 if that failed.
+# webbrowser does not know the openers of WSL, and on Windows it falls back to programs in the current
+# directory. It does not wait for every program, so the child does, but only for ten minutes: the
 # program may be the browser itself.
 _CHILD = """
 import os, shutil, signal, sys, webbrowser
@@ -58,7 +58,7 @@ except (AttributeError, ChildProcessError):
 
 
 class Environment(Value):
-    """What decides between browser and device code; `sign_in.choose` knows the rules."""
+    """What `sign_in.choose` needs to choose between browser and device code."""
 
     platform: str  # sys.platform, or "wsl"
     browser_asked: str = ""  # BROWSER's value
@@ -68,11 +68,11 @@ class Environment(Value):
     ci: bool = False
     container: str = ""
     terminal: bool = False
-    ssh_login: str = ""  # user@host as an ssh command there would name this machine
+    ssh_login: str = ""  # user@host of this machine, as an ssh command needs it
 
 
 def detect(environ: Mapping[str, str], terminal: bool) -> Environment:
-    """Return what the environment and a few well-known files tell."""
+    """Detect SSH, CI, container, WSL and display from the environment and a few well-known files."""
     asked = environ.get("BROWSER", "").strip()
     return Environment(
         platform="wsl" if _is_wsl(environ) else sys.platform,
@@ -123,24 +123,24 @@ class Opener(subprocess.Popen):  # type: ignore[type-arg]
     """The process that opens a browser."""
 
     def failed(self) -> bool:
-        """Tell whether it has ended by saying that it could not open anything; it may have done so all the same."""
+        """Tell whether the process ended with an error; a browser may have opened all the same."""
         return self.poll() not in (None, 0)
 
     def __del__(self, *_: object) -> None:
-        """Do not warn that nobody waited for it: it outlives us by intention."""
+        """Do not warn that the process is still running: it is meant to outlive us."""
 
 
 def find_browser(environ: Mapping[str, str], platform: str) -> str | None:
     """Return the name of the program that opens a graphical browser here, or None.
 
-    BROWSER may list several commands; a `%s` in one is where the address goes.
+    BROWSER may list several commands; `%s` stands for the address.
     """
     if environ.get("BROWSER", "").strip(os.pathsep + " "):
         commands = _asked(environ)
         return shlex.split(commands[0])[0] if commands else None
     display = environ.get("DISPLAY") or environ.get("WAYLAND_DISPLAY")
     if platform not in ("darwin", "win32", "wsl") and not display:
-        return None  # there, xdg-open would start a text browser
+        return None  # here, xdg-open would start a text browser
     try:
         found = subprocess.run(
             _child(platform),
@@ -160,7 +160,7 @@ def find_browser(environ: Mapping[str, str], platform: str) -> str | None:
 
 
 def open_browser(url: str, environ: Mapping[str, str], platform: str) -> Opener | None:
-    """Start the process that opens a browser; None when it cannot even be started."""
+    """Start the process that opens a browser; return None if it cannot be started."""
     null = subprocess.DEVNULL
     try:
         return Opener(
@@ -181,7 +181,7 @@ def _child(platform: str, *address: str) -> list[str]:
 
 
 def _directory() -> str | None:
-    """Return where the child works: Windows looks for programs in the current directory first."""
+    """Return the directory for the child: Windows looks for programs in the current directory first."""
     return os.path.dirname(sys.executable) if os.name == "nt" else None
 
 
@@ -192,7 +192,7 @@ def _environment(environ: Mapping[str, str]) -> dict[str, str]:
 
 
 def _asked(environ: Mapping[str, str]) -> list[str]:
-    """Return the commands of BROWSER that can be used, each as webbrowser wants it: with a `%s` for the address."""
+    """Return the usable commands of BROWSER, each with `%s` for the address, as webbrowser requires."""
     usable = []
     for entry in environ.get("BROWSER", "").split(os.pathsep):
         command = shlex.quote(entry.strip()) if os.path.exists(entry.strip()) else entry.strip()  # spaces in a path
@@ -210,6 +210,6 @@ def _which(program: str, environ: Mapping[str, str]) -> str | None:
 
 
 def _is_text_browser(program: str, environ: Mapping[str, str]) -> bool:
-    """Tell whether it is one, under whatever name: Debian's x-www-browser is a link to what is installed."""
+    """Tell whether a program is a text browser, also by a link such as Debian's x-www-browser."""
     path = _which(program, environ) or program
     return not _TEXT_BROWSERS.isdisjoint([os.path.basename(path), os.path.basename(os.path.realpath(path))])

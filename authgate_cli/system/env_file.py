@@ -1,12 +1,11 @@
 """Read a settings file: `KEY=VALUE` lines, optional `export`, quotes, comments, CRLF and a BOM.
 
-There is no expansion and no multi-line value. In double quotes a backslash keeps the quote or
-backslash after it; in single quotes nothing is special. An unquoted value ends at white space
-followed by `#`.
+There is no expansion and no multi-line value. In double quotes a backslash escapes a quote or a
+backslash; in single quotes nothing is special. An unquoted value ends at white space followed by `#`.
 
-A file named with `--env-file` is read as it is. One that is found in the current directory may
-have been written by anybody who could write there: it is ignored unless it belongs to the user or
-root and nobody else may write it or its directory, and it may set FOUND_MAY_SET only.
+A file named with `--env-file` is trusted. One that is found in the current directory may have been
+written by anybody who can write there. It is ignored unless it belongs to the user or root and nobody
+else can write to it or its directory, and it may set only the variables in FOUND_MAY_SET.
 """
 
 from __future__ import annotations
@@ -26,23 +25,23 @@ if TYPE_CHECKING:
 
 _LARGEST = 1024 * 1024
 _MAX_WARNINGS = 10  # about malformed lines
-# What stands in quotes, and behind it at most a comment.
+# A quoted value, and optionally a comment after it.
 _QUOTED = r"""(?:'([^']*)'|"((?:[^"\\]|\\.)*)")(?:[ \t]+#.*|[ \t]*)"""
-# Without O_NONBLOCK a FIFO behind a symbolic link would hang us; O_NOCTTY is for terminals there.
+# O_NONBLOCK: opening a FIFO behind a symbolic link would block. O_NOCTTY: it may be a terminal.
 _FLAGS = os.O_RDONLY
 for _name in ("O_NONBLOCK", "O_NOCTTY", "O_CLOEXEC", "O_BINARY"):
     _FLAGS |= getattr(os, _name, 0)
 
 
 class _Ignored(Exception):
-    """Why a file that was found is not read."""
+    """The reason why a file that was found is not read."""
 
 
 def read_env_file(path: str, named: bool, warn: Callable[[str], None]) -> dict[str, str]:
-    """Return the settings of a file; `named` tells one of `--env-file` from one that was found.
+    """Return the settings of a file; `named` means that it was given with `--env-file`.
 
-    A file that was found may be missing, and is ignored with a warning when it cannot be read or
-    trusted. Raise UsageError when one that was named cannot be read.
+    A file that was found may be missing, and is ignored with a warning if it cannot be read or
+    trusted. Raise UsageError if a named file cannot be read.
     """
     try:
         data, status = _read_named(path) if named else _read_found(path)
@@ -67,8 +66,8 @@ def read_env_file(path: str, named: bool, warn: Callable[[str], None]) -> dict[s
         refused = sorted(name for name in values if values[name].strip() and name not in FOUND_MAY_SET)
         if refused:
             verb, pronoun = ("is", "it") if len(refused) == 1 else ("are", "them")
-            way_out = f"export {pronoun}, or name the file with --env-file {path}"
-            warn(f"{listing(refused)} in {path} {verb} ignored; {way_out}")
+            remedy = f"export {pronoun}, or name the file with --env-file {path}"
+            warn(f"{listing(refused)} in {path} {verb} ignored; {remedy}")
         values = {name: value for name, value in values.items() if name in FOUND_MAY_SET}
     if values.get("CLIENT_SECRET") and status.st_mode & 0o077 and os.name == "posix":
         warn(f"{path} holds CLIENT_SECRET and can be read by others; to fix it: chmod 600 {path}")
@@ -85,21 +84,21 @@ def _read_named(path: str) -> tuple[bytes, os.stat_result]:
 
 
 def _read_found(path: str) -> tuple[bytes, os.stat_result]:
-    """Read a file that nobody named. Raise _Ignored or OSError.
+    """Read a file that was found. Raise _Ignored or OSError.
 
-    The entry and its directory are judged before it is opened: where they pass, nobody else can
-    put another entry in its place. The file itself is judged by what has been opened.
+    The path and its directory are checked before the file is opened, so that nobody else can replace
+    it afterwards. Then the open file is checked itself.
     """
     _require_trusted(path, os.lstat(path), "it")
     _require_trusted(path, os.stat(os.path.dirname(path) or "."), "its directory")
-    _require_regular(os.stat(path))  # opening a device may do something by itself
+    _require_regular(os.stat(path))  # opening a device may have side effects
     descriptor = os.open(path, _FLAGS)
     try:
         status = os.fstat(descriptor)
         _require_regular(status)
         _require_trusted(path, status, "it")
         with open(descriptor, "rb", closefd=False) as file:
-            data = file.read(_LARGEST + 1) or b""  # None: some files of /proc have nothing to say now
+            data = file.read(_LARGEST + 1) or b""  # read returns None for some files of /proc
     finally:
         os.close(descriptor)
     if len(data) > _LARGEST:
@@ -113,10 +112,10 @@ def _require_regular(status: os.stat_result) -> None:
 
 
 def _require_trusted(path: str, status: os.stat_result, what: str) -> None:
-    """Raise _Ignored when somebody else owns a file or directory, or may write it.
+    """Raise _Ignored if another user owns a file or directory, or can write to it.
 
     Root and the user's primary group are trusted. In a sticky directory nobody can replace the
-    files of others. The mode of a symbolic link means nothing.
+    files of others. The mode of a symbolic link has no meaning.
     """
     if os.name != "posix":
         return

@@ -1,13 +1,13 @@
-"""Send an HTTP request by urllib and return the whole answer, or say why there is none.
+"""Send an HTTP request with urllib, and return the complete answer or raise an error that explains the failure.
 
 - One deadline covers the whole exchange: name look-up, connecting, proxy, TLS, head, body, retries.
-- At most 64 KiB of head and 1 MiB of body are read; a compressed body is refused, as none was
-  asked for.
-- A GET is sent again, twice at most, after connection errors, 429, 502, 503 and 504. A POST is
-  sent again only when no connection was made: it may spend a code or a refresh token, and a second
-  spend signs the user out everywhere.
+- At most 64 KiB of head and 1 MiB of body are read; a compressed body is refused, because it was not
+  requested.
+- A GET is sent again, twice at most, after connection errors, 429, 502, 503 and 504. A POST is sent
+  again only if no connection was made: it may contain a code or a refresh token, and a server may
+  revoke all tokens of the user when one is used twice.
 - No redirect is followed, and no connection is used twice.
-- Plain http is sent only to an address that is loopback, whatever the name look-up says.
+- Plain http is sent only if the connection really is to a loopback address, whatever DNS says.
 """
 
 from __future__ import annotations
@@ -45,18 +45,18 @@ _MAX_BODY = 1024 * 1024
 _MAX_FRAMED = 8 * 1024 * 1024  # 1 MiB in chunks of a byte each takes 6
 _PAUSES = (0.2, 0.6)  # seconds before the second and the third try
 _TEMPORARY = (429, 502, 503, 504)
-_SILENCE = 2.0  # seconds for an address that does not answer while others are left
+_SILENCE = 2.0  # seconds for each address while there are others to try
 _HEADERS = {
     "User-Agent": f"authgate/{__version__} Python/{'.'.join(map(str, sys.version_info[:3]))}",
     "Accept": "application/json",
     "Accept-Encoding": "identity",
 }
-# What servers say with status 400 to plain http on their https port.
+# The text that servers send with status 400 if they get plain http on their https port.
 _WANTS_HTTPS = re.compile(rb"to (an )?HTTPS (port|server)|to an SSL-enabled|requires TLS", re.IGNORECASE)
 
 
 class Http:
-    """Send requests. `look_up` is called as socket.getaddrinfo is; `timeout` is in seconds."""
+    """Send requests. `look_up` is called like socket.getaddrinfo; `timeout` is in seconds."""
 
     def __init__(
         self,
@@ -70,14 +70,14 @@ class Http:
     ):
         self._timeout, self._environ, self._log, self._look_up = timeout, environ, log, look_up
         self._now, self._monotonic, self._sleep = now, monotonic, sleep
-        self._answered: dict[str, str] = {}  # the address of a host that was connected to
+        self._answered: dict[str, str] = {}  # by host, the address that it was last connected to
         self._tls: ssl.SSLContext | None = None
-        self._making_tls = threading.Lock()  # two threads may want the context at once
+        self._making_tls = threading.Lock()  # two threads may need the context at once
 
     def send(self, request: Request) -> Response:
         """Return the server's answer, whatever its status.
 
-        Raise Unreachable when there is none within the time, Refused when it cannot be read.
+        Raise Unreachable if there is none in time, Refused if it cannot be read.
         """
         deadline = self._monotonic() + self._timeout
         for pause in (*_PAUSES, None):
@@ -109,7 +109,7 @@ class Http:
         return response
 
     def _exchange(self, request: Request, url: Url, limits: Limits) -> Response:
-        """Send the request once, on a connection of its own."""
+        """Send the request once, on a new connection."""
         context = self._tls_context() if url.scheme == "https" else None
         try:
             url.host.encode("idna" if context else "ascii")  # as http.client and ssl do
@@ -117,14 +117,14 @@ class Http:
             raise _not_found(url) from None
         proxy = proxy_for(url, self._environ)
         connection = _Connection(url, proxy, context, limits, partial(self._connect, limits))
-        opener = urllib.request.OpenerDirector()  # bare: it follows no redirect, and 404 is an answer
+        opener = urllib.request.OpenerDirector()  # without handlers: it follows no redirect, and 404 is not an error
         opener.add_handler(_Handler(connection))
         body = None if request.body is None else request.body.encode()
         outgoing = urllib.request.Request(request.url, body, {**_HEADERS, **request.headers}, method=request.method)
         try:
             with opener.open(outgoing) as response:
                 return _read(response, url, limits)
-        # OverflowError and ValueError: http.client's own, of a chunk with a negative size.
+        # OverflowError and ValueError: http.client raises them for a chunk with a negative size.
         except (OSError, http.client.HTTPException, TooMuchData, OverflowError, ValueError) as error:
             cause = error.reason if isinstance(error, urllib.error.URLError) else error
             raise self._failure(cause, url, limits, connection.is_open) from error  # type: ignore[arg-type]
@@ -136,10 +136,10 @@ class Http:
             return self._tls
 
     def _connect(self, limits: Limits, address: tuple[str, int], *_: object) -> PlainSocket:
-        """Connect to the first address of a host that answers; one that answered before is tried first."""
+        """Connect to the first address of a host that accepts; one that did so before is tried first."""
         host, port = address
         try:
-            # As bytes: for text, even if it is ASCII, the IDNA tables are loaded.
+            # As bytes: for a str, even in ASCII, the IDNA tables are loaded.
             look_up = partial(self._look_up, host.encode("ascii"), port, type=socket.SOCK_STREAM)
             addresses = call_within(look_up, limits.seconds())
         except TookTooLong:
@@ -163,7 +163,7 @@ class Http:
         raise problem
 
     def _failure(self, error: Exception, url: Url, limits: Limits, sent: bool) -> AuthGateError:
-        """Return our error for what urllib raised."""
+        """Translate an exception of urllib into one of ours."""
         where, later = url.netloc, "try again later"
         if url.scheme == "http":
             later += "; if the server speaks TLS on this port, use https://"
@@ -171,12 +171,12 @@ class Http:
             return tls_failure(error, where, sent, self._tls, self._environ)
         if isinstance(error, TIMEOUTS):
             hint = "try again later, or give it more time with --timeout"
-            return Unreachable(f"no answer from {where} within {self._timeout:g} s", hint, sent=sent, timed_out=True)
+            return Unreachable(f"no answer from {where} within {self._timeout:g} s", hint, sent=sent)
         if isinstance(error, socket.gaierror):
             return _not_found(url)
         if isinstance(error, http.client.RemoteDisconnected):
             return Unreachable(f"{where} closed the connection without an answer", later, sent=sent)
-        if str(error).startswith("\x15\x03"):  # in place of a status line, an alert of TLS
+        if str(error).startswith("\x15\x03"):  # a TLS alert in place of a status line
             return _wants_https(where)
         if isinstance(error, http.client.IncompleteRead) or (limits.ended and not isinstance(error, OSError)):
             return Unreachable(f"the answer of {where} was cut off", later, sent=sent)
@@ -189,7 +189,7 @@ class Http:
 
 
 class _Handler(urllib.request.AbstractHTTPHandler):
-    """Send http and https requests on a connection that is given."""
+    """Send http and https requests on the given connection."""
 
     http_request = https_request = urllib.request.AbstractHTTPHandler.do_request_
 
@@ -204,20 +204,20 @@ class _Handler(urllib.request.AbstractHTTPHandler):
 
 
 class _Response(http.client.HTTPResponse):
-    """An answer whose status is final."""
+    """A final answer: interim ones are skipped."""
 
     def begin(self) -> None:
         """Read the head. Skip interim answers (RFC 9110 section 15.2), of which http.client knows only 100."""
         super().begin()
         while 101 < self.status < 200:
-            self.headers = None  # type: ignore[assignment]  # or it would not read another head
+            self.headers = None  # type: ignore[assignment]  # otherwise it would not read another head
             super().begin()
         if self.status == 101 or self.status > 599:
             raise http.client.HTTPException("an unknown status")
 
 
 class _Connection(http.client.HTTPConnection):
-    """A connection that keeps to limits: over TLS with `context`, through the tunnel of `proxy` if there is one."""
+    """A connection with limits: over TLS if there is a `context`, through a tunnel if there is a `proxy`."""
 
     response_class = _Response
 
@@ -239,7 +239,7 @@ class _Connection(http.client.HTTPConnection):
             self.set_tunnel(f"[{url.host}]" if ":" in url.host else url.host, url.port, authorization)
 
     def connect(self) -> None:
-        """Connect, and do whatever comes before the request."""
+        """Connect, through the proxy if there is one, and make the TLS handshake."""
         try:
             super().connect()
         except (OSError, http.client.HTTPException, TooMuchData) as error:
@@ -256,7 +256,7 @@ class _Connection(http.client.HTTPConnection):
         self.is_open = True
 
     def _require_loopback(self) -> None:
-        """Raise Untrusted where a name such as localhost leads to another machine: plain http may hold a token."""
+        """Raise Untrusted if a name such as localhost leads to another machine: the request may contain a token."""
         address = self.sock.getpeername()[0]
         if not ipaddress.ip_address(address.partition("%")[0]).is_loopback:
             raise Untrusted(
@@ -267,13 +267,13 @@ class _Connection(http.client.HTTPConnection):
 
 
 def _read(response: http.client.HTTPResponse, url: Url, limits: Limits) -> Response:
-    """Read the body. Raise IncompleteRead, Refused, or HTTPException for a head that can be read in two ways."""
+    """Read the body. Raise IncompleteRead, Refused, or HTTPException for an ambiguous head."""
     where, fields = url.netloc, response.headers
-    if limits.ended:  # http.client takes the end of the connection for the end of the head
+    if limits.ended:  # http.client accepts a head that is cut off
         raise http.client.IncompleteRead(b"")
     lengths, coding = fields.get_all("Content-Length", []), fields.get_all("Transfer-Encoding", [])
-    sound = len(set(lengths)) < 2 and all(length.isascii() and length.isdecimal() for length in lengths)
-    if fields.defects or not sound or [name.lower() for name in coding] not in ([], ["chunked"]):
+    valid = len(set(lengths)) < 2 and all(length.isascii() and length.isdecimal() for length in lengths)
+    if fields.defects or not valid or [name.lower() for name in coding] not in ([], ["chunked"]):
         raise http.client.HTTPException("a malformed head")
     if fields.get("Content-Encoding", "").strip().lower() not in ("", "identity"):
         raise Refused(f"{where} sent a compressed answer, which was not asked for")

@@ -1,10 +1,10 @@
-"""Read what is typed or pasted at the terminal while something else is waited for.
+"""Read lines that are typed or pasted at the terminal, without waiting for them.
 
-- In its line mode a terminal cuts a line at 4,095 bytes (macOS: at 1,024), so this mode is off
-  until `close`, and while the program is stopped.
-- Nothing is read in the background, where that would stop the whole process (SIGTTIN).
-- A terminal in a mode that is neither ours nor line mode belongs to another program, such as a
-  pager of our output: that one reads the keyboard, and we do not.
+- In line mode a terminal cuts a line at 4,095 bytes (macOS: at 1,024), so line mode is turned off
+  until `close`; it is turned on again while the program is stopped.
+- Nothing is read while the program is in the background: that would stop it (SIGTTIN).
+- If the terminal is in a mode that is neither ours nor line mode, another program uses it, such as a
+  pager of our output; then nothing is read.
 """
 
 from __future__ import annotations
@@ -24,10 +24,10 @@ _ERASE, _KILL = "\x08\x7f", "\x15"  # backspace, Ctrl-U
 
 
 class Keyboard:
-    """The lines that a person types; `close` gives the terminal its line mode back."""
+    """The lines that the user types; `close` turns line mode on again."""
 
     def __init__(self, descriptor: int):
-        """Raise OSError or termios.error when it is no terminal."""
+        """Raise OSError or termios.error if it is not a terminal."""
         self._descriptor, self._text, self._is_gone = descriptor, "", False
         self._before = termios.tcgetattr(descriptor)
         self._mode = termios.tcgetattr(descriptor)
@@ -40,11 +40,11 @@ class Keyboard:
 
     @property
     def is_begun(self) -> bool:
-        """Tell whether a line has been begun, which nothing should be written over."""
+        """Tell whether the user has begun to type a line, which progress must not overwrite."""
         return bool(self._text)
 
     def line(self) -> str | None:
-        """Return the next whole line, without its end; None when there is none yet. Never wait."""
+        """Return the next complete line without its end, or None if there is none yet. Never wait."""
         try:
             while "\n" not in self._text and not self._is_gone and self._is_ours() and self._poll.poll(0):
                 data = os.read(self._descriptor, 65536)
@@ -59,12 +59,12 @@ class Keyboard:
         return line
 
     def close(self) -> None:
-        """Give the terminal back."""
+        """Turn line mode on again."""
         before_stopping(None)
         self._restore()
 
     def _is_ours(self) -> bool:
-        """Tell whether the keyboard is ours to read, turning line mode off where it is on (again)."""
+        """Tell whether we may read the keyboard; turn line mode off if it is on."""
         if os.tcgetpgrp(self._descriptor) != os.getpgrp():
             return False
         mode = termios.tcgetattr(self._descriptor)
@@ -89,7 +89,7 @@ class Keyboard:
 
 
 def open_keyboard(descriptor: int | None) -> Keyboard | None:
-    """Begin to watch a terminal for typed lines; None where there is none, or it cannot be done (Windows)."""
+    """Open the keyboard of a terminal; return None if there is no terminal, or on Windows."""
     if descriptor is None or termios is None:
         return None
     try:

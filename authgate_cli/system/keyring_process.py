@@ -1,9 +1,9 @@
-"""Use the `keyring` package in a child process, the one place where foreign code runs.
+"""Use the `keyring` package in a child process, the only place where third-party code runs.
 
 `keyring` and its backends may raise anything, exit, hang, and print to stdout, also from C and
-from threads that they leave behind. A child process bounds all of that at once: its standard
-streams are the null device, it is killed when its time is over, and one line of JSON is all that
-comes back for a request. Secrets travel only through its pipes.
+from threads that they leave behind. The child process contains all of that: its standard streams are
+the null device, it is killed when its time is over, and its answer to a request is one line of JSON.
+Secrets are sent only through its pipes.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ TRUSTED = {
 }
 _HINT = "use --store file"
 _LARGEST_ANSWER = 16 * 1024 * 1024
-# With this process's search path, so that both find the same package. `-c` alone would look in the current
+# The child gets our sys.path, so that both find the same package. `-c` alone would look in the current
 # directory first.
 _CODE = (
     "import sys; sys.path[:] = sys.argv[2:]; "
@@ -45,8 +45,8 @@ _CODE = (
 class KeyringProcess:
     """A child process that uses the keyring; it ends with the `with` block, and after `seconds` at the latest.
 
-    The methods wait for as long as the keyring takes. They raise StoreFailed when it does not do
-    what it is asked to, and KeyringUnavailable when there is none that counts.
+    The methods have no time limit of their own. They raise StoreFailed if the keyring fails, and
+    KeyringUnavailable if there is none that can be used.
     """
 
     def __init__(self, seconds: float):
@@ -59,7 +59,7 @@ class KeyringProcess:
                 stdout=subprocess.PIPE,
                 stderr=subprocess.DEVNULL,
                 env=environment,
-                start_new_session=True,  # Ctrl-C is not meant for it, and the terminal is not its own
+                start_new_session=True,  # no Ctrl-C for it, and no access to the terminal
                 creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0),  # the same on Windows
             )
         except (OSError, ValueError) as error:
@@ -69,18 +69,18 @@ class KeyringProcess:
         return self
 
     def __exit__(self, *_: object) -> None:
-        with self._process:  # which closes the pipes and waits for its end
+        with self._process:  # closes the pipes and waits for the process
             try:
-                os.killpg(self._process.pid, signal.SIGKILL)  # and what a backend may have started
+                os.killpg(self._process.pid, signal.SIGKILL)  # also what a backend may have started
             except (AttributeError, OSError):  # Windows; or it has ended
                 self._process.kill()
 
     def get(self, user: str) -> str | None:
-        """Return the text that is stored under a user name, None when there is none."""
+        """Return the text that is stored under a user name, or None."""
         return self._call("get_password", user)
 
     def set(self, user: str, text: str) -> None:
-        """Store a text under a user name. Read it to know whether the keyring has kept it."""
+        """Store a text under a user name. Only reading it back shows whether it was saved."""
         self._call("set_password", user, text)
 
     def delete(self, user: str) -> None:
@@ -117,8 +117,8 @@ class KeyringProcess:
 
 
 def serve(seconds: float) -> None:
-    """Answer requests until stdin ends: what the child process does."""
-    # It works even if a backend never returns and the parent process was killed.
+    """Answer requests until stdin ends. This runs in the child process."""
+    # Ends this process even if a backend hangs and the parent process was killed.
     faulthandler.dump_traceback_later(seconds, exit=True)
     with open(os.dup(0), encoding="ascii") as requests, open(os.dup(1), "w", encoding="ascii") as answers:
         null_device = os.open(os.devnull, os.O_RDWR)
@@ -139,18 +139,18 @@ def _answer(method: str, *arguments: str) -> tuple[str, Any]:
     except KeyringUnavailable as error:
         return "unavailable", error.message
     except BaseException as error:  # a backend may raise anything: PanicException, SystemExit
-        return "raised", type(error).__name__  # its message may hold anything, too
+        return "raised", type(error).__name__  # not its message, which may contain a secret
 
 
 def _backend() -> Any:
-    """Return the backend that `keyring` has chosen, or the best one that counts of a chain."""
+    """Return the backend that `keyring` chose, or of a chain the first one that is trusted."""
     try:
         import keyring
     except ModuleNotFoundError as error:
         if error.name != "keyring":
             raise
         keyring = None
-    if not hasattr(keyring, "get_keyring"):  # a mere folder of that name can be imported, too
+    if not hasattr(keyring, "get_keyring"):  # an empty folder of that name can be imported too
         raise KeyringUnavailable("the Python package keyring is not installed")
     chosen = keyring.get_keyring()
     is_chain = type(chosen).__module__ == "keyring.backends.chainer"

@@ -1,7 +1,7 @@
-"""Choose the proxy for an https address from HTTPS_PROXY and NO_PROXY, and say why it gave no tunnel.
+"""Choose the proxy for an https URL from HTTPS_PROXY and NO_PROXY, and explain why a tunnel failed.
 
-An address of a proxy may hold a password, also where a typing error puts it into another part: no
-message here shows anything of HTTPS_PROXY but the host behind the last `@`.
+The address of a proxy may contain a password, and a typing error may put it into any part. So messages
+show nothing of HTTPS_PROXY but the host after the last `@`.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 class Proxy(Value):
-    """An HTTP proxy that is asked to CONNECT; `authorization` is a header's value or ""."""
+    """An HTTP proxy that makes tunnels (CONNECT); `authorization` is the value of the header, or ""."""
 
     host: str
     port: int
@@ -35,9 +35,9 @@ class Proxy(Value):
 
 
 def proxy_for(url: Url, environ: Mapping[str, str]) -> Proxy | None:
-    """Return the proxy to go through, or None. Loopback is never proxied, and plain http is loopback.
+    """Return the proxy to use, or None. Loopback is never proxied, and plain http is always loopback.
 
-    Raise UsageError when HTTPS_PROXY is not the address of an HTTP proxy.
+    Raise UsageError if HTTPS_PROXY is not the address of an HTTP proxy.
     """
     address = environ.get("https_proxy") or environ.get("HTTPS_PROXY")
     if not address or url.is_loopback or url.scheme != "https":
@@ -49,7 +49,7 @@ def proxy_for(url: Url, environ: Mapping[str, str]) -> Proxy | None:
 
 
 def _covers(entry: str, url: Url) -> bool:
-    """Tell whether an entry of NO_PROXY, a domain or a range of addresses with or without a port, covers a URL."""
+    """Tell whether an entry of NO_PROXY covers a URL: a domain or a range of addresses, optionally with a port."""
     if entry == "*":
         return True
     name, port = entry.lstrip("*").strip("."), ""
@@ -72,13 +72,13 @@ def _parse(address: str) -> Proxy:
     if not separator:
         scheme, rest = "http", address
     if scheme.lower() != "http":
-        raise UsageError("HTTPS_PROXY names a proxy that is not http", "only http:// proxies are understood")
+        raise UsageError("HTTPS_PROXY is not an http:// proxy", "only http:// proxies are supported")
     credentials, _, place = rest.rpartition("@")
     try:
         url = split(f"http://{place}")
     except ValueError:
         url = None
-    # Bytes that are not text stand in the environment as lone surrogates, which cannot be sent on.
+    # In the environment, bytes that are not text become lone surrogates, which cannot be sent.
     if url is None or url.path.strip("/") or url.query or url.fragment or not credentials.isascii():
         raise UsageError("HTTPS_PROXY is not a proxy's address", "for example http://proxy.example.com:3128")
     user, _, password = credentials.partition(":")
@@ -86,9 +86,9 @@ def _parse(address: str) -> Proxy:
 
 
 def proxy_failure(error: Exception, proxy: Proxy) -> Unreachable:
-    """Return the error for a proxy that gave no tunnel; nothing has reached the server."""
-    late, hint = isinstance(error, TIMEOUTS), "see HTTPS_PROXY and NO_PROXY"
-    refused = re.match(r"Tunnel connection failed: (\d+)", str(error))  # http.client has no other sign of it
+    """Return the error for a proxy that made no tunnel; nothing was sent to the server."""
+    hint = "see HTTPS_PROXY and NO_PROXY"
+    refused = re.match(r"Tunnel connection failed: (\d+)", str(error))  # http.client raises no more specific exception
     if refused and refused[1] == "407" and proxy.authorization:
         what = "refuses the user and password in HTTPS_PROXY (status 407)"
         hint = "correct them; characters such as @ and : are percent-encoded there"
@@ -100,6 +100,6 @@ def proxy_failure(error: Exception, proxy: Proxy) -> Unreachable:
     elif isinstance(error, (http.client.HTTPException, TooMuchData)):
         what = "does not speak HTTP"
     else:
-        reason = "no answer in time" if late else getattr(error, "strerror", None) or type(error).__name__
-        what = f"cannot be reached: {reason}"
-    return Unreachable(f"the proxy {proxy.host} {what}", hint, sent=False, timed_out=late)
+        reason = getattr(error, "strerror", None) or type(error).__name__
+        what = f"cannot be reached: {'no answer in time' if isinstance(error, TIMEOUTS) else reason}"
+    return Unreachable(f"the proxy {proxy.host} {what}", hint, sent=False)

@@ -1,7 +1,7 @@
-"""Let signals end the program cleanly, and never between a spent code and a saved token.
+"""Turn signals into exceptions, delay them while a token is received and saved, and limit core files.
 
-`_thread` and not `threading`: importing that would cost every run 3.7 million instructions, as much
-as ten modules of ours, for a thread that is started only when a signal comes during an import.
+`_thread`, not `threading`: the import would cost every run 3.7 million instructions, and the thread is
+needed only if a signal arrives during an import.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ try:
 except ImportError:  # Windows, which writes no core files
     resource = None  # type: ignore[assignment]
 
-# Whatever ends a process unless it is caught; a fault in the interpreter (SIGSEGV) aside. BREAK is Windows' own.
+# The signals that end a process unless they are caught, without faults such as SIGSEGV. BREAK is from Windows.
 _NAMES = "INT TERM HUP QUIT USR1 USR2 ALRM VTALRM PROF POLL PWR XCPU BREAK"
 _SIGNALS = [getattr(signal, f"SIG{name}") for name in _NAMES.split() if hasattr(signal, f"SIG{name}")]
 
@@ -45,7 +45,7 @@ def ending_cleanly() -> Iterator[None]:
 
 
 def _is_importing(frame: FrameType | None) -> bool:
-    """Tell whether an exception could get lost: Python forgets those from callbacks that its imports make."""
+    """Tell whether an import is running: Python drops exceptions that are raised in some of its callbacks."""
     while frame and not frame.f_code.co_filename.startswith("<frozen importlib"):
         frame = frame.f_back
     return frame is not None
@@ -57,7 +57,7 @@ def _raise_again(signum: int) -> None:
 
 
 class _Later:
-    """A handler that keeps signals for later; the first one is noticed."""
+    """A signal handler that only remembers the signals, and calls `notice` for the first one."""
 
     def __init__(self, notice: Callable[[], None]):
         self.signals: list[int] = []
@@ -66,16 +66,16 @@ class _Later:
     def __call__(self, signum: int, frame: object) -> None:
         self.signals.append(signum)
         if len(self.signals) == 1:
-            with suppress(RuntimeError):  # the signal came during a write to the stream, which cannot be entered twice
+            with suppress(RuntimeError):  # the signal came during a write to the same stream
                 self._notice()
 
 
 @contextmanager
 def uninterrupted(notice: Callable[[], None] = lambda: None) -> Iterator[list[int]]:
-    """Make signals that would end the process wait until the block is done; `notice` tells the person so.
+    """Delay signals that would end the process until the block is done; call `notice` for the first one.
 
-    What the block gets is the list of those that wait: it may end early for them. Within another
-    such block they wait for the end of that one, and the list stays empty.
+    The block gets the list of delayed signals, so that it can stop early. Inside another such block
+    signals wait for the outer one, and the list stays empty.
     """
     if any(isinstance(signal.getsignal(one), _Later) for one in _SIGNALS):
         yield []
@@ -91,14 +91,14 @@ def uninterrupted(notice: Callable[[], None] = lambda: None) -> Iterator[list[in
 
 @contextmanager
 def _handlers(handler: Callable[[int, FrameType | None], None]) -> Iterator[None]:
-    """Install a handler for a while; a signal that is ignored (nohup, a shell's &) stays ignored."""
+    """Install a handler during the block; a signal that is ignored (nohup, a shell's &) stays ignored."""
     before = {one: signal.getsignal(one) for one in _SIGNALS}
     try:
         for one, old in before.items():
             if old != signal.SIG_IGN:
                 signal.signal(one, handler)
     except ValueError:
-        before = {}  # not the main thread, the only one that signals interrupt
+        before = {}  # only the main thread may set handlers
     try:
         yield
     finally:
@@ -108,12 +108,12 @@ def _handlers(handler: Callable[[int, FrameType | None], None]) -> Iterator[None
 
 
 def prevent_core_files() -> None:
-    """Set the soft limit of core files to 0: tokens would be found in them."""
+    """Set the soft limit of core files to 0: they would contain tokens."""
     _set_core_limit(0)
 
 
 def allow_core_files() -> None:
-    """Set the limit back to what it was, for a command that takes the place of this program."""
+    """Restore the limit, for a command that replaces this program."""
     _set_core_limit(_core_limit)
 
 
@@ -124,7 +124,7 @@ def _set_core_limit(soft: int) -> None:
 
 
 def before_stopping(action: Callable[[], None] | None) -> None:
-    """Have `action` called each time before Ctrl-Z stops the program; None ends this."""
+    """Call `action` each time before Ctrl-Z stops the program; None ends this."""
 
     def stop(signum: int, frame: object) -> None:
         if action:
@@ -135,11 +135,11 @@ def before_stopping(action: Callable[[], None] | None) -> None:
 
     if signal.getsignal(signal.SIGTSTP) == signal.SIG_IGN:
         return
-    with suppress(ValueError):  # not the main thread, the only one that signals interrupt
+    with suppress(ValueError):  # only the main thread may set handlers
         signal.signal(signal.SIGTSTP, stop if action else signal.SIG_DFL)
 
 
 def die_of(signum: int) -> None:
-    """End the process by the signal itself, so that whoever waits for it sees the truth."""
+    """End the process by the signal itself, so that the parent process sees the real cause."""
     signal.signal(signum, signal.SIG_DFL)
     signal.raise_signal(signum)

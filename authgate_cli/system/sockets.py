@@ -1,4 +1,4 @@
-"""Sockets that keep to a deadline and to a number of bytes, over TLS (RFC 9325) or without."""
+"""Sockets with a deadline and a byte limit, the TLS context (RFC 9325), and the errors of a TLS handshake."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 else:
     _Base = object
 
-_READ_AHEAD = 8192  # bytes; what a reader takes in advance counts as well, so it is kept small
+_READ_AHEAD = 8192  # bytes; small, because data that is only buffered counts too
 TIMEOUTS = (TimeoutError, socket.timeout)  # noqa: UP041  two classes before Python 3.10
 _EXPIRED, _WRONG_HOST, _WRONG_ADDRESS = 10, 62, 64  # X509_V_ERR_*
 
@@ -45,9 +45,9 @@ class Limits:
         return left
 
     def count(self, received: int) -> int:
-        """Take received bytes off the allowance and return their number; 0 is the end of the connection.
+        """Subtract received bytes from the allowance and return their number; 0 is the end of the connection.
 
-        Raise TooMuchData when they are more than are left.
+        Raise TooMuchData if the allowance is exceeded.
         """
         self.ended = received == 0
         self.allowance -= received
@@ -57,7 +57,7 @@ class Limits:
 
 
 class LimitedSocket(_Base):
-    """A mixin for a socket class: sending and receiving keep to `limits`, which the maker sets."""
+    """A mixin for a socket class: sending and receiving respect `limits`, which must be set first."""
 
     limits: Limits
 
@@ -79,27 +79,27 @@ class LimitedSocket(_Base):
 
 
 class PlainSocket(LimitedSocket, socket.socket):
-    """A TCP socket that keeps to limits."""
+    """A TCP socket with limits."""
 
 
 class TlsSocket(LimitedSocket, ssl.SSLSocket):
-    """The same over TLS, for `SSLContext.sslsocket_class`."""
+    """A TLS socket with limits, for `SSLContext.sslsocket_class`."""
 
 
 class Untrusted(Unreachable):
-    """Another machine than the one that was asked for may be at the other end; trying again would change nothing."""
+    """The identity of the server cannot be verified; the request is not sent again."""
 
 
 def tls_context(environ: Mapping[str, str]) -> ssl.SSLContext:
     """Make the TLS context: 1.2 or newer, certificates and host names always verified.
 
-    Not `create_default_context`: from 3.13 on that adds VERIFY_X509_STRICT, which refuses many a
-    company's own CA, and a certificate is to be good or bad on every Python alike.
+    Not `create_default_context`: since 3.13 that adds VERIFY_X509_STRICT, which refuses the CA of many
+    companies, and the result should be the same with every Python.
     """
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     context.sslsocket_class = TlsSocket
-    if ssl.HAS_NEVER_CHECK_COMMON_NAME:  # LibreSSL, which Apple's Python has, cannot be told
+    if ssl.HAS_NEVER_CHECK_COMMON_NAME:  # not settable with LibreSSL, which Apple's Python uses
         context.hostname_checks_common_name = False  # RFC 9525 section 2: a host is named in the SAN
     cafile, capath = _named(environ)
     if not cafile and not capath:
@@ -135,10 +135,10 @@ def tls_failure(
         )
     cause = error.verify_message.rstrip(".")
     if error.verify_code == _EXPIRED:
-        hint = "the server has to renew it; or is the clock here wrong?"
+        hint = "the server's certificate must be renewed, or this machine's clock is wrong"
     elif error.verify_code in (_WRONG_HOST, _WRONG_ADDRESS) or "match" in cause:
-        hint = "check the host in AUTHGATE_URL; the certificate has to name it as a subject alternative name (SAN)"
-    # The certificates of a directory are loaded, and counted, only when one is needed.
+        hint = "check the host in AUTHGATE_URL; the certificate must name it as a subject alternative name (SAN)"
+    # Certificates in a directory are loaded, and counted, only on use.
     elif any(_named(environ)) or context.cert_store_stats()["x509_ca"] or ssl.get_default_verify_paths().capath:
         hint = "if it is your own CA, name its certificate in SSL_CERT_FILE"
     else:

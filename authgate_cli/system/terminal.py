@@ -1,9 +1,9 @@
-"""Talk to the person and to the next program.
+"""The standard streams: results on stdout; messages, progress and colours on stderr.
 
 - stdout carries the result and nothing else; prompts, progress, warnings and errors go to stderr.
 - Every line is flushed at once: a prompt must be seen even when stdout is a pipe.
-- Nothing here fails on an encoding, and a stderr that is closed or full stops nobody.
-- A reader of stdout that went away ends the program quietly; other write errors are told.
+- No encoding error is raised here, and output to a closed or full stderr is dropped.
+- If the reader of stdout has gone, the program ends quietly; other write errors are reported.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from typing import TextIO
 
-_PROGRESS_INTERVAL = 30.0  # seconds between lines, where none can be updated in place
+_PROGRESS_INTERVAL = 30.0  # seconds between lines, if they cannot be updated in place
 
 
 class OutputClosed(Exception):
-    """Whoever read our stdout has stopped reading; `exit_status` is what the program ends with."""
+    """The reader of stdout has closed it; the program ends with `exit_status`."""
 
     def __init__(self, exit_status: int = 0):
         super().__init__(exit_status)
@@ -56,9 +56,9 @@ class Terminal:
                 stream.reconfigure(errors="backslashreplace")
 
     def result(self, text: str, exit_status: int = 0) -> None:
-        """Write to stdout, all of it. Raise OutputFailed, or OutputClosed for a closed pipe.
+        """Write all of the text to stdout. Raise OutputFailed, or OutputClosed for a closed pipe.
 
-        `exit_status` is what the result means, whether or not anybody reads it to its end.
+        `exit_status` is the status to end with if the pipe is closed.
         """
         if self._stdout is None:
             raise OutputFailed("the result cannot be written: stdout is closed")
@@ -74,45 +74,45 @@ class Terminal:
             raise OutputFailed(f"the result cannot be written: {reason}") from error
 
     def read_all(self) -> str:
-        """Return all of stdin. Raise UsageError when it is closed or no text."""
+        """Return all of stdin. Raise UsageError if it is closed or not text."""
         if self._stdin is None:
             raise UsageError("stdin cannot be read: it is closed")
         try:
             return self._stdin.read()
         except (OSError, ValueError) as error:
-            reason = getattr(error, "strerror", None) or "it is closed, or no text"
+            reason = getattr(error, "strerror", None) or "it is closed, or not text"
             raise UsageError(f"stdin cannot be read: {reason}") from error
 
     def prompt(self, text: str = "") -> None:
-        """Tell the person what to do; shown even with --quiet."""
+        """Tell the user what to do; shown even with --quiet."""
         self._write(text)
 
     def tell(self, text: str) -> None:
-        """Report progress."""
+        """Print a message, unless --quiet is given."""
         if not self.quiet:
             self._line(text)
 
     def warn(self, text: str) -> None:
-        """Warn, once of the same thing."""
+        """Print a warning, each text only once."""
         if not self.quiet and text not in self._warnings:
             self._warnings.add(text)
             self._line(f"authgate: warning: {text}")
 
     def explain(self, text: str) -> None:
-        """Say what happens inside, for --verbose."""
+        """Print a detail for --verbose."""
         if self.verbose:
             self._line(f"authgate: {text}")
 
     def error(self, message: str, hint: str | None = None) -> None:
-        """Print an error, and the next step under it."""
+        """Print an error, and the hint below it."""
         self._line(f"authgate: error: {message}")
         if hint:
             self._line(f"authgate: hint: {hint}")
 
     def update(self, text: str) -> None:
-        """Show progress that replaces itself, on a terminal that can do so and that no shell is using meanwhile.
+        """Replace the progress line, on a terminal that can do that and while the program is in the foreground.
 
-        Where it does not fit, what follows a semicolon is left out, and then what precedes a comma.
+        If the text is too long, the part after "; " is left out, and then the part before the last ", ".
         """
         if not self.quiet and self.can_update and not self._is_in_background():
             self._line_open = True
@@ -121,7 +121,7 @@ class Terminal:
             self._put("\r" + shown[:room] + "\x1b[K")
 
     def progress(self, text: str, now: float) -> None:
-        """Say what is waited for: in place where that can be, else every 30 s. `now` is of a monotonic clock."""
+        """Show progress: in place on a terminal that can do that, otherwise a line every 30 s. `now` is monotonic."""
         if self.can_update:
             self.update(text)
         elif self._last_progress is None:
@@ -131,7 +131,7 @@ class Terminal:
             self.tell(text)
 
     def end_update(self) -> None:
-        """Take the replaced line away."""
+        """Erase the progress line."""
         if self._line_open:
             self._line_open = False
             self._put("\r\x1b[K")
@@ -142,16 +142,16 @@ class Terminal:
         try:
             columns, rows = os.get_terminal_size(self._stderr.fileno())  # type: ignore[union-attr]
         except (OSError, ValueError, AttributeError):
-            columns = rows = 0  # what a serial console says, too
+            columns = rows = 0  # as a serial console reports
         return columns or 80, rows or 24
 
     @property
     def colour(self) -> bool:
-        """Tell whether colours are welcome (no-color.org)."""
+        """Tell whether colours may be used (no-color.org)."""
         return self.can_update and not self._environ.get("NO_COLOR")
 
     def strong(self, text: str) -> str:
-        """Return text that stands out, where colours are welcome."""
+        """Return the text in bold, if colours may be used."""
         return f"\x1b[1m{text}\x1b[0m" if self.colour else text
 
     def can_show(self, text: str) -> bool:
@@ -163,7 +163,7 @@ class Terminal:
         return True
 
     def typing_descriptor(self) -> int | None:
-        """Return the descriptor of the terminal where somebody can type to us; None where nobody can."""
+        """Return the descriptor of the terminal that stdin is, or None."""
         try:
             return self._stdin.fileno() if self._stdin and self.can_type else None
         except (OSError, ValueError):
@@ -176,7 +176,7 @@ class Terminal:
             return False
 
     def _line(self, text: str) -> None:
-        """Write one line, whatever the words of a command line or the name of a file hold."""
+        """Write one line, with invisible characters escaped: it may contain arguments or file names."""
         self._write(escape(text))
 
     def _write(self, text: str) -> None:
@@ -194,15 +194,15 @@ class Terminal:
             self._stderr = None
 
 
-def clock(seconds: float) -> str:
-    """Return a time that is left, as minutes and seconds."""
+def minutes_and_seconds(seconds: float) -> str:
+    """Format a time as minutes and seconds, such as 4:59."""
     return f"{int(seconds) // 60}:{int(seconds) % 60:02d}"
 
 
 def reserve_standard_descriptors() -> None:
-    """Give /dev/null the place of a standard stream that is closed.
+    """Open /dev/null in place of each standard stream that is closed.
 
-    Otherwise the first file opened would become, say, stderr, and a warning would go into it.
+    Otherwise the first file that is opened could become stderr, and a warning would be written into it.
     """
     with suppress(OSError):
         while (descriptor := os.open(os.devnull, os.O_RDWR)) < 3:
@@ -218,7 +218,7 @@ def _is_terminal(stream: TextIO | None) -> bool:
 
 
 def _discard(stream: TextIO) -> None:
-    """Point a stream that cannot be written to /dev/null, so that the interpreter's own last flush is quiet."""
+    """Redirect a stream that cannot be written to /dev/null, so that the interpreter's last flush does not fail."""
     with suppress(OSError, ValueError):
         descriptor = os.open(os.devnull, os.O_WRONLY)
         os.dup2(descriptor, stream.fileno())

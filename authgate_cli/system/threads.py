@@ -1,7 +1,7 @@
-"""Call a function in a thread: to limit the time of what has no limit, or to do two things at once.
+"""Run a function in a thread: in the background, or with a limit on how long the caller waits.
 
-`_thread`, not `threading`: there, one in 450 signals that arrive while a thread starts turns up as
-RuntimeError("release unlocked lock") instead of what its handler raises (seen on 3.9, 3.11 and 3.13).
+`_thread`, not `threading`: the locks of `threading` are not safe against an exception raised by a signal
+handler. One in 450 signals became RuntimeError("release unlocked lock") (Python 3.9, 3.11 and 3.13).
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ _QUIET = 2.0  # seconds before the notice
 
 
 class TookTooLong(Exception):
-    """The call did not return in time; its thread goes on."""
+    """The call did not return in time; its thread is still running."""
 
 
 class Background:
-    """A function that runs in a thread of its own. The process does not wait for it when it ends."""
+    """A function that runs in its own thread. The process can end while it is still running."""
 
     def __init__(self, function: Callable[[], Any]):
         self._function = function
@@ -34,20 +34,20 @@ class Background:
         self._running.acquire()
         try:
             _thread.start_new_thread(self._run, ())
-        except RuntimeError:  # no more threads are allowed: run it here
+        except RuntimeError:  # no more threads can be started: run it here
             self._run()
             if self._error and not isinstance(self._error, Exception):
-                raise self._error  # it came from a signal, and was for the caller
+                raise self._error  # a signal handler raised it: it is for the caller
 
     def ends_within(self, seconds: float) -> bool:
-        """Wait until the function has returned, but not longer than `seconds`. Tell whether it has."""
+        """Wait at most `seconds` for the function to return. Tell whether it has."""
         ended = self._running.acquire(timeout=max(seconds, 0))
         if ended:
             self._running.release()
         return ended
 
     def result(self) -> Any:
-        """Wait until the function has returned, and return or raise what it did."""
+        """Wait for the function, and return its result or raise its exception."""
         with self._running:
             if self._error:
                 raise self._error
@@ -56,16 +56,16 @@ class Background:
     def _run(self) -> None:
         try:
             self._result = self._function()
-        except BaseException as error:  # the caller's thread raises it, whatever it is
+        except BaseException as error:  # raised again in the thread of the caller
             self._error = error
         finally:
             self._running.release()
 
 
 def call_within(function: Callable[[], T], seconds: float, notice: Callable[[], None] | None = None) -> T:
-    """Return or raise what a function does. Raise TookTooLong when it takes longer than `seconds`.
+    """Call a function in a thread and return its result. Raise TookTooLong if it takes longer than `seconds`.
 
-    `notice` is called once when two seconds have passed.
+    `notice` is called once, after two seconds.
     """
     running = Background(function)
     ended = running.ends_within(min(_QUIET, seconds))

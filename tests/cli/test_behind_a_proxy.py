@@ -92,7 +92,7 @@ def test_a_server_out_in_the_network_has_no_endpoints_on_this_machine(behind, el
         done = behind(HTTPS_PROXY=proxy.url).run("login", "--flow", "device")
 
     assert (done.returncode, done.stdout) == (1, "")
-    assert done.stderr.startswith("authgate: error: the server's token_endpoint is an address inside this machine")
+    assert done.stderr.startswith("authgate: error: the server's token_endpoint points to this machine")
     assert server.requests == []
 
 

@@ -44,7 +44,7 @@ BAD = {
     "expired": (
         certificates.tls(certificates.EXPIRED),
         "certificate has expired",
-        "has to renew it; or is the clock here wrong?",
+        "must be renewed, or this machine's clock is wrong",
     ),
     "self-signed": (
         certificates.tls(certificates.SELF_SIGNED),

@@ -131,7 +131,7 @@ def test_the_port_is_closed_once_the_device_code_is_approved(sign_in, callback):
 def test_where_the_device_code_is_refused_the_callback_is_waited_for(sign_in, opener, server, path):
     server.misbehave(path, status=400, body={"error": "unauthorized_client"})
 
-    result = sign_in(words="going on with the address above", then=lambda: Robot({}).visit(opener.address))
+    result = sign_in(words="continuing with the address above", then=lambda: Robot({}).visit(opener.address))
 
     assert json.loads(result.out)["source"] == "browser"
 
@@ -139,7 +139,7 @@ def test_where_the_device_code_is_refused_the_callback_is_waited_for(sign_in, op
 def test_where_the_device_code_cannot_be_had_now_the_callback_is_waited_for(sign_in, opener, server):
     server.misbehave("/oauth/device/code", status=503)
 
-    result = sign_in(words="going on with the address above", then=lambda: Robot({}).visit(opener.address))
+    result = sign_in(words="continuing with the address above", then=lambda: Robot({}).visit(opener.address))
 
     assert json.loads(result.out)["source"] == "browser"
 
@@ -156,7 +156,7 @@ def test_where_the_callback_is_refused_the_same_device_code_is_waited_for(sign_i
     result = sign_in(words="enter the code", then=refuse)
 
     assert json.loads(result.out)["source"] == "device"
-    assert "going on with the device code" in result.err
+    assert "continuing with the device code" in result.err
     assert len(re.findall("enter the code", result.err)) == server.count("POST", "/oauth/device/code") == 1
 
 
@@ -182,7 +182,7 @@ def test_the_callback_is_open_as_long_as_the_device_code_lives(sign_in, server):
 
     assert result.status == 4
     assert "the code expired" in result.err
-    assert "Nobody came back" not in result.err
+    assert "not completed in time" not in result.err
 
 
 def test_a_program_that_cannot_be_started_is_as_good_as_one_that_fails(authgate, callback, server):

@@ -348,7 +348,7 @@ def test_error_without_its_issuer_is_told_and_not_believed(browser, server, robo
     result = browser(browser=robot(visit=visit))
 
     assert result.status == 1
-    assert "does not name its server" in result.err
+    assert "the answer has no iss parameter" in result.err
     assert result.err.splitlines()[-2].endswith("; it says invalid_scope (no such scope)")
 
 
@@ -357,7 +357,7 @@ def test_port_that_is_taken_leads_to_the_device_code(browser, server, callback):
         result = browser(browser=forbidden)
 
     assert json.loads(result.out)["source"] == "device"
-    assert "going on with a device code" in result.err
+    assert "continuing with a device code" in result.err
 
 
 def test_port_that_is_taken_is_an_error_when_the_browser_was_asked_for(browser, callback):
@@ -404,7 +404,7 @@ def test_nobody_coming_back_leads_to_the_device_code(browser):
     result = browser(browser=lambda url: Patient(), monotonic=Clock().monotonic, sleep=lambda seconds: None)
 
     assert json.loads(result.out)["source"] == "device"
-    assert "Nobody came back from the browser" in result.err
+    assert "The sign-in in the browser was not completed in time" in result.err
 
 
 def error_page(error, description=""):
@@ -418,8 +418,8 @@ def test_a_client_that_may_not_use_a_browser_is_given_a_device_code(browser, ser
     result = browser(browser=person)
 
     assert json.loads(result.out)["source"] == "device"
-    assert "The server does not offer the sign-in by browser to this client" in result.err
-    assert "going on with a device code" in result.err
+    assert "The server does not offer browser sign-in to this client" in result.err
+    assert "continuing with a device code" in result.err
     assert "Sign-in failed" in person.finish()[1]
 
 
@@ -446,7 +446,7 @@ def test_where_both_flows_are_refused_nothing_goes_round_in_a_circle(authgate, s
     ("error", "description", "status", "remedy"),
     [
         ("invalid_scope", "no such scope", 1, "--scope"),
-        ("invalid_request", "invalid redirect_uri", 1, "register {callback}, byte for byte"),
+        ("invalid_request", "invalid redirect_uri", 1, "register exactly {callback}"),
         ("invalid_request", "", 1, "check CLIENT_ID"),
         ("unsupported_response_type", "", 1, "--flow device"),
         ("login_required", "", 1, "login again"),
@@ -516,10 +516,10 @@ def test_a_browser_that_insists_on_https_is_told_once(browser, robot, callback):
     told = threading.Event()
     person = robot(visit=visit)
 
-    result = browser(browser=person, watch=lambda text: told.set() if "insists on https" in text else None)
+    result = browser(browser=person, watch=lambda text: told.set() if "uses https" in text else None)
 
     assert json.loads(result.out)["source"] == "browser"
-    assert result.err.count("The browser insists on https") == 1
+    assert result.err.count("The browser uses https") == 1
 
 
 # A rate limit says that the code has not been spent
@@ -552,7 +552,7 @@ def test_a_code_is_tried_again_after_a_rate_limit(browser, server, robot, header
 
     assert json.loads(result.out)["source"] == "browser"
     assert clock.pauses == pauses
-    assert result.err.count("(rate limit); trying again in ") == times
+    assert result.err.count("(rate limited by the server); trying again in ") == times
     assert person.finish().title == "You are signed in"
     assert len({seen.form["code"] for seen in server.requests if "code" in seen.form}) == 1
 

@@ -99,7 +99,7 @@ def test_no_input_refuses_at_once_to_sign_in(authgate, server, arguments, enviro
 
     assert (result.status, result.out) == (4, "")
     assert result.err == (
-        "authgate: error: signing in is needed, and --no-input forbids it\n"
+        "authgate: error: signing in is needed, but --no-input is set\n"
         "authgate: hint: run authgate.pyz login in a terminal\n"
     )
     assert server.count("POST", "/oauth/device/code") == 0
@@ -124,7 +124,7 @@ def test_ci_without_a_terminal_refuses_at_once_to_sign_in(authgate, server, argu
     result = authgate(*arguments, here=CI)
 
     assert (result.status, result.out) == (4, "")
-    assert "in CI there is nobody to do it" in result.err
+    assert "nobody can sign in here (CI without a terminal)" in result.err
     assert "AUTHGATE_TOKEN" in result.err
     assert server.count("POST", "/oauth/device/code") == 0
 

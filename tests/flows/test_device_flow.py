@@ -251,7 +251,7 @@ def test_auto_goes_on_with_a_browser_without_opening_one(authgate, server, robot
     result = authgate("--redirect-uri", callback, "--json", watch=read)
 
     assert json.loads(result.out)["source"] == "browser"
-    assert "going on with a browser" in result.err
+    assert "continuing with a browser" in result.err
 
 
 def test_a_flow_that_was_asked_for_by_name_is_not_replaced(authgate, server):

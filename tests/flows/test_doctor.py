@@ -72,7 +72,7 @@ def test_settings_are_named_with_their_origin_and_secrets_without_their_value(do
     ("here", "text"),
     [
         (Environment("linux", ssh=True), "would use device: this is an SSH session without a display"),
-        (Environment("darwin"), "would use browser: open can open one"),
+        (Environment("darwin"), "would use browser: open can open a browser"),
     ],
 )
 def test_flow_that_auto_would_pick_is_named_with_its_reason(doctor, here, text):

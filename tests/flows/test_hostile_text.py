@@ -233,7 +233,7 @@ def test_a_device_answer_that_hides_its_code_is_refused(authgate, server, field,
 
     assert (result.status, result.out) == (1, "")
     assert len(result.err) < 300
-    assert result.err.startswith("authgate: error: the device sign-in cannot begin: the ")
+    assert result.err.startswith("authgate: error: device sign-in cannot start: the ")
     assert server.count("POST", "/oauth/token") == 0
 
 

@@ -95,6 +95,6 @@ def test_too_many_sign_ins_are_said_to_be_just_that(authgate, server):
 
     assert (result.status, result.out) == (3, "")
     assert result.err.splitlines() == [
-        "authgate: error: the device sign-in cannot begin: the server asks for fewer requests (rate limit)",
+        "authgate: error: device sign-in cannot start: too many requests (rate limited by the server)",
         "authgate: hint: try again in a minute",
     ]

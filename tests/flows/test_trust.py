@@ -345,7 +345,7 @@ def test_a_second_identity_makes_them_required_again(authgate, server, attacker,
 
     told = result.out if argv == ("doctor",) else result.err
     assert result.status == 2
-    assert "AUTHGATE_URL and CLIENT_ID are not set, and several are stored: " in told
+    assert "AUTHGATE_URL and CLIENT_ID are not set, and more than one identity is stored: " in told
     assert f"{server.client_id} at {server.issuer}, {server.client_id} at {attacker.issuer}" in told
     assert "choose one with --url and --client-id" in told
 

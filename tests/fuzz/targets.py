@@ -70,7 +70,7 @@ def check_device(response):
     authorization = refusal(device.parse_authorization, response, ISSUER, VERIFIER)
     if authorization:
         shows(authorization.user_code, authorization.verification_uri, authorization.complete_uri or "")
-        authenticated(METADATA.token_endpoint, authorization.poll(), CLIENT, None, "")
+        authenticated(METADATA.token_endpoint, authorization.poll_fields(), CLIENT, None, "")
         if len(authorization.verification_uri) < 80:  # slow, as it has to be
             qr.encode(authorization.verification_uri)
 
@@ -234,7 +234,7 @@ def check_url(url):
     except ValueError as error:
         shows(str(error))
     else:
-        shows(parts.target, *map(str, parts.origin))
+        shows(parts.path, parts.query, *map(str, parts.origin))
 
 
 def check_argv(argv):

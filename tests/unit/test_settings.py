@@ -157,8 +157,8 @@ def test_the_issuer_is_kept_byte_for_byte(url):
 
 
 BAD_URLS = {
-    "no scheme": ("auth.example.com", "has to begin with"),
-    "another scheme": ("ftp://auth.example.com", "has to begin with"),
+    "no scheme": ("auth.example.com", "must begin with"),
+    "another scheme": ("ftp://auth.example.com", "must begin with"),
     "credentials": ("https://jane:hunter2@auth.example.com", "user name or password"),
     "plain http": ("http://auth.example.com", "plain http"),
     "plain http to a deceiving name": ("http://localhost.example.com", "plain http"),

@@ -142,13 +142,14 @@ def test_several_stored_identities_are_listed_with_the_way_to_choose():
     with pytest.raises(UsageError) as caught:
         recall(Settings(), [JANE, PROD])
     assert caught.value.message == (
-        f"AUTHGATE_URL and CLIENT_ID are not set, and several are stored: client-1 at {ISSUER}, client-1 at {OTHER}"
+        "AUTHGATE_URL and CLIENT_ID are not set, and more than one identity is stored: "
+        f"client-1 at {ISSUER}, client-1 at {OTHER}"
     )
     assert "--url and --client-id" in caught.value.hint
 
 
 def test_only_what_is_missing_is_asked_for():
-    with pytest.raises(UsageError, match="^CLIENT_ID is not set, and several are stored: a at .*, b at "):
+    with pytest.raises(UsageError, match="^CLIENT_ID is not set, and more than one identity is stored: a at .*, b at "):
         recall(Settings(issuer=ISSUER), [(ISSUER, "a"), (ISSUER, "b"), PROD])
 
 

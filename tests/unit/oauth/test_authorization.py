@@ -112,7 +112,7 @@ def test_nothing_of_the_servers_is_left_that_a_shell_would_run(place, character)
 
 def test_the_code_is_redeemed_with_the_verifier():
     request = begin()
-    assert request.exchange("the-code") == {
+    assert request.exchange_fields("the-code") == {
         "grant_type": "authorization_code",
         "code": "the-code",
         "redirect_uri": REDIRECT,

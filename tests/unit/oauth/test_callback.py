@@ -120,7 +120,7 @@ TRUSTED = {
     "equal and advertised": (ISSUER, True),
 }
 SUSPICIOUS = {
-    "absent although advertised": (None, True, "does not name its server"),
+    "absent although advertised": (None, True, "the answer has no iss parameter"),
     "another": ("https://evil.example.com", False, "from another server (https://evil.example.com)"),
     "another and advertised": ("https://evil.example.com", True, "from another server"),
     "a slash more": (ISSUER + "/", False, "from another server"),

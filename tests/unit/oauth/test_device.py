@@ -136,7 +136,7 @@ REFUSED = {
 
 @pytest.mark.parametrize("response", REFUSED.values(), ids=REFUSED)
 def test_any_other_refusal_is_final(response):
-    with pytest.raises(Refused, match="^the device sign-in cannot begin: "):
+    with pytest.raises(Refused, match="^device sign-in cannot start: "):
         judged(response)
 
 
@@ -173,7 +173,7 @@ def test_the_request_has_a_challenge():
 
 
 def test_a_poll_sends_the_device_code_and_the_verifier():
-    assert authorization().poll() == {
+    assert authorization().poll_fields() == {
         "grant_type": "urn:ietf:params:oauth:grant-type:device_code",
         "device_code": "secret-device-code",
         "code_verifier": "the-verifier",

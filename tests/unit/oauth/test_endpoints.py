@@ -100,7 +100,7 @@ def test_userinfo_that_cannot_be_used_is_refused(response):
 
 
 def test_a_redirect_means_that_something_stands_in_between():
-    with pytest.raises(Unreachable, match="a redirect came instead of an answer"):
+    with pytest.raises(Unreachable, match="got a redirect instead of data"):
         parse_userinfo(answer(b"", 302, location="https://elsewhere.example"))
 
 

@@ -118,7 +118,7 @@ def test_an_empty_set_is_a_set():
 
 @pytest.mark.parametrize("document", [{}, {"keys": None}, {"keys": {}}, {"keys": "a"}, RSA_JWK, {"Keys": []}])
 def test_a_document_without_a_list_of_keys_is_refused(document):
-    message = "the server's key set cannot be used: it holds no list of keys"
+    message = "the server's key set cannot be used: it has no list of keys"
     assert refusal(parse, document) == (Refused, message)
 
 
@@ -139,7 +139,7 @@ UNFIT = [
     (RSA_JWK | {"alg": "ES256"}, "it is for ES256 only (alg)"),
     (RSA_JWK | {"alg": "HS256\n"}, "it is for HS256 only (alg)"),
     (RSA_JWK | {"n": SMALL}, "it is an RSA key of only 1024 bits"),
-    (RSA_JWK | {"e": "AQ"}, "it is not a sound RSA key"),
+    (RSA_JWK | {"e": "AQ"}, "it is not a valid RSA key"),
     (EC_JWK | {"x": EC_JWK["y"]}, "it is not a point on P-256"),
     (EC_JWK | {"alg": "RS256"}, "it is for RS256 only (alg)"),
     (EC_JWK | {"use": "enc", "alg": "ECDH-ES"}, "it is not for signatures (use)"),
@@ -260,13 +260,13 @@ REFUSED = [
         [RSA_JWK | A],
         {"alg": "RS256", "kid": 7},
         Refused,
-        "the token names its key by something that is not text (kid)",
+        "the token's key ID is not a string (kid)",
     ),
     (
         [RSA_JWK],
         {"alg": "RS256", "kid": None},
         Refused,
-        "the token names its key by something that is not text (kid)",
+        "the token's key ID is not a string (kid)",
     ),
 ]
 

@@ -203,8 +203,8 @@ def test_a_hostile_issuer_is_made_safe_to_show():
     ("url", "reason"),
     [
         ("http://auth.example.com/x", "is not https"),
-        ("https://localhost/x", "is an address inside this machine"),
-        ("http://127.0.0.1/x", "is an address inside this machine"),
+        ("https://localhost/x", "points to this machine"),
+        ("http://127.0.0.1/x", "points to this machine"),
     ],
 )
 def test_no_endpoint_may_be_plain_http_or_inside_this_machine(name, url, reason):

@@ -145,9 +145,9 @@ UNTRUSTED = {
     "token with a lone surrogate": ({"access_token": "\ud800"}, "holds no access token"),
     "no type": ({"token_type": ...}, "without a type"),
     "type null": ({"token_type": None}, "without a type"),
-    "another type": ({"token_type": "DPoP"}, "of type DPoP, and not a Bearer token"),
+    "another type": ({"token_type": "DPoP"}, "of type DPoP instead of a Bearer token"),
     "MAC": ({"token_type": "mac"}, "of type mac"),
-    "hostile type": ({"token_type": "\x1b[2J\n"}, "of type [2J, and"),
+    "hostile type": ({"token_type": "\x1b[2J\n"}, "of type [2J instead"),
     "refresh token with a line feed": ({"refresh_token": "a\nb"}, "refresh token that cannot be used"),
     "refresh token of another kind": ({"refresh_token": 5}, "refresh token that cannot be used"),
 }

@@ -10,15 +10,15 @@ from authgate_cli.system.browser import Environment
 
 DESKTOP = Environment(platform="linux", display=True, terminal=True)
 CHOICES = {
-    "desktop": ({}, "browser", "xdg-open can open one"),
-    "macOS without DISPLAY": ({"platform": "darwin", "display": False}, "browser", "can open one"),
-    "Windows without DISPLAY": ({"platform": "win32", "display": False}, "browser", "can open one"),
-    "WSL without DISPLAY": ({"platform": "wsl", "display": False}, "browser", "can open one"),
+    "desktop": ({}, "browser", "xdg-open can open a browser"),
+    "macOS without DISPLAY": ({"platform": "darwin", "display": False}, "browser", "can open a browser"),
+    "Windows without DISPLAY": ({"platform": "win32", "display": False}, "browser", "can open a browser"),
+    "WSL without DISPLAY": ({"platform": "wsl", "display": False}, "browser", "can open a browser"),
     "Linux without display": ({"display": False}, "device", "no display"),
     "FreeBSD without display": ({"platform": "freebsd14", "display": False}, "device", "no display"),
     "SSH without display": ({"ssh": True, "display": False}, "device", "SSH session without a display"),
     "SSH to a Mac": ({"ssh": True, "display": False, "platform": "darwin"}, "device", "SSH session without a display"),
-    "SSH with a forwarded display": ({"ssh": True}, "browser", "can open one"),
+    "SSH with a forwarded display": ({"ssh": True}, "browser", "can open a browser"),
     "CI": ({"ci": True}, "device", "CI job"),
     "container": ({"container": "a Kubernetes pod"}, "device", "this is a Kubernetes pod"),
     "no program that opens one": ({"browser": None}, "device", "no program here"),

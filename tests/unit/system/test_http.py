@@ -181,7 +181,7 @@ def test_one_deadline_covers_the_whole_exchange(client, script, make):
     with RawServer(script) as server:
         with pytest.raises(Unreachable, match=r"no answer from .* within 0\.2 s") as caught:
             client(timeout=0.2).send(make(server.url))
-    assert (caught.value.timed_out, caught.value.sent, server.connections) == (True, True, 1)
+    assert (caught.value.sent, server.connections) == (True, 1)
 
 
 # What is no answer
@@ -426,7 +426,7 @@ def test_a_name_look_up_that_hangs_ends_at_the_deadline(client):
             client(timeout=0.2, look_up=lambda *_, **__: over.wait(SAFETY)).send(form("https://auth.example.com/"))
     finally:
         over.set()
-    assert (caught.value.sent, caught.value.timed_out) == (False, True)
+    assert caught.value.sent is False
 
 
 def own_address():
@@ -509,7 +509,7 @@ def test_a_private_authority_is_trusted_when_it_is_named(client):
     ("file", "message", "hint"),
     [
         (certificates.of("auth.example.com"), "cannot be trusted: IP address mismatch", "the host"),
-        (certificates.EXPIRED, "has expired", "the clock"),
+        (certificates.EXPIRED, "has expired", "this machine's clock"),
         (certificates.SELF_SIGNED, "self.signed certificate", "SSL_CERT_FILE"),
     ],
     ids=["of another host", "expired", "self-signed"],
@@ -555,7 +555,7 @@ def test_a_server_without_tls_is_told_apart_from_one_that_is_down(client):
 def test_silence_in_place_of_a_handshake_ends_at_the_deadline(client):
     with RawServer(say_nothing) as server, pytest.raises(Unreachable, match="no answer") as caught:
         client(timeout=0.2).send(form(server.url.replace("http:", "https:")))
-    assert (caught.value.sent, caught.value.timed_out) == (False, True)
+    assert caught.value.sent is False
 
 
 def test_a_failure_of_tls_after_the_form_was_sent_may_have_spent_it(client):
