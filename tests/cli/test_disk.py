@@ -372,5 +372,5 @@ def test_where_chmod_has_no_effect_that_is_said_once_in_a_run(expired, command):
     warned = [line for line in done.stderr.splitlines() if str(expired.token_file) in line]
     assert warned == [
         f"authgate: warning: the token file {expired.token_file} is accessible to other users,"
-        " and chmod has no effect here; see --token-file"
+        " and chmod cannot change that here; see --token-file"
     ]

@@ -174,7 +174,7 @@ NOT_GOOD = {
     "other issuer": (lambda server: server.sign(claims(server, iss="https://other.example")), "another server"),
     "issuer that is no text": (lambda server: server.sign(claims(server, iss=["x"])), "another server"),
     "no issuer": (lambda server: server.sign({"sub": "jane"}), "does not name its issuer"),
-    "HS256": (lambda server: server.sign(claims(server), "HS256"), "only the server itself can check"),
+    "HS256": (lambda server: server.sign(claims(server), "HS256"), "only the server can check"),
     "unknown key": (lambda server: with_kid(server.sign(claims(server)), "rotated"), "key"),
     "other algorithm": (lambda server: server.sign(claims(server), "ES256"), "key"),
 }
@@ -270,7 +270,7 @@ def test_a_key_that_is_not_known_may_have_been_replaced(authgate, server):
 
     assert "the token's key old-key is not among the server's RS256 keys" in result.err
     assert hint(result) == (
-        "the server may have replaced its keys since it issued the token; authgate.pyz status asks whether it is good"
+        "the server may have replaced its keys since it issued the token; run authgate.pyz status to ask the server"
     )
 
 
@@ -299,7 +299,7 @@ def test_every_algorithm_is_proven(authgate, server, signing):
     result = authgate("inspect", "--verify", server.sign(claims(server)))
 
     assert result.status == 0
-    assert f"{signing} by the key" in result.out
+    assert f"{signing} with the key" in result.out
 
 
 DATES = [

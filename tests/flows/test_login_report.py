@@ -347,5 +347,5 @@ def test_signed_userinfo_about_somebody_else_is_refused(authgate, server, robot,
     result = authgate("--flow", "browser", "--redirect-uri", callback, "--scope", "openid", browser=robot())
 
     assert (result.status, result.out) == (1, "")
-    assert "somebody else" in result.err
+    assert "about different users" in result.err
     assert server.user["sub"] not in token_file.read_text() and authgate("token").status == 4
