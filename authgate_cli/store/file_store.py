@@ -42,13 +42,13 @@ class Waiting:
     ):
         self.now, self.monotonic, self.sleep, self.tell = now, monotonic, sleep, tell
 
-    def retry_until(self, attempt: Callable[[], bool], seconds: float, notice: Callable[[], None]) -> bool:
+    def retry_until(self, action: Callable[[], bool], seconds: float, notice: Callable[[], None]) -> bool:
         """Try, with growing pauses up to 0.1 s, until it works; return False when the time is over.
 
         `notice` is called once when two seconds have passed.
         """
         begun, pause, noticed = self.monotonic(), 0.002, False
-        while not attempt():
+        while not action():
             waited = self.monotonic() - begun
             if waited >= seconds:
                 return False

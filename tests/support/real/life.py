@@ -82,7 +82,7 @@ def somebody_else_spends_the_refresh_token(client, home) -> None:
 def verify(client, token, algorithm) -> None:
     """Check a JWT by the provider's keys, and that one with another subject is refused."""
     told = report(client.run("inspect", "-", "--verify", "--json", input=token, stdin=None))
-    assert told["verified"] and f"{algorithm} by the key" in told["proven"][0]
+    assert told["verified"] and f"{algorithm} with the key" in told["proven"][0]
 
     refused = client.run("inspect", "-", "--verify", input=tampered(token), stdin=None)
     assert (refused.returncode, refused.stdout) == (1, "")
