@@ -8,7 +8,7 @@ from .. import report, session
 from ..errors import Refused, SignInNeeded, UsageError
 from ..oauth.id_token import LEEWAY
 from ..oauth.jwks import UnknownKey, WrongSignature
-from ..oauth.jwt import decode
+from ..oauth.jwt import decode, is_time
 from ..oauth.messages import quotable, quotable_issuer
 from ..text import NAME, WORD, clean, columns
 from ..tokens import LATEST, rfc3339
@@ -16,8 +16,6 @@ from ..urls import same_issuer
 from ..values import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from typing import TypeGuard
-
     from ..context import Context
     from ..oauth.jwt import Jwt
     from ..oauth.strict_json import Json
@@ -73,9 +71,9 @@ def _verified(context: Context, token: Jwt) -> list[str]:
         raise
     clock = f"this machine's clock says {rfc3339(now)}"
     expires, begins = claims.get("exp", LATEST), claims.get("nbf", 0)
-    if not _is_time(expires) or expires + LEEWAY <= now:
+    if not is_time(expires) or expires + LEEWAY <= now:
         raise Refused(f"the signature is valid, but the token has expired (exp {_when(expires)})", clock)
-    if not _is_time(begins) or begins - LEEWAY > now:
+    if not is_time(begins) or begins - LEEWAY > now:
         raise Refused(f"the signature is valid, but the token is not valid yet (nbf {_when(begins)})", clock)
     signer = f"the signature is valid: {algorithm} with the key {clean(key.kid or '(unnamed)', NAME)} of {issuer}"
     return [signer, "it has not expired" if "exp" in claims else "it has no expiry time (exp)"]
@@ -118,11 +116,7 @@ def _shown(name: str, value: object) -> str:
 
 
 def _when(value: object) -> str:
-    return rfc3339(value) if _is_time(value) else "not a time"
-
-
-def _is_time(value: object) -> TypeGuard[float]:
-    return isinstance(value, (int, float)) and not isinstance(value, bool) and 0 <= value <= LATEST
+    return rfc3339(value) if is_time(value) else "not a time"
 
 
 def _proof(proven: list[str] | None) -> str:

@@ -70,7 +70,7 @@ def claimed_lifetime(token: str) -> float | None:
     """Return the seconds from the `iat` to the `exp` claim of a JWT, or None for any other token."""
     claims = _claims(token)
     issued, expires = claims.get("iat"), claims.get("exp")
-    if _is_time(issued) and _is_time(expires) and expires > issued:
+    if is_time(issued) and is_time(expires) and expires > issued:
         return expires - issued
     return None
 
@@ -78,10 +78,11 @@ def claimed_lifetime(token: str) -> float | None:
 def claimed_expiry(token: str) -> float | None:
     """Return the `exp` claim of a JWT, or None for any other token."""
     value = _claims(token).get("exp")
-    return value if _is_time(value) else None
+    return value if is_time(value) else None
 
 
-def _is_time(value: object) -> TypeGuard[float]:
+def is_time(value: object) -> TypeGuard[float]:
+    """Tell whether a claim is a time from 1970 to the end of the year 9999, in seconds since 1970."""
     return isinstance(value, (int, float)) and not isinstance(value, bool) and 0 <= value <= LATEST
 
 
