@@ -76,7 +76,7 @@ def machine_token(context: Context) -> IssuedToken:
         )
     fields = {"grant_type": "client_credentials", "scope": settings.scope or None}
     with context.system.uninterrupted():
-        token = context.server.grant(fields, "signing in failed")._replace(grant_type="client_credentials")
+        token = context.server.grant(fields)._replace(grant_type="client_credentials")
         try:
             stored = context.store.load()
             if stored and stored.token.is_personal:
@@ -125,7 +125,7 @@ def _spend(context: Context, current: TokenSet, place: Place) -> IssuedToken:
     """Exchange the refresh token (RFC 6749 section 6) and save what comes back."""
     fields = {"grant_type": "refresh_token", "refresh_token": current.refresh_token}
     with context.system.uninterrupted():
-        token = context.server.grant(fields, "the token could not be refreshed", previous=current)
+        token = context.server.grant(fields, current)
         try:
             return IssuedToken(token, "refreshed", context.store.save_refreshed(token, place))
         except StoreFailed as failure:

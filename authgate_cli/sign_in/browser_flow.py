@@ -213,7 +213,7 @@ def _exchange(context: Context, request: AuthorizationRequest, callback: Callbac
             wait = pause if wait is None else max(wait, _FIRST_PAUSE)  # a server may always say 0
             # Only after a rate limit is it certain that the code has not been used.
             if response.status != 429 or system.monotonic() + wait > deadline:
-                token = server.accept(response, "signing in failed", request.nonce)
+                token = server.accept(response, request.nonce)
                 return context.store.keep_new(token, "browser")
         context.terminal.tell(f"Too many requests (rate limited by the server); trying again in {wait:.0f} s.")
         system.sleep(wait)

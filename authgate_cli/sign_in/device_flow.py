@@ -72,7 +72,7 @@ class DeviceSignIn:
             except Unreachable as error:
                 verdict = device.interpret_failure(error)
             if verdict is None:
-                token = context.server.accept(response, "signing in failed")
+                token = context.server.accept(response)
                 return context.store.keep_new(token, "device")
         if isinstance(verdict, device.TryLater):
             self._note = f"; the server is not available just now ({verdict.why})"
