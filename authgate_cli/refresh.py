@@ -43,17 +43,17 @@ def locked(context: Context, places: Iterable[Place], required: bool = False) ->
         yield
 
 
-def renew(context: Context, stored: StoredToken | None, min_ttl: float, refused: TokenSet | None = None) -> IssuedToken:
+def renew(context: Context, stored: StoredToken | None, min_ttl: float, bad: TokenSet | None = None) -> IssuedToken:
     """Return a fresh token: refreshed here, or by another process in the meantime.
 
-    For a client-credentials setup a new token is requested, even if none is stored. `refused` is a
-    token that the server rejected; it is replaced even if it looks fresh. Raise SignInNeeded if there
-    is nothing to refresh with; Unreachable, Refused or StoreFailed if it cannot be done now, which
-    leaves the stored token unchanged.
+    For client credentials a new token is requested, even if none is stored. `bad` is a token that the
+    server does not accept; it is replaced even if it looks fresh. Raise SignInNeeded if there is nothing
+    to refresh with; Unreachable, Refused or StoreFailed if it cannot be done now, which leaves the
+    stored token unchanged.
     """
     with locked(context, [stored.place] if stored else context.store.places, required=not context.settings.is_machine):
         current = context.store.load_from(stored.place) if stored else context.store.load()
-        known = {token.access_token for token in (stored and stored.token, refused) if token}
+        known = {token.access_token for token in (stored and stored.token, bad) if token}
         if current and current.token.access_token not in known and _may_use(context, current.token, min_ttl):
             return current.issued
         if context.settings.is_machine:
