@@ -88,7 +88,7 @@ def machine_token(context: Context) -> IssuedToken:
 
 
 def _refresh(context: Context, current: StoredToken) -> IssuedToken:
-    """Refresh a user's token; the caller holds the lock."""
+    """Exchange the refresh token (RFC 6749 section 6) and save what comes back; the caller holds the lock."""
     token, place = current
     if token.refresh_token is None:
         raise SignInNeeded("the token cannot be refreshed: it came without a refresh token", _hint(context))
@@ -96,8 +96,10 @@ def _refresh(context: Context, current: StoredToken) -> IssuedToken:
     if token.id_token:
         context.server.keys.load()  # the answer probably has a new ID token
     place.check_writable()
+    fields = {"grant_type": "refresh_token", "refresh_token": token.refresh_token}
     try:
-        return _spend(context, token, place)
+        with context.system.uninterrupted():
+            issued = context.store.save(context.server.grant(fields, token), "refreshed", place)
     except Refused as error:
         if error.code not in _DEAD_TOKEN:
             error.hint = error.hint or f"run {context.settings.login_command} --force to sign in again"
@@ -107,6 +109,9 @@ def _refresh(context: Context, current: StoredToken) -> IssuedToken:
         if again and again.token.access_token != token.access_token and left >= STILL_USABLE:
             return again.issued
         raise SignInNeeded(f"the server refused to refresh the token ({error.code})", _hint(context)) from error
+    if issued.save_error:
+        issued.save_error.hint = _hint(context)  # the stored refresh token has been used up
+    return issued
 
 
 def _hint(context: Context) -> str:
@@ -119,15 +124,3 @@ def _may_use(context: Context, token: TokenSet, min_ttl: float) -> bool:
     if settings.is_machine and (token.is_personal or settings.missing_scope(token)):
         return False
     return token.is_fresh(context.system.now(), min_ttl)
-
-
-def _spend(context: Context, current: TokenSet, place: Place) -> IssuedToken:
-    """Exchange the refresh token (RFC 6749 section 6) and save what comes back."""
-    fields = {"grant_type": "refresh_token", "refresh_token": current.refresh_token}
-    with context.system.uninterrupted():
-        token = context.server.grant(fields, current)
-        try:
-            return IssuedToken(token, "refreshed", context.store.save_refreshed(token, place))
-        except StoreFailed as failure:
-            error = StoreFailed(f"the refreshed token could not be saved: {failure.message}", _hint(context))
-            return IssuedToken(token, "refreshed", None, error)

@@ -214,7 +214,7 @@ def _exchange(context: Context, request: AuthorizationRequest, callback: Callbac
             # Only after a rate limit is it certain that the code has not been used.
             if response.status != 429 or system.monotonic() + wait > deadline:
                 token = server.accept(response, request.nonce)
-                return context.store.keep_new(token, "browser")
+                return context.store.save(token, "browser")
         context.terminal.tell(f"Too many requests (rate limited by the server); trying again in {wait:.0f} s.")
         system.sleep(wait)
         pause = min(2 * pause, _LONGEST_PAUSE)

@@ -73,7 +73,7 @@ class DeviceSignIn:
                 verdict = device.interpret_failure(error)
             if verdict is None:
                 token = context.server.accept(response)
-                return context.store.keep_new(token, "device")
+                return context.store.save(token, "device")
         if isinstance(verdict, device.TryLater):
             self._note = f"; the server is not available just now ({verdict.why})"
         else:

@@ -101,12 +101,17 @@ class Store:
             if self._tolerant(place, place.prepare):
                 return
 
-    def keep_new(self, token: TokenSet, source: str) -> IssuedToken:
-        """Save the token of a new sign-in; if that fails, return it with the error in `save_error`."""
+    def save(self, token: TokenSet, source: str, place: Place | None = None) -> IssuedToken:
+        """Save a new token, or a refreshed one in its `place` (or in the next one if that fails).
+
+        If a token cannot be saved, return it with the error in `save_error`.
+        """
         try:
-            return IssuedToken(token, source, self.save_new(token))
+            label = self._save(token, self.places[self.places.index(place) :]) if place else self.save_new(token)
+            return IssuedToken(token, source, label)
         except StoreFailed as failure:
-            error = StoreFailed(f"the new token could not be saved: {failure.message}", failure.hint)
+            kind = "refreshed" if place else "new"
+            error = StoreFailed(f"the {kind} token could not be saved: {failure.message}", failure.hint)
             return IssuedToken(token, source, None, error)
 
     def save_new(self, token: TokenSet) -> str:
@@ -119,10 +124,6 @@ class Store:
                 except StoreFailed as failure:
                     self._terminal.explain(failure.message)
         return label
-
-    def save_refreshed(self, token: TokenSet, place: Place) -> str:
-        """Save a refreshed token where it came from, or in the next place if that fails; return the label."""
-        return self._save(token, self.places[self.places.index(place) :])
 
     def forget(self) -> None:
         """Remove the token from every place."""
