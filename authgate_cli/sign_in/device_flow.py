@@ -19,15 +19,6 @@ if TYPE_CHECKING:
 _LINES_BELOW = 5  # below a QR code: an empty one, three of instructions, one of progress
 
 
-def sign_in(context: Context) -> IssuedToken:
-    """Show address and code, and return the tokens when the user has approved.
-
-    Raise FlowUnavailable if the server does not offer this, Denied if the user denied it,
-    SignInNeeded if the code expired.
-    """
-    return DeviceSignIn(context).wait()
-
-
 class DeviceSignIn:
     """A device sign-in in progress: it shows the address and the code when it is made, and then polls."""
 
@@ -40,7 +31,7 @@ class DeviceSignIn:
         self._note = ""
 
     def wait(self) -> IssuedToken:
-        """Poll until there is a result. Raise the same errors as `poll`."""
+        """Poll until the user has approved, and return the tokens. Raise the same errors as `poll`."""
         system = self._context.system
         try:
             while (issued := self.poll()) is None:
