@@ -5,17 +5,8 @@ from __future__ import annotations
 from functools import cached_property
 
 from .errors import AuthGateError, Refused, Unreachable
-from .oauth import id_token, jwks
-from .oauth.endpoints import (
-    BASIC,
-    POST,
-    Claims,
-    authenticated,
-    parse_token_response,
-    parse_tokeninfo,
-    parse_userinfo,
-    refuses_client,
-)
+from .oauth import endpoints, id_token, jwks
+from .oauth.endpoints import BASIC, POST, Claims
 from .oauth.jwt import claimed_subject
 from .oauth.messages import check_data, get, get_as, refused
 from .oauth.metadata import metadata_url, oauth_metadata_url, parse_metadata
@@ -69,12 +60,12 @@ class Server:
         """
         client_id, secret = self._settings.client_id, self._settings.client_secret
         self._method = self._method or (POST if POST in self.metadata.auth_methods else BASIC)
-        response = self._system.send(authenticated(endpoint, fields, client_id, secret, self._method))
-        if secret is None or not refuses_client(response):
+        response = self._system.send(endpoints.authenticated(endpoint, fields, client_id, secret, self._method))
+        if secret is None or not endpoints.refuses_client(response):
             return response
         other = BASIC if self._method == POST else POST
-        again = self._system.send(authenticated(endpoint, fields, client_id, secret, other))
-        if refuses_client(again):
+        again = self._system.send(endpoints.authenticated(endpoint, fields, client_id, secret, other))
+        if endpoints.refuses_client(again):
             return response
         self._method = other
         return again
@@ -98,7 +89,7 @@ class Server:
         what = "the token could not be refreshed" if previous else "signing in failed"
         # What a new sign-in begins with is the scope that it asks for.
         before = previous or TokenSet("", scope=settings.scope or None, requested_scope=settings.scope)
-        token = parse_token_response(response, what, self._system.now(), before.scope)
+        token = endpoints.parse_token_response(response, what, self._system.now(), before.scope)
         try:
             if token.id_token:
                 self._check_id_token(token.id_token, nonce, token.access_token, claimed_subject(before.id_token))
@@ -121,14 +112,14 @@ class Server:
         """Ask UserInfo about a token, if the server offers it. Raise TokenRefused, Unreachable or Refused."""
         if self.metadata.userinfo_endpoint is None:
             return Claims(reason="the server does not offer it")
-        return parse_userinfo(self._system.send(get_as(self.metadata.userinfo_endpoint, access_token)))
+        return endpoints.parse_userinfo(self._system.send(get_as(self.metadata.userinfo_endpoint, access_token)))
 
     def tokeninfo(self, access_token: str) -> Claims:
         """Ask AuthGate's TokenInfo about a token; a failure is returned as the reason, never raised."""
         if self.metadata.tokeninfo_endpoint is None:
             return Claims(reason="this server is not an AuthGate")
         try:
-            return parse_tokeninfo(self._system.send(get_as(self.metadata.tokeninfo_endpoint, access_token)))
+            return endpoints.parse_tokeninfo(self._system.send(get_as(self.metadata.tokeninfo_endpoint, access_token)))
         except AuthGateError as error:
             return Claims(reason=error.message)
 
