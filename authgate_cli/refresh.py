@@ -13,7 +13,7 @@ from contextlib import ExitStack, contextmanager
 from .errors import Refused, SignInNeeded, StoreFailed, UsageError
 from .store.file_store import Waiting
 from .store.locks import refresh_lock
-from .tokens import STILL_USABLE, IssuedToken
+from .tokens import STILL_USABLE, IssuedToken, TokenSet
 from .values import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 
     from .context import Context
     from .store import Place, StoredToken
-    from .tokens import TokenSet
 
 # What servers call a refresh token that has expired or was revoked; Dex, for one, says invalid_request.
 _DEAD_TOKEN = ("invalid_grant", "invalid_request", "invalid_token")

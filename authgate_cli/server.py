@@ -7,9 +7,9 @@ from functools import cached_property
 from .errors import AuthGateError, Refused, Unreachable
 from .oauth import endpoints, id_token, jwks
 from .oauth.endpoints import BASIC, POST, Claims
-from .oauth.jwt import claimed_subject
-from .oauth.messages import check_data, get, get_as, refused
-from .oauth.metadata import metadata_url, oauth_metadata_url, parse_metadata
+from .oauth.jwt import Jwt, claimed_subject
+from .oauth.messages import Request, Response, check_data, get, get_as, refused
+from .oauth.metadata import Metadata, metadata_url, oauth_metadata_url, parse_metadata
 from .oauth.strict_json import parse_object
 from .tokens import TokenSet
 from .urls import split
@@ -18,10 +18,6 @@ from .values import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from .oauth.jwks import Key
-    from .oauth.jwt import Jwt
-    from .oauth.messages import Request, Response
-    from .oauth.metadata import Metadata
     from .settings import Settings
     from .system import System
     from .system.terminal import Terminal
@@ -153,9 +149,9 @@ class KeySet:
 
     def __init__(self, send: Callable[[Request], Response], jwks_uri: str | None):
         self._send, self._jwks_uri = send, jwks_uri
-        self._keys: tuple[Key, ...] | None = None
+        self._keys: tuple[jwks.Key, ...] | None = None
 
-    def load(self) -> tuple[Key, ...]:
+    def load(self) -> tuple[jwks.Key, ...]:
         """Fetch the keys now, if the server publishes any: a failure is better before the sign-in or refresh."""
         if self._keys is None and self._jwks_uri is not None:
             response = self._send(get(self._jwks_uri))
@@ -168,7 +164,7 @@ class KeySet:
                 raise Refused(f"the server's keys cannot be used: {error}") from None
         return self._keys or ()
 
-    def verify(self, token: Jwt) -> Key:
+    def verify(self, token: Jwt) -> jwks.Key:
         """Return the key that signed a JWT. Raise Refused if none did, Unreachable if the keys cannot be fetched."""
         if self._jwks_uri is None:
             raise Refused(

@@ -14,13 +14,13 @@ are never made at once.
 from __future__ import annotations
 
 from ..errors import CallbackTimeout, CallbackUnavailable, Denied, FlowUnavailable, Refused, Unreachable
-from ..oauth.authorization import iss_problem, new_request, read_pasted
+from ..oauth.authorization import AuthorizationRequest, Callback, iss_problem, new_request, read_pasted
 from ..oauth.jwks import OPERATOR
 from ..oauth.messages import OAuthError, retry_after
 from ..system.keyboard import open_keyboard
 from ..system.terminal import minutes_and_seconds
 from ..tokens import IssuedToken
-from ..urls import split
+from ..urls import Url, split
 from ..values import TYPE_CHECKING
 from . import callback_server
 from .callback_server import CallbackServer
@@ -28,9 +28,7 @@ from .device_flow import DeviceSignIn
 
 if TYPE_CHECKING:
     from ..context import Context
-    from ..oauth.authorization import AuthorizationRequest, Callback
     from ..system.browser import Opener
-    from ..urls import Url
 
 PATIENCE = 300.0  # seconds for the user to sign in
 _TICK = 0.25  # seconds between checks of the keyboard and the opener
@@ -71,16 +69,14 @@ def sign_in(context: Context, opens: bool, shows_code: bool = False) -> IssuedTo
 
 def _listen(context: Context) -> tuple[CallbackServer, AuthorizationRequest]:
     """Open the port of the first callback URL whose port is free."""
-    settings, system = context.settings, context.system
-    failure: CallbackUnavailable | None = None
+    settings, system, failures = context.settings, context.system, []
     for uri in settings.redirect_uris:
         request = new_request(settings.client_id, uri, settings.scope, system.random_bytes)
         try:
             return CallbackServer(split(uri), request.state, settings.issuer, system.monotonic), request
         except CallbackUnavailable as error:
-            failure = failure or error
-    assert failure is not None
-    raise failure
+            failures.append(error)
+    raise failures[0]
 
 
 def _show(context: Context, address: str, redirect: Url, opens: bool) -> None:

@@ -22,17 +22,15 @@ from contextlib import suppress
 from http.server import BaseHTTPRequestHandler
 
 from ..errors import CallbackUnavailable
-from ..oauth.authorization import read_query
+from ..oauth.authorization import Callback, read_query
 from ..system.sockets import Limits, PlainSocket
 from ..text import clean
+from ..urls import Url
 from ..values import TYPE_CHECKING, Value
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
-
-    from ..oauth.authorization import Callback
-    from ..urls import Url
 
 _MAX_READING = 64  # connections
 _MAX_REQUEST = 32 * 1024  # bytes: 16 KiB, and the same again for cookies, which all ports of a host share
@@ -43,14 +41,10 @@ _TLS_HANDSHAKE = b"\x16"  # the first byte of a ClientHello (RFC 8446 section 5.
 
 _STYLE = (
     ":root{color-scheme:light dark}body{margin:0;min-height:100vh;display:grid;place-items:center;"
-    "font:1.0625rem/1.5 system-ui,sans-serif;color:#1b1f24;background:#f6f7f9}"
-    "main{max-width:26rem;margin:1.5rem;padding:2rem 2.25rem;border-radius:.75rem;background:#fff;"
-    "border:1px solid #d9dde3;border-top:.25rem solid var(--mark);overflow-wrap:anywhere}"
-    ".good{--mark:#1a7f4b}.bad{--mark:#b3392f}h1{margin:0 0 .5rem;font-size:1.375rem;font-weight:600}p{margin:0}"
+    "font:1.0625rem/1.5 system-ui,sans-serif}main{max-width:26rem;margin:1.5rem;padding:2rem 2.25rem;"
+    "border:1px solid #8886;border-top:.25rem solid var(--mark);border-radius:.75rem;overflow-wrap:anywhere}"
+    ".good{--mark:#2e9c63}.bad{--mark:#d6584d}h1{margin:0 0 .5rem;font-size:1.375rem;font-weight:600}p{margin:0}"
     "footer{margin-top:1.25rem;font-size:.875rem;opacity:.7}"
-    "@media(prefers-color-scheme:dark){body{color:#e6e9ee;background:#14171b}"
-    "main{background:#1d2127;border-color:#343a43;border-top-color:var(--mark)}"
-    ".good{--mark:#4cc38a}.bad{--mark:#ef8a80}}"
 )
 _SCRIPT = 'history.replaceState(null,"",location.pathname)'
 

@@ -13,10 +13,10 @@ from functools import partial
 from ..errors import KeyringUnavailable, StoreFailed
 from ..options import DEFAULT_TOKEN_FILE
 from ..settings import expand_home, is_issuer
-from ..tokens import IssuedToken
+from ..tokens import IssuedToken, TokenSet
 from ..values import TYPE_CHECKING, Value
 from .file_store import FileStore, Waiting
-from .token_file import Owner
+from .token_file import Entry, Owner
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -25,9 +25,7 @@ if TYPE_CHECKING:
     from ..settings import Settings
     from ..system import System
     from ..system.terminal import Terminal
-    from ..tokens import TokenSet
     from .keyring_store import KeyringStore
-    from .token_file import Entry
 
     Place = FileStore | KeyringStore
     T = TypeVar("T")

@@ -16,16 +16,14 @@ from ..errors import StoreFailed
 from ..system.keyring_process import SERVICE, KeyringProcess
 from ..system.threads import TookTooLong, call_within
 from ..text import ISSUER, clean
+from ..tokens import TokenSet
 from ..values import TYPE_CHECKING
 from . import token_file
-from .token_file import Entry, account_of, find_for_issuer
+from .token_file import Entry, Found, Owner, account_of, find_for_issuer
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any, TypeVar
-
-    from ..tokens import TokenSet
-    from .token_file import Found, Owner
 
     Listed = dict[str, Any]
     T = TypeVar("T")
