@@ -30,14 +30,13 @@ _DEAD_TOKEN = ("invalid_grant", "invalid_request", "invalid_token")
 def locked(context: Context, places: Iterable[Place], required: bool = False) -> Iterator[None]:
     """Hold the refresh lock of these places.
 
-    The wait is long enough for another process to fetch metadata and keys and to refresh. Without
-    `required`, go on when the lock cannot be made. Raise Unreachable or StoreFailed.
+    Without `required`, go on when the lock cannot be made. Raise Unreachable or StoreFailed.
     """
     system = context.system
     waiting = Waiting(system.now, system.monotonic, system.sleep)
+    seconds = 3 * context.settings.timeout + 5  # for another process to fetch metadata and keys and to refresh
     with ExitStack() as locks:
         for path in sorted({place.lock_path for place in places}):
-            seconds = 3 * context.settings.timeout + 5
             locks.enter_context(refresh_lock(path, waiting, seconds, context.terminal.explain, required))
         yield
 
@@ -88,7 +87,7 @@ def machine_token(context: Context) -> IssuedToken:
 
 def _refresh(context: Context, current: StoredToken) -> IssuedToken:
     """Exchange the refresh token (RFC 6749 section 6) and save what comes back; the caller holds the lock."""
-    token, place = current
+    (token, place), now = current, context.system.now
     if token.refresh_token is None:
         raise SignInNeeded("the token cannot be refreshed: it came without a refresh token", _hint(context))
     context.server.metadata  # noqa: B018  find out before the refresh token is used if the server is down
@@ -103,9 +102,8 @@ def _refresh(context: Context, current: StoredToken) -> IssuedToken:
         if error.code not in _DEAD_TOKEN:
             error.hint = error.hint or f"run {context.settings.login_command} --force to sign in again"
             raise
-        again = context.store.load_from(place)
-        left = again.token.seconds_left(context.system.now()) if again else 0.0
-        if again and again.token.access_token != token.access_token and left >= STILL_USABLE:
+        again = context.store.load_from(place)  # another program may have refreshed it without our lock
+        if again and again.token.access_token != token.access_token and again.token.is_fresh(now(), STILL_USABLE):
             return again.issued
         raise SignInNeeded(f"the server refused to refresh the token ({error.code})", _hint(context)) from error
     if issued.save_error:

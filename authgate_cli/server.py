@@ -193,24 +193,19 @@ def fetch_metadata(send: Callable[[Request], Response], issuer: str) -> Metadata
 def _fetch(send: Callable[[Request], Response], url: str, issuer: str) -> Response:
     """Fetch a document. Only here are redirects followed, and only to https on the same host."""
     for _ in range(_MAX_REDIRECTS + 1):
-        response = send(get(url))
+        response, here = send(get(url)), split(url)
         if response.status not in (301, 302, 303, 307, 308):
             return response
-        url = _redirected(url, response.headers.get("location", ""), issuer)
+        url = response.headers.get("location", "")
+        if url.startswith("/") and not url.startswith("//"):
+            url = f"{here.scheme}://{here.netloc}{url}"
+        try:
+            there = split(url)
+        except ValueError:
+            there = None
+        if there is None or there.host != here.host or there.scheme != "https":
+            raise Refused(
+                "the server redirects its discovery document to another host or to plain http, which is not followed",
+                f"set AUTHGATE_URL to the server's own URL instead of {issuer}",
+            )
     raise Refused("the server's discovery document is behind too many redirects", "is AUTHGATE_URL right?")
-
-
-def _redirected(url: str, location: str, issuer: str) -> str:
-    here = split(url)
-    if location.startswith("/") and not location.startswith("//"):
-        location = f"{here.scheme}://{here.netloc}{location}"
-    try:
-        there = split(location)
-    except ValueError:
-        there = None
-    if there is None or there.host != here.host or there.scheme != "https":
-        raise Refused(
-            "the server redirects its discovery document to another host or to plain http, which is not followed",
-            f"set AUTHGATE_URL to the server's own URL instead of {issuer}",
-        )
-    return location
