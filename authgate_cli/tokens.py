@@ -13,12 +13,9 @@ if TYPE_CHECKING:
 
     from .errors import StoreFailed
 
-# The last second of the year 9999: what RFC 3339 and every calendar can write.
-LATEST = 253402300799
-# A token this close to its end is refreshed early (seconds).
-EARLY = 60
-# A token with this many seconds left is still used if it cannot be refreshed now.
-STILL_USABLE = 10
+LATEST = 253402300799  # the last second of the year 9999: what RFC 3339 and every calendar can write
+EARLY = 60  # seconds; a token with less left is refreshed
+STILL_USABLE = 10  # seconds; a token with this much left is still used if it cannot be refreshed now
 _B64 = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~+/")
 
 

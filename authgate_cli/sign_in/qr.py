@@ -104,27 +104,22 @@ def _codewords(payload: bytes, capacity: int, blocks: int, checks: int) -> bytes
     """Return the data in blocks of equal length, interleaved, and then their check codewords."""
     data = bytes.fromhex(f"4{len(payload):02x}{payload.hex()}0")  # mode 4: bytes; terminator 0
     data += (b"\xec\x11" * capacity)[: capacity - len(data)]
-    length, generator = capacity // blocks, _generator(checks)
+    length = capacity // blocks
     parts = [data[start : start + length] for start in range(0, capacity, length)]
-    turns = [*zip(*parts), *zip(*(_remainder(part, generator) for part in parts))]
+    turns = [*zip(*parts), *zip(*(_check_codewords(part, checks) for part in parts))]
     return bytes(word for turn in turns for word in turn)
 
 
-def _generator(degree: int) -> list[int]:
-    """Return the product of x - 2^i for i below the degree, without its leading 1."""
+def _check_codewords(block: bytes, count: int) -> list[int]:
+    """Return what is left when the block is divided by the generator, the product of x - 2^i for i < count."""
     generator, root = [1], 1
-    for _ in range(degree):
+    for _ in range(count):
         generator = [a ^ _times(b, root) for a, b in zip([*generator, 0], [0, *generator])]
         root = _times(root, 2)
-    return generator[1:]
-
-
-def _remainder(block: bytes, generator: list[int]) -> list[int]:
-    """Return the check codewords: what dividing the block by the generator leaves."""
-    remainder = [0] * len(generator)
+    remainder = [0] * count
     for word in block:
         factor = word ^ remainder[0]
-        remainder = [a ^ _times(b, factor) for a, b in zip([*remainder[1:], 0], generator)]
+        remainder = [a ^ _times(b, factor) for a, b in zip([*remainder[1:], 0], generator[1:])]
     return remainder
 
 
