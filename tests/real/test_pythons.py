@@ -157,6 +157,50 @@ def test_archives_of_all_run_on_each(built, server, tmp_path, name):
         assert done.stdout == client.stored()["access_token"] + "\n"
 
 
+# -- a Python with parts cut out
+
+# What Debian's python3-minimal does not depend on.
+TO_MINIMAL = "dpkg --purge --force-depends python3 python3.13 libpython3-stdlib libpython3.13-stdlib"
+SAYS = "authgate: error: this Python lacks the standard module {}; on Debian and Ubuntu it is in the package"
+
+
+def run_cut_out(name: str, prepare: str, archive: Path, *arguments: str) -> subprocess.CompletedProcess:
+    """Run a Python of a root file system in which something has been removed."""
+    shared = {archive.parent: str(archive.parent), ROOT: str(ROOT)}
+    command = PYTHONS[name].isolated(*arguments, shared=shared, prepare=prepare)
+    return subprocess.run(command, capture_output=True, text=True, check=False)
+
+
+@pytest.mark.parametrize("command", ["login", "doctor"])
+def test_python3_minimal_is_told_what_it_lacks(archive, command):
+    arguments = (command, "--flow", "device", "--url", "http://127.0.0.1:9", "--client-id", "x")
+
+    done = run_cut_out("Debian trixie's", TO_MINIMAL, archive, str(archive), *arguments)
+
+    assert (done.returncode, done.stdout, done.stderr.count("\n")) == (2, "", 1), done.stderr
+    assert re.match(SAYS.format(r"\w+"), done.stderr)
+
+
+def test_a_build_with_python3_minimal_says_which_package_it_lacks(archive):
+    done = run_cut_out("Debian trixie's", TO_MINIMAL, archive, str(ROOT / "build.py"), "/tmp/authgate.pyz")
+
+    assert (done.returncode, done.stdout, done.stderr.count("\n")) == (1, "", 1), done.stderr
+    assert done.stderr.startswith("build.py: error: No module named 'shutil'; it needs a complete Python 3.9")
+    assert "apt-get install python3" in done.stderr
+
+
+@pytest.mark.parametrize(("missing", "scheme"), [("zlib", "http"), ("select", "http"), ("_ssl", "https")])
+def test_a_python_that_was_built_without_a_module_is_told_so(archive, missing, scheme):
+    """CPython is built without what it finds no headers for."""
+    arguments = ("login", "--flow", "device", "--url", f"{scheme}://127.0.0.1:9", "--client-id", "x")
+    removed = f"rm /usr/local/lib/python3.13t/lib-dynload/{missing}.*"
+
+    done = run_cut_out("without a GIL", removed, archive, str(archive), *arguments)
+
+    assert (done.returncode, done.stdout, done.stderr.count("\n")) == (2, "", 1), done.stderr
+    assert done.stderr.startswith(SAYS.format(missing))
+
+
 # -- ways of starting it
 
 ENCODINGS = [{"LC_ALL": "C.UTF-8"}, {"LC_ALL": "C"}, {"LC_ALL": "C", "PYTHONIOENCODING": "cp1252"}]
