@@ -69,7 +69,7 @@ class Keyboard:
         if mode[3] & termios.ICANON:
             termios.tcsetattr(self._descriptor, termios.TCSANOW, self._mode)
             mode = termios.tcgetattr(self._descriptor)
-        return bool(mode[3] == self._mode[3] and mode[6] == self._mode[6])
+        return bool(mode[3] == self._mode[3])  # not [6]: PyPy returns VMIN as bytes where CPython has an int
 
     def _has_input(self) -> bool:
         """Tell whether reading would not wait. On macOS, poll() says so of every terminal; select() knows."""
