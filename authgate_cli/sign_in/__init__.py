@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from ..errors import FlowUnavailable, SignInNeeded
 from ..refresh import machine_token
+from ..system.browser import NO_DISPLAY_NEEDED
 from ..tokens import IssuedToken
 from ..values import TYPE_CHECKING, Value
 from . import browser_flow
@@ -74,7 +75,7 @@ def choose(flow: str, here: Environment, find_browser: Callable[[], str | None])
         return Choice("device", "this is a CI job")
     if here.container:
         return Choice("device", f"this is {here.container}")
-    if here.platform not in ("darwin", "win32", "wsl") and not here.display:
+    if here.platform not in NO_DISPLAY_NEEDED and not here.display:
         return Choice("device", "there is no display")
     name = find_browser()
     if name is None:
