@@ -163,7 +163,7 @@ def resolve(
 
     return Settings(
         issuer=check(_issuer, "AUTHGATE_URL") if value["AUTHGATE_URL"] else "",
-        client_id=check(_plain, "CLIENT_ID"),
+        client_id=check(_client_id, "CLIENT_ID"),
         client_secret=check(_plain, "CLIENT_SECRET") or None,
         scope=check(_scope, "AUTHGATE_SCOPE"),
         flow=value["AUTHGATE_FLOW"],
@@ -191,6 +191,11 @@ def is_issuer(url: str) -> bool:
         return bool(_issuer(url, ""))
     except UsageError:
         return False
+
+
+def is_client_id(text: str) -> bool:
+    """Tell whether a text could be the setting CLIENT_ID; `#` begins the account in the name of a stored token."""
+    return text.isprintable() and "#" not in text
 
 
 def _split(url: str, problem: str, example: str) -> Url:
@@ -231,6 +236,13 @@ def _plain(value: str, name: str) -> str:
             f"{name} has leading or trailing spaces or unprintable characters", "was a line break copied with it?"
         )
     return value
+
+
+def _client_id(value: str, name: str) -> str:
+    if value.isprintable() and not is_client_id(value):
+        hint = "was a comment copied with it? in a settings file it needs a space before the #"
+        raise UsageError(f"{name} contains #, which would be taken for the beginning of an account's name", hint)
+    return _plain(value, name)
 
 
 def _account(value: str, name: str) -> str:

@@ -209,6 +209,8 @@ BAD_VALUES = {
     "scope with a line feed": ("AUTHGATE_SCOPE", "profile\nemail"),
     "scope that is not ASCII": ("AUTHGATE_SCOPE", "profïle"),
     "client with a line feed": ("CLIENT_ID", "client\n1"),
+    "client with the account of another": ("CLIENT_ID", "client#account"),
+    "client with a comment": ("CLIENT_ID", "client# production"),
     "client with an escape": ("CLIENT_ID", "client\x1b[2J"),
     "secret with a carriage return": ("CLIENT_SECRET", "hush\rhush"),
     "token with a space": ("AUTHGATE_TOKEN", "hush hush"),
