@@ -103,7 +103,10 @@ def usable_token(context: Context, min_ttl: float = EARLY, signs_in: bool = Fals
 
 
 def fresh_token(context: Context) -> IssuedToken:
-    """Return a token with --min-ttl left, without asking anybody to sign in. Raise SignInNeeded if there is none."""
+    """Return a token with --min-ttl left, without asking anybody to sign in.
+
+    Raise SignInNeeded if there is none, and Refused if the server issued one that has already expired.
+    """
     min_ttl = _min_ttl(str(context.arguments.flags.get("min-ttl", EARLY)))
     if not context.settings.access_token:
         context.require("AUTHGATE_URL", "CLIENT_ID")
@@ -112,8 +115,10 @@ def fresh_token(context: Context) -> IssuedToken:
         raise SignInNeeded(
             f"not signed in to {context.settings.server_and_account}", f"run {context.settings.login_command}"
         )
-    if issued.source == "environment" and issued.token.seconds_left(context.system.now()) <= 0:
-        raise SignInNeeded("the token in AUTHGATE_TOKEN has expired", "set AUTHGATE_TOKEN to a new one, or unset it")
+    if issued.token.seconds_left(context.system.now()) <= 0:
+        if issued.source == "environment":
+            raise SignInNeeded("the token in AUTHGATE_TOKEN has expired", "set it to a new one, or unset it")
+        raise Refused("the server issued a token that has already expired", "report this to its operator")
     return issued
 
 
