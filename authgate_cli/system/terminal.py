@@ -139,11 +139,12 @@ class Terminal:
     @property
     def size(self) -> tuple[int, int]:
         """Return the terminal's columns and rows."""
-        try:
-            columns, rows = os.get_terminal_size(self._stderr.fileno())  # type: ignore[union-attr]
-        except (OSError, ValueError, AttributeError):
-            columns = rows = 0  # as a serial console reports
-        return columns or 80, rows or 24
+        return _size(self._stderr)
+
+    @property
+    def result_columns(self) -> int | None:
+        """Return the columns of the terminal that stdout is; None if it is not a terminal."""
+        return _size(self._stdout)[0] if _is_terminal(self._stdout) else None
 
     @property
     def colour(self) -> bool:
@@ -215,6 +216,14 @@ def _is_terminal(stream: TextIO | None) -> bool:
         return stream is not None and stream.isatty()
     except (OSError, ValueError):
         return False
+
+
+def _size(stream: TextIO | None) -> tuple[int, int]:
+    try:
+        columns, rows = os.get_terminal_size(stream.fileno())  # type: ignore[union-attr]
+    except (OSError, ValueError, AttributeError):
+        columns = rows = 0  # as a serial console reports
+    return columns or 80, rows or 24
 
 
 def _discard(stream: TextIO) -> None:
