@@ -35,7 +35,7 @@ class Keyboard:
         self._mode[6][termios.VMIN], self._mode[6][termios.VTIME] = 1, 0
         self._poll = select.poll()
         self._poll.register(descriptor, select.POLLIN)
-        before_stopping(self._restore)
+        before_stopping(self._stop)
         self._is_ours()
 
     @property
@@ -72,6 +72,10 @@ class Keyboard:
             termios.tcsetattr(self._descriptor, termios.TCSANOW, self._mode)
             mode = termios.tcgetattr(self._descriptor)
         return bool(mode[3] == self._mode[3] and mode[6] == self._mode[6])
+
+    def _stop(self) -> None:
+        self._text = ""  # a terminal drops it too: nobody could see it after the program goes on
+        self._restore()
 
     def _restore(self) -> None:
         with suppress(OSError, termios.error):  # the terminal has gone

@@ -112,12 +112,14 @@ class Terminal:
     def update(self, text: str) -> None:
         """Replace the progress line, on a terminal that can do that and while the program is in the foreground.
 
-        If the text is too long, the part after "; " is left out, and then the part before the last ", ".
+        If "Waiting, 4:59 left; note (reason)" is too long, parts of it are left out: first the reason, then
+        "Waiting" or the note, and at last both.
         """
         if not self.quiet and self.can_update and not self._is_in_background():
             self._line_open = True
-            room, main = max(self.size[0] - 1, 1), text.partition("; ")[0]
-            shown = next((one for one in (text, main) if len(one) <= room), main.rpartition(", ")[2])
+            room, short, main = max(self.size[0] - 1, 1), text.partition(" (")[0], text.partition("; ")[0]
+            texts = (text, short, short.partition(", ")[2], main)
+            shown = next((one for one in texts if one and len(one) <= room), main.rpartition(", ")[2])
             self._put("\r" + shown[:room] + "\x1b[K")
 
     def progress(self, text: str, now: float) -> None:

@@ -208,6 +208,9 @@ def test_sent_to_the_background_the_callback_is_still_answered(waiting):
 def test_back_in_the_foreground_an_address_may_be_pasted(waiting):
     terminal, address = waiting(shell=True)
 
+    terminal.type("half an address")
+    terminal.wait_for("half an address")
+    time.sleep(0.6)  # in which it is read; stopping drops it
     terminal.type("\x1a")
     terminal.wait_for("(?i)stopped")
     terminal.type("fg\n")
