@@ -303,8 +303,8 @@ def _params(words: Iterable[str], consents: bool) -> dict[str, str]:
 def expand_home(value: str, environ: Mapping[str, str]) -> str:
     """Expand a leading ~ or ~user; return "" if there is no home directory. Other paths stay as they are."""
     home = environ.get("USERPROFILE" if os.name == "nt" else "HOME")
-    if value[:2] in ("~", "~/", "~" + os.sep) and home:
-        return os.path.join(home, value[2:])
+    if value[:2] in ("~", "~/", "~" + os.sep) and home is not None:
+        return os.path.join(home, value[2:]) if home else ""
     path = os.path.expanduser(value)
     return "" if path.startswith("~") else path
 

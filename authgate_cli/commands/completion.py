@@ -25,7 +25,7 @@ def run(context: Context) -> int:
         context.terminal.result("".join(f"{name}\n" for name in _accounts(context)))
         return 0
     if len(context.arguments.operands) != 1 or context.arguments.operands[0] not in SHELLS:
-        raise UsageError(f"completion needs a shell: {', '.join(SHELLS)}", "authgate.pyz completion bash")
+        raise UsageError(f"completion needs a shell: {', '.join(SHELLS)}", "for example authgate.pyz completion bash")
     writer = {"bash": _bash, "zsh": _zsh, "fish": _fish, "powershell": _powershell}[context.arguments.operands[0]]
     shell, script = context.arguments.operands[0], writer()
     if "json" in context.arguments.flags:

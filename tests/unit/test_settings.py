@@ -302,6 +302,10 @@ def test_a_tilde_is_the_home_of_this_environment(written, path):
     assert settings({"token-file": written}).token_file == path
 
 
+def test_an_empty_home_is_none_and_not_the_root_directory():
+    assert settings({}, {"HOME": ""}).token_file == ""
+
+
 REQUIRED = {
     "both are missing": (Settings(), "AUTHGATE_URL and CLIENT_ID are not set"),
     "no server": (Settings(client_id="a"), "AUTHGATE_URL is not set"),
