@@ -214,7 +214,7 @@ def test_malformed_line_is_named_by_its_number_and_not_shown(authgate, home):
         (["--scope", "ü"], "--scope has characters that are not allowed in a scope", None),
         (["--env-file", "nowhere"], "the settings file nowhere does not exist", "check --env-file"),
         (["exec"], "no command given", "for example authgate.pyz exec -- ./deploy.sh --all"),
-        (["completion"], "completion needs a shell: bash, zsh, fish, powershell", "for example authgate.pyz completion bash"),
+        (["completion"], "completion needs a shell: bash, zsh, fish", "for example authgate.pyz completion bash"),
         (["inspect", "a", "b"], "inspect takes one token", None),
         (["help", "tokne"], "help takes one of these commands: login, token, ", None),
         (["help", "token", "login"], "help takes one of these commands: login, token, ", None),
