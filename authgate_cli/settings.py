@@ -81,9 +81,10 @@ class Settings(Value):
 
     @property
     def login_command(self) -> str:
-        """Return the command that signs in again to the same account."""
-        account = self.account if self.account.isalnum() else f"'{self.account}'"
-        return f"authgate.pyz login --account {account}" if self.account else "authgate.pyz login"
+        """Return the command that signs in again to the same account of the same server."""
+        origin, _, file = self.sources.get("AUTHGATE_URL", "").partition(" ")
+        named = f" {origin} {_quoted(file)}" if origin == "--env-file" else ""
+        return f"authgate.pyz{named} login" + (f" --account {_quoted(self.account)}" if self.account else "")
 
     @property
     def issuer_is_trusted(self) -> bool:
@@ -180,6 +181,10 @@ def resolve(
     )
 
 
+def _quoted(word: str) -> str:
+    return word if word.translate(dict.fromkeys(map(ord, "/._-~"))).isalnum() else f"'{word}'"
+
+
 def not_set(names: list[str]) -> str:
     """Return the message that these variables are not set."""
     return f"{listing(names)} {'is' if len(names) == 1 else 'are'} not set"
@@ -191,11 +196,6 @@ def is_issuer(url: str) -> bool:
         return bool(_issuer(url, ""))
     except UsageError:
         return False
-
-
-def is_client_id(text: str) -> bool:
-    """Tell whether a text could be the setting CLIENT_ID; `#` begins the account in the name of a stored token."""
-    return text.isprintable() and "#" not in text
 
 
 def _split(url: str, problem: str, example: str) -> Url:
@@ -239,7 +239,7 @@ def _plain(value: str, name: str) -> str:
 
 
 def _client_id(value: str, name: str) -> str:
-    if value.isprintable() and not is_client_id(value):
+    if "#" in value:  # in the name of a stored token it begins the account
         hint = "was a comment copied with it? in a settings file it needs a space before the #"
         raise UsageError(f"{name} contains #, which would be taken for the beginning of an account's name", hint)
     return _plain(value, name)

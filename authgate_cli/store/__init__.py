@@ -13,7 +13,7 @@ from functools import partial
 
 from ..errors import KeyringUnavailable, StoreFailed
 from ..options import DEFAULT_TOKEN_FILE
-from ..settings import expand_home, is_client_id, is_issuer
+from ..settings import expand_home, is_issuer
 from ..tokens import IssuedToken
 from ..values import TYPE_CHECKING, Value
 from .file_store import FileStore, Waiting
@@ -98,7 +98,7 @@ class Store:
             self._terminal.warn(failure.message)
             return []
         stored = [(token.issuer, token.client_id) for token in tokens if token.issuer and token.client_id]
-        return [(issuer, client_id) for issuer, client_id in stored if is_issuer(issuer) and is_client_id(client_id)]
+        return [pair for pair in stored if is_issuer(pair[0]) and pair[1].isprintable() and "#" not in pair[1]]
 
     def leftovers(self) -> list[str]:
         """Return old files that may contain tokens."""

@@ -302,6 +302,22 @@ def test_a_tilde_is_the_home_of_this_environment(written, path):
     assert settings({"token-file": written}).token_file == path
 
 
+@pytest.mark.parametrize(
+    ("flags", "command"),
+    [
+        ({}, "authgate.pyz login"),
+        ({"account": "jane@work"}, "authgate.pyz login --account 'jane@work'"),
+        ({"env-file": "~/prod.env"}, "authgate.pyz --env-file ~/prod.env login"),
+        (
+            {"env-file": "my servers/a.env", "account": "work"},
+            "authgate.pyz --env-file 'my servers/a.env' login --account work",
+        ),
+    ],
+)
+def test_the_command_that_signs_in_again_names_the_file_and_the_account(flags, command):
+    assert settings(flags, {}, {"AUTHGATE_URL": "https://auth.example.com"}).login_command == command
+
+
 def test_an_empty_home_is_none_and_not_the_root_directory():
     assert settings({}, {"HOME": ""}).token_file == ""
 
