@@ -241,7 +241,7 @@ def _plain(value: str, name: str) -> str:
 def _client_id(value: str, name: str) -> str:
     if "#" in value:  # in the name of a stored token it begins the account
         hint = "was a comment copied with it? in a settings file it needs a space before the #"
-        raise UsageError(f"{name} contains #, which would be taken for the beginning of an account's name", hint)
+        raise UsageError(f"{name} contains #, which separates client and account where tokens are stored", hint)
     return _plain(value, name)
 
 
