@@ -158,7 +158,7 @@ def _arguments(
     if words[:1] == ["--"]:
         words.pop(0)
     if words and not command.operands:
-        raise UsageError(f"{name!r} takes no arguments, but {len(words)} were given", f"see authgate.pyz {name} --help")
+        raise UsageError(f"{name!r} takes no arguments", f"see authgate.pyz {name} --help")
     return Arguments(name, flags, tuple(words))
 
 

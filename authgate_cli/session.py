@@ -106,7 +106,10 @@ def usable_token(context: Context, min_ttl: float = EARLY, signs_in: bool = Fals
 
 
 def fresh_token(context: Context) -> IssuedToken:
-    """Return a token with --min-ttl left, without asking anybody to sign in. Raise SignInNeeded if there is none."""
+    """Return a token with --min-ttl left, without asking anybody to sign in.
+
+    Raise SignInNeeded if there is none, and Refused if the server issued one that has already expired.
+    """
     text = str(context.arguments.flags.get("min-ttl", EARLY))
     if not is_number(text) or len(text) >= 10:
         raise UsageError("--min-ttl must be a whole number of seconds", "for example --min-ttl 300")
@@ -117,8 +120,10 @@ def fresh_token(context: Context) -> IssuedToken:
         raise SignInNeeded(
             f"not signed in to {context.settings.server_and_account}", f"run {context.settings.login_command}"
         )
-    if issued.source == "environment" and issued.token.seconds_left(context.system.now()) <= 0:
-        raise SignInNeeded("the token in AUTHGATE_TOKEN has expired", "set AUTHGATE_TOKEN to a new one, or unset it")
+    if issued.token.seconds_left(context.system.now()) <= 0:
+        if issued.source == "environment":
+            raise SignInNeeded("the token in AUTHGATE_TOKEN has expired", "set it to a new one, or unset it")
+        raise Refused("the server issued a token that has already expired", "report this to its operator")
     return issued
 
 

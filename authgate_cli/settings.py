@@ -81,9 +81,10 @@ class Settings(Value):
 
     @property
     def login_command(self) -> str:
-        """Return the command that signs in again to the same account."""
-        account = self.account if self.account.isalnum() else f"'{self.account}'"
-        return f"authgate.pyz login --account {account}" if self.account else "authgate.pyz login"
+        """Return the command that signs in again to the same account of the same server."""
+        origin, _, file = self.sources.get("AUTHGATE_URL", "").partition(" ")
+        named = f" {origin} {_quoted(file)}" if origin == "--env-file" else ""
+        return f"authgate.pyz{named} login" + (f" --account {_quoted(self.account)}" if self.account else "")
 
     @property
     def issuer_is_trusted(self) -> bool:
@@ -163,7 +164,7 @@ def resolve(
 
     return Settings(
         issuer=check(_issuer, "AUTHGATE_URL") if value["AUTHGATE_URL"] else "",
-        client_id=check(_plain, "CLIENT_ID"),
+        client_id=check(_client_id, "CLIENT_ID"),
         client_secret=check(_plain, "CLIENT_SECRET") or None,
         scope=check(_scope, "AUTHGATE_SCOPE"),
         flow=value["AUTHGATE_FLOW"],
@@ -178,6 +179,10 @@ def resolve(
         sources=sources,
         warnings=tuple(warnings),
     )
+
+
+def _quoted(word: str) -> str:
+    return word if word.translate(dict.fromkeys(map(ord, "/._-~"))).isalnum() else f"'{word}'"
 
 
 def not_set(names: list[str]) -> str:
@@ -231,6 +236,13 @@ def _plain(value: str, name: str) -> str:
             f"{name} has leading or trailing spaces or unprintable characters", "was a line break copied with it?"
         )
     return value
+
+
+def _client_id(value: str, name: str) -> str:
+    if "#" in value:  # in the name of a stored token it begins the account
+        hint = "was a comment copied with it? in a settings file it needs a space before the #"
+        raise UsageError(f"{name} contains #, which separates client and account where tokens are stored", hint)
+    return _plain(value, name)
 
 
 def _account(value: str, name: str) -> str:
@@ -291,8 +303,8 @@ def _params(words: Iterable[str], consents: bool) -> dict[str, str]:
 def expand_home(value: str, environ: Mapping[str, str]) -> str:
     """Expand a leading ~ or ~user; return "" if there is no home directory. Other paths stay as they are."""
     home = environ.get("USERPROFILE" if os.name == "nt" else "HOME")
-    if value[:2] in ("~", "~/", "~" + os.sep) and home:
-        return os.path.join(home, value[2:])
+    if value[:2] in ("~", "~/", "~" + os.sep) and home is not None:
+        return os.path.join(home, value[2:]) if home else ""
     path = os.path.expanduser(value)
     return "" if path.startswith("~") else path
 

@@ -23,7 +23,7 @@ COMMANDS = {
                 _MIN_TTL,
             ),
             examples=(
-                'curl -H "$(authgate.pyz token --format header)" https://api.example.com/',
+                "authgate.pyz token --format header | curl -H @- https://api.example.com/",
                 "authgate.pyz token --format exec-credential   # for kubectl",
             ),
             details="It never asks you to sign in; exit status 4 means that you have to."

@@ -25,7 +25,7 @@ def run(context: Context) -> int:
         context.terminal.result("".join(f"{name}\n" for name in _accounts(context)))
         return 0
     if len(context.arguments.operands) != 1 or context.arguments.operands[0] not in SHELLS:
-        raise UsageError(f"completion needs a shell: {', '.join(SHELLS)}", "authgate.pyz completion bash")
+        raise UsageError(f"completion needs a shell: {', '.join(SHELLS)}", "for example authgate.pyz completion bash")
     writer = {"bash": _bash, "zsh": _zsh, "fish": _fish, "powershell": _powershell}[context.arguments.operands[0]]
     shell, script = context.arguments.operands[0], writer()
     if "json" in context.arguments.flags:
@@ -79,7 +79,7 @@ _authgate() {{
 {commands}
             *) words='{" ".join(_flags((*COMMANDS["login"].options, *_GENERAL)))}' ;;
         esac
-    elif [[ -z "$command" ]]; then
+    elif [[ -z "$command" || "$command" == help ]]; then
         words='{" ".join(COMMANDS)}'
     fi
     COMPREPLY=($(compgen -W "$words" -- "$current"))
@@ -122,14 +122,21 @@ _authgate() {{
     case "${{words[(r)({"|".join(COMMANDS)})]:-login}}" in
 {own}
         completion) rest=('2:shell:({" ".join(SHELLS)})') ;;
+        help) rest=('2:command:{{_describe command names}}') ;;
     esac
     _arguments -s $flags '1:command:{{_describe command names}}' $rest
 }}
 if [[ "$funcstack[1]" == _authgate ]]; then  # called for the first time from a file in $fpath
     _authgate "$@"
-else
-    (( $+functions[compdef] )) || {{ autoload -Uz compinit && compinit }}
+elif (( $+functions[compdef] )); then
     compdef _authgate {PROGRAM} authgate
+else  # at the first prompt: until then, ~/.zshrc may call compinit, which forgets what it did not find itself
+    _authgate_register() {{
+        (( $+functions[compdef] )) || {{ autoload -Uz compinit && compinit }}
+        compdef _authgate {PROGRAM} authgate
+        add-zsh-hook -d precmd _authgate_register
+    }}
+    autoload -Uz add-zsh-hook && add-zsh-hook precmd _authgate_register
 fi
 """
 
@@ -150,6 +157,7 @@ def _fish() -> str:
         lines.append(_fish_line("-f", f"-n '{none_yet}'", f"-a {name}", f"-d '{_quoted(command.summary)}'"))
         lines += [_fish_option(option, f"-n '__fish_seen_subcommand_from {name}'") for option in command.options]
     lines.append(_fish_line("-f", "-n '__fish_seen_subcommand_from completion'", f"-a '{' '.join(SHELLS)}'"))
+    lines.append(_fish_line("-f", "-n '__fish_seen_subcommand_from help'", f"-a '{' '.join(COMMANDS)}'"))
     lines += [_fish_option(option, "") for option in _GENERAL]
     return "\n".join(lines) + "\n"
 
@@ -190,7 +198,7 @@ Register-ArgumentCompleter -Native -CommandName '{PROGRAM}', 'authgate' -ScriptB
     $found = if ($choices.ContainsKey($words[-1])) {{ $choices[$words[-1]] }}
         elseif ($words[-1] -eq '--account') {{ & $words[0] completion accounts 2>$null }}
         elseif ($current -like '-*') {{ $flags[$(if ($command) {{ $command }} else {{ 'login' }})] }}
-        elseif (-not $command) {{ $flags.Keys | Sort-Object }}
+        elseif (-not $command -or $command -eq 'help') {{ $flags.Keys | Sort-Object }}
     $found | Where-Object {{ $_ -like "$current*" }} | ForEach-Object {{
         [System.Management.Automation.CompletionResult]::new($_, $_, 'ParameterValue', $_)
     }}

@@ -10,6 +10,7 @@ import os
 import platform
 import ssl
 import stat
+from textwrap import TextWrapper
 
 from .. import report, session
 from ..errors import AuthGateError, FlowUnavailable, KeyringUnavailable, StoreFailed, Unreachable, UsageError
@@ -338,7 +339,7 @@ def run(context: Context) -> int:
         passed = all(one.state != "failed" for one in results)
         context.terminal.result(report.document({"ok": passed, "checks": checks}), exit_status)
     else:
-        context.terminal.result("".join(_line(one) for one in results), exit_status)
+        context.terminal.result("".join(_lines(one, context.terminal.result_columns) for one in results), exit_status)
     return exit_status
 
 
@@ -357,6 +358,11 @@ def _server_works(results: list[Check]) -> bool:
     return not any(one.state == "failed" for one in results if one.name in ("server", "issuer"))
 
 
-def _line(check: Check) -> str:
-    remedy = f"\n{'':10}{check.remedy}" if check.remedy else ""
-    return f"{check.state:9} {check.name}: {check.text}{remedy}\n"
+def _lines(check: Check, columns: int | None) -> str:
+    """Return a check and its remedy as lines; on a terminal, fold them to its width."""
+    lines = [f"{check.state:9} {check.name}: {check.text}", *([f"{'':10}{check.remedy}"] if check.remedy else [])]
+    if columns:
+        folding = TextWrapper(max(columns, 40), subsequent_indent=" " * 10, break_long_words=False)
+        folding.break_on_hyphens = False  # of a path or a URL
+        lines = [folding.fill(line) for line in lines]
+    return "".join(f"{line}\n" for line in lines)

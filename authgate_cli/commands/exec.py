@@ -42,7 +42,7 @@ def run(context: Context) -> int:
     """
     command = context.arguments.operands
     if not command:
-        raise UsageError("no command given", "authgate.pyz exec -- CMD [ARG ...]")
+        raise UsageError("no command given", "for example authgate.pyz exec -- ./deploy.sh --all")
     issued = fresh_token(context)
     if issued.save_error:
         context.terminal.warn(f"{issued.save_error.message}; the command still gets the refreshed token")

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from ..options import Arguments, Command, Option
     from ..system.terminal import Terminal
 
-_WIDTH = 80  # columns of the smallest terminal in use
+_WIDTH = 80  # columns; less on a terminal that is narrower
 _ABOUT = "Sign in to an AuthGate server (or any OpenID provider) and get an access token."
 _NO_FLAG = [
     ("(no flag)", "CLIENT_SECRET: secret of a confidential client"),
@@ -29,33 +29,34 @@ def show(arguments: Arguments, topic: str, terminal: Terminal) -> int:
         raise UsageError(
             f"help takes one of these commands: {', '.join(COMMANDS)}", "for example authgate.pyz help token"
         )
-    text = _for_command(COMMANDS[topics[0]]) if topics else _for_program()
+    width = min(terminal.result_columns or _WIDTH, _WIDTH)
+    text = _for_command(COMMANDS[topics[0]], width) if topics else _for_program(width)
     terminal.result(report.document({"help": text}) if "json" in arguments.flags else text)
     return 0
 
 
-def _for_program() -> str:
+def _for_program(width: int) -> str:
     sections = [
-        ["usage: authgate.pyz [options] [command]", _ABOUT],
-        ["commands:", *_columns([(command.name, command.summary) for command in COMMANDS.values()])],
+        ["usage: authgate.pyz [options] [command]", *wrap(_ABOUT, width)],
+        ["commands:", *_columns([(command.name, command.summary) for command in COMMANDS.values()], width)],
         [
-            "settings (a flag, a variable, or a line of a settings file):",
-            *_columns([*(_setting(option) for option in SETTINGS), *_NO_FLAG]),
+            *wrap("settings (a flag, a variable, or a line of a settings file):", width),
+            *_columns([*(_setting(option) for option in SETTINGS), *_NO_FLAG], width),
         ],
-        ["options:", *_columns([_switch(option) for option in SWITCHES])],
+        ["options:", *_columns([_switch(option) for option in SWITCHES], width)],
         ["examples:", *(f"  {example}" for example in COMMANDS["login"].examples)],
-        ["exit status: 0 done, 1 refused, 2 usage, 3 network, 4 sign-in needed, 5 store"],
+        wrap("exit status: 0 done, 1 refused, 2 usage, 3 network, 4 sign-in needed, 5 store", width),
     ]
     return "\n\n".join("\n".join(section) for section in sections) + "\n"
 
 
-def _for_command(command: Command) -> str:
+def _for_command(command: Command, width: int) -> str:
     usage = " ".join(["usage: authgate.pyz", command.name, "[options]", command.operands]).rstrip()
-    sections = [[usage, "", command.summary]]
+    sections = [[usage, "", *wrap(command.summary, width)]]
     if command.details:
-        sections.append(wrap(command.details, _WIDTH))
+        sections.append(wrap(command.details, width))
     if command.options:
-        sections.append(["options:", *_columns([_switch(option) for option in command.options])])
+        sections.append(["options:", *_columns([_switch(option) for option in command.options], width)])
     if command.examples:
         sections.append(["examples:", *(f"  {example}" for example in command.examples)])
     sections.append(["settings and general options: authgate.pyz --help"])
@@ -79,10 +80,10 @@ def _flag(option: Option) -> str:
     return f"{short}--{option.name} {option.metavar}".rstrip()
 
 
-def _columns(rows: list[tuple[str, str]]) -> list[str]:
-    width = max(len(left) for left, _ in rows) + 2
+def _columns(rows: list[tuple[str, str]], width: int) -> list[str]:
+    left_width = max(len(left) for left, _ in rows) + 2
     lines = []
     for left, right in rows:
-        first, *more = wrap(right, _WIDTH - width - 2)
-        lines += [f"  {left:{width}}{first}", *(f"  {'':{width}}{line}" for line in more)]
+        first, *more = wrap(right, max(width - left_width - 2, 20), break_on_hyphens=False)
+        lines += [f"  {left:{left_width}}{first}", *(f"  {'':{left_width}}{line}" for line in more)]
     return lines

@@ -127,7 +127,7 @@ _REGISTERED = (
     " unsupported_grant_type unsupported_response_type unsupported_token_type"
 )
 _LONGEST_QUOTE = 10_000  # characters of a server's text; the rest is dropped
-_ESCAPE = r"\\(?:u([0-9a-fA-F]{4})|u\{0*([0-9a-fA-F]{1,5})\}|x([0-9a-fA-F]{2})|(.))"
+_ESCAPE = r"[\\%]u([0-9a-fA-F]{4})|\\(?:u\{0*([0-9a-fA-F]{1,5})\}|x([0-9a-fA-F]{2})|(.))"
 _CONTROLS = {"b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t"}
 _LIKE_A_TOKEN = r"[A-Za-z0-9._~+/=-]{20,}"  # RFC 6750 section 2.1
 _LEFT_OUT = "****"
@@ -138,13 +138,15 @@ def quotable(said: object, limit: int, secrets: tuple[str, ...] = ()) -> str:
     """Return a server's text as an error message may quote it, in at most `limit` columns.
 
     All server text in errors passes through here. It is unescaped first, so that an escape cannot
-    hide a secret. Then the `secrets` of the request are removed, also if their case, spaces or
-    punctuation differ, and so is everything else that could be a token. Registered error codes stay.
+    hide a secret. Then the `secrets` of the request are removed, also in base64 and hex and if their case,
+    spaces or punctuation differ, and so is everything else that could be a token. Registered error codes stay.
     """
     if said in _REGISTERED.split():
         return str(said)
     line = clean(_unescaped(str(said)[:_LONGEST_QUOTE]), _LONGEST_QUOTE)
-    for secret in sorted({*secrets, *map(_unescaped, secrets)}, key=len, reverse=True):
+    encoders = (binascii.b2a_base64, binascii.hexlify)
+    encoded = {encode(secret.encode()).decode() for secret in secrets for encode in encoders}
+    for secret in sorted({*secrets, *map(_unescaped, secrets), *encoded}, key=len, reverse=True):
         line = _without(line, secret)
     line = re.sub(_LIKE_A_TOKEN, lambda run: _LEFT_OUT if re.search("[0-9]", run[0]) else run[0], line)
     return cut(line, limit)
@@ -173,10 +175,9 @@ def _unescaped(text: str) -> str:
 
 
 def _without(line: str, secret: str) -> str:
-    """Remove a secret; only letters and digits are compared, without their case and what is between them."""
-    places = [place for place, character in enumerate(line) if character.isalnum()]
-    letters = "".join(line[place].lower()[:1] for place in places)
-    wanted = "".join(character.lower()[:1] for character in secret if character.isalnum())
+    """Remove a secret; only letters and digits are compared, without case, accents, width and what is between them."""
+    places = [place for place, character in enumerate(line) for _ in _letters(character)]
+    letters, wanted = _letters(line), _letters(secret)
     if not wanted:
         return line.replace(secret, _LEFT_OUT) if secret else line
     kept, end, found = [], 0, letters.find(wanted)
@@ -185,6 +186,12 @@ def _without(line: str, secret: str) -> str:
         end = places[found + len(wanted) - 1] + 1
         found = letters.find(wanted, found + len(wanted))
     return "".join([*kept, line[end:]])
+
+
+def _letters(text: str) -> str:
+    from unicodedata import normalize  # only errors need its tables
+
+    return "".join(letter for each in text for letter in normalize("NFKD", each).lower() if letter.isalnum())
 
 
 class OAuthError(Value):

@@ -150,7 +150,8 @@ class _CallbackLoop:
                     terminal.tell(f"{error.sentence}; continuing with the address above.")
                     self._device = None
             elif not (self._keyboard and self._keyboard.is_begun):
-                terminal.progress(f"Waiting for the browser, {minutes_and_seconds(deadline - now)} left", now)
+                cursor = " " if self._keyboard else ""  # what is typed is shown behind it
+                terminal.progress(f"Waiting for the browser, {minutes_and_seconds(deadline - now)} left{cursor}", now)
         raise CallbackTimeout(
             "the sign-in in the browser was not completed in time",
             "run authgate.pyz login again, or use --flow device",

@@ -81,7 +81,7 @@ class Store:
             self._terminal.warn(failure.message)
             return []
         stored = [(token.issuer, token.client_id) for token in tokens if token.issuer and token.client_id]
-        return [(issuer, client_id) for issuer, client_id in stored if is_issuer(issuer) and client_id.isprintable()]
+        return [pair for pair in stored if is_issuer(pair[0]) and pair[1].isprintable() and "#" not in pair[1]]
 
     def leftovers(self) -> list[str]:
         """Return old files that may contain tokens."""

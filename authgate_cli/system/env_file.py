@@ -91,14 +91,17 @@ def _read_found(path: str) -> tuple[bytes, os.stat_result]:
     """
     _require_trusted(path, os.lstat(path), "it")
     _require_trusted(path, os.stat(os.path.dirname(path) or "."), "its directory")
-    _require_regular(os.stat(path))  # opening a device may have side effects
+    found = os.stat(path)
+    _require_regular(found)  # opening a device may have side effects
+    if not found.st_size:  # empty; or one of /proc, which may consist of what reading it takes away (/proc/kmsg)
+        return b"", found
     descriptor = os.open(path, _FLAGS)
     try:
         status = os.fstat(descriptor)
         _require_regular(status)
         _require_trusted(path, status, "it")
         with open(descriptor, "rb", closefd=False) as file:
-            data = file.read(_LARGEST + 1) or b""  # read returns None for some files of /proc
+            data = file.read(_LARGEST + 1)
     finally:
         os.close(descriptor)
     if len(data) > _LARGEST:

@@ -33,7 +33,7 @@ class Keyboard:
         self._mode = termios.tcgetattr(descriptor)
         self._mode[3] &= ~termios.ICANON
         self._mode[6][termios.VMIN], self._mode[6][termios.VTIME] = 1, 0
-        before_stopping(self._restore)
+        before_stopping(self._stop)
         self._is_ours()
 
     @property
@@ -74,6 +74,10 @@ class Keyboard:
     def _has_input(self) -> bool:
         """Tell whether reading would not wait. On macOS, poll() says so of every terminal; select() knows."""
         return bool(select.select([self._descriptor], [], [], 0)[0])
+
+    def _stop(self) -> None:
+        self._text = ""  # a terminal drops it too: nobody could see it after the program goes on
+        self._restore()
 
     def _restore(self) -> None:
         with suppress(OSError, termios.error):  # the terminal has gone

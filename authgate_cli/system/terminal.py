@@ -112,12 +112,14 @@ class Terminal:
     def update(self, text: str) -> None:
         """Replace the progress line, on a terminal that can do that and while the program is in the foreground.
 
-        If the text is too long, the part after "; " is left out, and then the part before the last ", ".
+        If "Waiting, 4:59 left; note (reason)" is too long, parts of it are left out: first the reason, then
+        "Waiting" or the note, and at last both.
         """
         if not self.quiet and self.can_update and not self._is_in_background():
             self._line_open = True
-            room, main = max(self.size[0] - 1, 1), text.partition("; ")[0]
-            shown = next((one for one in (text, main) if len(one) <= room), main.rpartition(", ")[2])
+            room, short, main = max(self.size[0] - 1, 1), text.partition(" (")[0], text.partition("; ")[0]
+            texts = (text, short, short.partition(", ")[2], main)
+            shown = next((one for one in texts if one and len(one) <= room), main.rpartition(", ")[2])
             self._put("\r" + shown[:room] + "\x1b[K")
 
     def progress(self, text: str, now: float) -> None:
@@ -139,11 +141,12 @@ class Terminal:
     @property
     def size(self) -> tuple[int, int]:
         """Return the terminal's columns and rows."""
-        try:
-            columns, rows = os.get_terminal_size(self._stderr.fileno())  # type: ignore[union-attr]
-        except (OSError, ValueError, AttributeError):
-            columns = rows = 0  # as a serial console reports
-        return columns or 80, rows or 24
+        return _size(self._stderr)
+
+    @property
+    def result_columns(self) -> int | None:
+        """Return the columns of the terminal that stdout is; None if it is not a terminal."""
+        return _size(self._stdout)[0] if _is_terminal(self._stdout) else None
 
     @property
     def colour(self) -> bool:
@@ -215,6 +218,14 @@ def _is_terminal(stream: TextIO | None) -> bool:
         return stream is not None and stream.isatty()
     except (OSError, ValueError):
         return False
+
+
+def _size(stream: TextIO | None) -> tuple[int, int]:
+    try:
+        columns, rows = os.get_terminal_size(stream.fileno())  # type: ignore[union-attr]
+    except (OSError, ValueError, AttributeError):
+        columns = rows = 0  # as a serial console reports
+    return columns or 80, rows or 24
 
 
 def _discard(stream: TextIO) -> None:

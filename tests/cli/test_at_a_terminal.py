@@ -80,6 +80,18 @@ def test_narrow_terminal_gets_a_shorter_text(screen, server, columns, text):
     terminal.wait_for(rf"\r{text}5\d left\x1b")
 
 
+@pytest.mark.parametrize("command", [["--help"], ["help", "token"], ["doctor"]], ids=" ".join)
+def test_text_is_folded_between_words_to_the_width_of_the_terminal(screen, client, command):
+    narrow, whole = screen(*command, columns=50), client.run(*command)
+    narrow.finish()
+
+    shown = [line for line in narrow.shown.splitlines() if not re.search(r"authgate\.pyz |[/~]", line)]
+    assert max(map(len, shown)) <= 50
+    assert max(map(len, whole.stdout.splitlines())) > 50
+    if "doctor" not in command:  # its text depends on the terminal
+        assert "".join(narrow.shown.split()) == "".join(whole.stdout.split())
+
+
 @pytest.mark.parametrize(
     ("arguments", "how"),
     [
@@ -196,6 +208,9 @@ def test_sent_to_the_background_the_callback_is_still_answered(waiting):
 def test_back_in_the_foreground_an_address_may_be_pasted(waiting):
     terminal, address = waiting(shell=True)
 
+    terminal.type("half an address")
+    terminal.wait_for("half an address")
+    time.sleep(0.6)  # in which it is read; stopping drops it
     terminal.type("\x1a")
     terminal.wait_for("(?i)stopped")
     terminal.type("fg\n")

@@ -72,6 +72,29 @@ def test_all_accounts_of_a_client_are_one_identity_that_is_remembered(authgate, 
     assert authgate("token", "--account", "jane", env=unset).out == signed_in["jane"]
 
 
+def test_client_whose_name_would_be_that_of_an_account_is_refused(authgate, server, token_file, signed_in):
+    before = token_file.read_bytes()
+
+    for command in (["token"], ["login", "--no-input"], ["logout"]):
+        result = authgate(*command, env={"CLIENT_ID": f"{server.client_id}#jane"})
+
+        assert (result.status, result.out) == (2, "")
+        assert "error: CLIENT_ID contains #" in result.err
+    assert token_file.read_bytes() == before
+
+
+def test_identity_that_cannot_be_a_setting_is_not_remembered(authgate, server, token_file):
+    entry = {"access_token": "theirs", "client_id": "their#client", "issuer": server.issuer}
+    token_file.write_text(json.dumps({"data": {"their#client": json.dumps(entry)}}))
+    token_file.chmod(0o600)
+
+    result = authgate("token", env={"AUTHGATE_URL": None, "CLIENT_ID": None})
+
+    assert (result.status, result.out) == (2, "")
+    assert "AUTHGATE_URL and CLIENT_ID are not set" in result.err
+    assert "Client: their#client" in authgate("status", "--all").out
+
+
 def test_machine_uses_the_account_that_is_named_and_overwrites_no_person(authgate, server, token_file):
     server.register(secret="hush", grants={"client_credentials", "device_code"})
     person = authgate("--flow", "device", env={"CLIENT_SECRET": "hush"})

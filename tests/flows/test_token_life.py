@@ -564,7 +564,6 @@ def test_an_expiry_is_understood_however_it_is_written(run, server, given, entry
 EXPIRES_IN = {
     "a number": (3600, NOW + 3600),
     "a fraction": (0.5, NOW + 0.5),
-    "zero": (0, NOW),
     "missing": (None, None),
     "negative": (-1, None),
     "text": ("3600", None),
@@ -576,7 +575,7 @@ EXPIRES_IN = {
 
 
 @table(EXPIRES_IN)
-def test_a_lifetime_that_is_no_number_is_none_and_zero_is_over_now(run, server, given, entry, case):
+def test_a_lifetime_that_is_no_number_is_none(run, server, given, entry, case):
     expires_in, expires_at = case
     server.misbehave(TOKEN_ENDPOINT, edit=lambda told: {**told, "expires_in": expires_in})
 
@@ -590,6 +589,18 @@ def test_a_lifetime_that_is_no_number_is_none_and_zero_is_over_now(run, server, 
     again = run("token", now=NOW + 1)
     assert again.status == 0
     assert refreshes(server) == (1 if expires_at in (None, NOW + 3600) else 2)
+
+
+@pytest.mark.parametrize("command", [["token"], ["exec", "--", "true"]], ids=" ".join)
+def test_a_new_token_whose_lifetime_is_0_is_stored_and_not_passed_on(run, server, given, entry, command):
+    server.misbehave(TOKEN_ENDPOINT, edit=lambda told: {**told, "expires_in": 0})
+
+    result = run(*command)
+
+    assert (result.status, result.out) == (1, "")
+    assert "the server issued a token that has already expired" in result.err
+    assert entry.fields["expires_at"] == "2027-01-15T08:00:00Z"
+    assert run("token").status == 0  # its refresh token is good
 
 
 def test_a_clock_set_back_an_hour_loses_nothing(run, server, given, entry):

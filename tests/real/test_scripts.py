@@ -186,6 +186,7 @@ COMPLETED = {
     "command after an option": ("authgate.pyz --json sta", {"status"}),
     "command after a value": ("authgate.pyz --flow device sta", {"status"}),
     "shell": ("authgate.pyz completion f", {"fish"}),
+    "topic of the help": ("authgate.pyz help tok", {"token"}),
     "account": ("authgate.pyz --account ja", {"jane@work"}),
     "file": ("authgate.pyz --env-file my-se", {"my-settings.env"}),
 }
@@ -292,11 +293,12 @@ def test_zsh_completes_the_command_to_run(signed_in, script):
     assert completed == ["exec", "--", "printenv"]
 
 
-def test_zsh_may_source_the_script_before_compinit(signed_in, script):
+@pytest.mark.parametrize("later", ["", f"; {COMPINIT}"], ids=["none", "in the same file"])
+def test_zsh_may_source_the_script_before_compinit(signed_in, script, later):
     alone = run(signed_in, "zsh", "-fc", 'source "$1"', "zsh", script("zsh"))
 
     assert (alone.returncode, alone.stdout, alone.stderr) == (0, "", "")
-    assert zsh_completed(signed_in, "authgate.pyz tok", f"source {script('zsh')}") == ["token"]
+    assert zsh_completed(signed_in, "authgate.pyz tok", f"source {script('zsh')}{later}") == ["token"]
 
 
 def test_powershell_script_names_every_command_and_option_and_is_balanced(script):

@@ -82,6 +82,14 @@ HANG = {
     "hangs": "import threading; threading.Event().wait()",
     "hangs deaf": "import signal, time; [signal.signal(n, signal.SIG_IGN) for n in (2, 15)]; time.sleep(999)",
 }
+# A process of its own session that goes on, with all pipes open and beyond the signals to our group.
+LEAVES_A_DAEMON = """
+    import os, pathlib, time
+    if os.fork() == 0:
+        os.setsid()
+        pathlib.Path(os.environ["FAKE_KEYRING"], "daemon").write_text(f"{os.getpid()}\\n")
+        time.sleep(999)
+"""
 LIES = {"a number": "7", "bytes": "b'secret'", "an object": "object()", "no JSON": "'{'", "another JSON": "'[1]'"}
 NOISE = """
     import os, sys, threading

@@ -209,6 +209,8 @@ BAD_VALUES = {
     "scope with a line feed": ("AUTHGATE_SCOPE", "profile\nemail"),
     "scope that is not ASCII": ("AUTHGATE_SCOPE", "profïle"),
     "client with a line feed": ("CLIENT_ID", "client\n1"),
+    "client with the account of another": ("CLIENT_ID", "client#account"),
+    "client with a comment": ("CLIENT_ID", "client# production"),
     "client with an escape": ("CLIENT_ID", "client\x1b[2J"),
     "secret with a carriage return": ("CLIENT_SECRET", "hush\rhush"),
     "token with a space": ("AUTHGATE_TOKEN", "hush hush"),
@@ -298,6 +300,26 @@ def test_the_switch_no_input_is_a_yes():
 )
 def test_a_tilde_is_the_home_of_this_environment(written, path):
     assert settings({"token-file": written}).token_file == path
+
+
+@pytest.mark.parametrize(
+    ("flags", "command"),
+    [
+        ({}, "authgate.pyz login"),
+        ({"account": "jane@work"}, "authgate.pyz login --account 'jane@work'"),
+        ({"env-file": "~/prod.env"}, "authgate.pyz --env-file ~/prod.env login"),
+        (
+            {"env-file": "my servers/a.env", "account": "work"},
+            "authgate.pyz --env-file 'my servers/a.env' login --account work",
+        ),
+    ],
+)
+def test_the_command_that_signs_in_again_names_the_file_and_the_account(flags, command):
+    assert settings(flags, {}, {"AUTHGATE_URL": "https://auth.example.com"}).login_command == command
+
+
+def test_an_empty_home_is_none_and_not_the_root_directory():
+    assert settings({}, {"HOME": ""}).token_file == ""
 
 
 REQUIRED = {

@@ -88,6 +88,24 @@ def test_a_secret_without_a_digit_is_left_out_in_any_case(echo):
     assert messages.quotable(f"no {echo} here", 600, (HEX, LETTERS)) == "no **** here"
 
 
+SHORT = "hunter2"
+OTHER_CODES = {
+    "base64": b64encode(SHORT.encode()).decode(),
+    "base64url": base64url_encode(SHORT.encode()),
+    "hexadecimal": SHORT.encode().hex().upper(),
+    "JavaScript's escape()": "".join(f"%u{ord(one):04x}" for one in SHORT),
+    "fullwidth": "".join(chr(ord(one) + 0xFEE0) for one in SHORT),
+    "mathematical letters": "".join(chr(ord(one) + 0x1D3B9) if one.islower() else one for one in SHORT),
+    "accents": "hüñtér2",
+}
+
+
+@pytest.mark.parametrize("echo", OTHER_CODES.values(), ids=OTHER_CODES)
+def test_a_short_secret_is_left_out_in_other_codes_too(echo):
+    quoted = messages.quotable(f"'{echo}' is wrong", 600, (SHORT,))
+    assert quoted in ("'****' is wrong", "'****==' is wrong")
+
+
 def test_the_longer_of_two_secrets_is_left_out_first():
     assert messages.quotable("abcdef abc", 60, ("abc", "abcdef")) == "**** ****"
 

@@ -1,12 +1,15 @@
 """The keyring, with a `keyring` package that does what the real one has been seen to do."""
 
 import json
+import os
+import signal
 import sys
 import time
 from pathlib import Path
 
 import pytest
-from fake_keyring import HANG, HARM, LIES, NOISE, FakeKeyring, at_call, at_import, returning
+from fake_keyring import HANG, HARM, LEAVES_A_DAEMON, LIES, NOISE, FakeKeyring, at_call, at_import, returning
+from waiting import eventually
 
 from authgate_cli.errors import StoreFailed
 from authgate_cli.store import is_importable
@@ -333,6 +336,36 @@ def test_a_keyring_that_makes_noise_works_and_is_not_heard(fake, store, capfd):
     fake.install(mischief=NOISE)
     assert (store.save(TOKEN), store.find().token, store.forget()) == ("keyring", TOKEN, True)
     assert capfd.readouterr() == ("", "")
+
+
+@pytest.fixture
+def daemon(tmp_path):
+    """Return the process that a keyring has left behind; at the end it is killed."""
+    found = []
+
+    def find():
+        path = tmp_path / "daemon"
+        found.append(int(eventually(lambda: path.exists() and path.read_text().endswith("\n") and path.read_text())))
+        return found[-1]
+
+    yield find
+    for pid in found:
+        os.kill(pid, signal.SIGKILL)  # fails if it has ended
+
+
+@pytest.mark.skipif(os.name != "posix", reason="fork is a POSIX matter")
+def test_a_daemon_that_a_keyring_leaves_is_not_waited_for(fake, store, daemon):
+    fake.install(mischief=LEAVES_A_DAEMON)
+    assert store.save(TOKEN) == "keyring"
+    daemon()
+
+
+@pytest.mark.skipif(os.name != "posix", reason="fork is a POSIX matter")
+def test_a_keyring_that_dies_while_its_daemon_keeps_the_pipes_open_is_given_up(fake, store, daemon):
+    """The thread that reads the answer does not return: the pipe has another writer."""
+    fake.install(mischief=LEAVES_A_DAEMON + "    os._exit(0)\n")
+    assert failure(store.find) == "StoreFailed: the keyring did not answer within 3 s"
+    daemon()
 
 
 def test_our_secrets_are_not_in_its_environment(fake, store, monkeypatch):

@@ -166,6 +166,19 @@ def test_a_link_into_proc_sets_nothing(tmp_path, name):
     assert (values, str(os.environ.get("HOME")) in str(warnings)) == ({}, False)
 
 
+@pytest.mark.skipif(not os.path.exists("/proc/self/comm"), reason="no /proc on this system")
+def test_a_file_of_proc_is_not_even_read(tmp_path):
+    """Reading /proc/kmsg, say, takes the messages of the kernel away from those that they are meant for."""
+    name = Path("/proc/self/comm")
+    before = name.read_text()
+    (tmp_path / ".env").symlink_to(name)
+    name.write_text("CLIENT_ID=evil")
+    try:
+        assert read(tmp_path / ".env") == ({}, [])
+    finally:
+        name.write_text(before)
+
+
 def test_a_file_that_is_too_large_is_ignored(env):
     env.write_text("CLIENT_ID=client\n" + "#" * 1024 * 1024)
     values, [warning] = read(env)

@@ -279,16 +279,24 @@ def test_an_updated_line_never_wraps(columns, shown):
 @pytest.mark.parametrize(
     ("columns", "shown"),
     [
+        (80, "Waiting for approval, 29:41 left; the server is busy (it says so)"),
         (60, "Waiting for approval, 29:41 left; the server is busy"),
-        (50, "Waiting for approval, 29:41 left"),
-        (33, "Waiting for approval, 29:41 left"),
+        (50, "29:41 left; the server is busy"),
         (30, "29:41 left"),
         (6, "29:41"),
     ],
 )
 def test_what_matters_least_is_left_out_of_a_narrow_line(columns, shown):
     with Screen(columns) as screen:
-        screen.terminal.update("Waiting for approval, 29:41 left; the server is busy")
+        screen.terminal.update("Waiting for approval, 29:41 left; the server is busy (it says so)")
+        assert screen.shown == f"\r{shown}\x1b[K"
+
+
+@posix
+@pytest.mark.parametrize(("columns", "shown"), [(33, "Waiting for approval, 29:41 left"), (32, "29:41 left")])
+def test_a_line_without_a_note_is_shortened_to_the_time(columns, shown):
+    with Screen(columns) as screen:
+        screen.terminal.update("Waiting for approval, 29:41 left")
         assert screen.shown == f"\r{shown}\x1b[K"
 
 
