@@ -15,9 +15,8 @@ from .oauth.endpoints import (
     refuses_client,
 )
 from .oauth.jwt import claimed_subject
-from .oauth.messages import check_data, get, get_as, refused
+from .oauth.messages import check_data, get, get_as, read_data, refusal
 from .oauth.metadata import metadata_url, oauth_metadata_url, parse_metadata
-from .oauth.strict_json import parse_object
 from .urls import split
 from .values import TYPE_CHECKING
 
@@ -34,7 +33,6 @@ if TYPE_CHECKING:
     from .tokens import TokenSet
 
 _MAX_REDIRECTS = 3
-_NO_KEYS = "the server's keys cannot be fetched"
 
 
 class Server:
@@ -141,7 +139,7 @@ class Server:
         response = self.ask(str(self.metadata.revocation_endpoint), {"token": token, "token_type_hint": kind})
         if response.status != 200:
             check_data(response, "the tokens could not be revoked")
-            raise refused("the server did not revoke the tokens", response)
+            raise refusal(response, "the server did not revoke the tokens")
 
     def _with_checked_id_token(self, token: TokenSet, nonce: str | None, previous: TokenSet | None) -> TokenSet:
         """Return the token with its ID token checked. After a refresh, discard an ID token that is not valid.
@@ -204,14 +202,7 @@ class KeySet:
             raise
 
     def _fetch(self, uri: str) -> tuple[Key, ...]:
-        response = self._send(get(uri))
-        check_data(response, _NO_KEYS)
-        if response.status != 200:
-            raise refused(_NO_KEYS, response)
-        try:
-            return jwks.parse(parse_object(response.body))
-        except ValueError as error:
-            raise Refused(f"the server's keys cannot be used: {error}") from None
+        return jwks.parse(read_data(self._send(get(uri)), "the server's keys cannot be fetched"))
 
 
 def fetch_metadata(send: Callable[[Request], Response], issuer: str) -> Metadata:

@@ -11,7 +11,7 @@ from ..urls import split
 from ..values import TYPE_CHECKING, Value
 from .authorization import challenge
 from .endpoints import DEVICE_GRANT
-from .messages import check_data, read_error, refused, retry_after
+from .messages import check_data, read_error, refusal, retry_after
 from .strict_json import parse_object
 
 if TYPE_CHECKING:
@@ -75,7 +75,7 @@ def parse_authorization(response: Response, issuer: str, verifier: str) -> Devic
         if (is_refusal or status in (403, 404, 405, 501)) and not credentials and error.code != "invalid_scope":
             raise _not_offered(error if error.code else f"status {status}")
         check_data(response, what)
-        raise refused(what, response, _CLIENT if credentials else None)
+        raise refusal(response, what, _CLIENT if credentials else None)
     check_data(response, what)
     try:
         document = parse_object(response.body)
@@ -161,7 +161,7 @@ def interpret_poll(response: Response, now: float) -> Pending | TryLater | None:
     if error.code in _NOT_ALLOWED and response.status != 401:
         raise _not_offered(error)
     hint = _CLIENT if response.status == 401 else _FORGOTTEN if error.code == "invalid_grant" else None
-    raise refused("device sign-in failed", response, hint)
+    raise refusal(response, "device sign-in failed", hint)
 
 
 def interpret_failure(error: Unreachable) -> TryLater:
