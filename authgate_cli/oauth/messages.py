@@ -50,12 +50,12 @@ class Response(Value):
         return "html" in kind or self.body.lstrip()[:1] == b"<"
 
     @property
-    def fields(self) -> Json:
-        """Return the JSON object in the body; an empty one for any other body."""
+    def document(self) -> Json | None:
+        """Return the JSON object in the body, or None for any other body."""
         try:
             return parse_object(self.body)
         except ValueError:
-            return {}
+            return None
 
 
 def get(url: str) -> Request:
@@ -139,8 +139,9 @@ def quotable(said: object, limit: int, secrets: tuple[str, ...] = ()) -> str:
     if said in _REGISTERED.split():
         return str(said)
     line = clean(_unescaped(str(said)[:_LONGEST_QUOTE]), _LONGEST_QUOTE)
-    for secret in sorted({*secrets, *map(_unescaped, secrets)}, key=len, reverse=True):
-        line = _without(line, secret)
+    for secret in sorted({*secrets, *map(_unescaped, secrets)} - {""}, key=len, reverse=True):
+        letters_and_digits = r"[\W_]*".join(filter(str.isalnum, secret))
+        line = re.sub(letters_and_digits or re.escape(secret), _LEFT_OUT, line, flags=re.IGNORECASE)
     line = re.sub(_LIKE_A_TOKEN, lambda run: _LEFT_OUT if re.search("[0-9]", run[0]) else run[0], line)
     return cut(line, limit)
 
@@ -167,21 +168,6 @@ def _unescaped(text: str) -> str:
     return text
 
 
-def _without(line: str, secret: str) -> str:
-    """Remove a secret; only letters and digits are compared, without their case and what is between them."""
-    positions = [position for position, character in enumerate(line) if character.isalnum()]
-    letters = "".join(line[position].lower()[:1] for position in positions)
-    wanted = "".join(character.lower()[:1] for character in secret if character.isalnum())
-    if not wanted:
-        return line.replace(secret, _LEFT_OUT) if secret else line
-    kept, end, at = "", 0, letters.find(wanted)
-    while at >= 0:
-        kept += line[end : positions[at]] + _LEFT_OUT
-        end = positions[at + len(wanted) - 1] + 1
-        at = letters.find(wanted, at + len(wanted))
-    return kept + line[end:]
-
-
 class OAuthError(Value):
     """An error code and its description, both safe to show; "" if the server sent none."""
 
@@ -203,7 +189,7 @@ def quotable_error(fields: Mapping[str, object], secrets: tuple[str, ...]) -> OA
 
 def read_error(response: Response) -> OAuthError:
     """Return the error in the body of an answer, else in WWW-Authenticate (RFC 6750 section 3), else an empty one."""
-    error = quotable_error(response.fields, response.secrets)
+    error = quotable_error(response.document or {}, response.secrets)
     if error.code or response.status not in (401, 403):
         return error
     challenge = response.headers.get("www-authenticate", "")[:_LONGEST_QUOTE]

@@ -62,7 +62,7 @@ class DeviceSignIn:
             context.terminal.progress(f"Waiting for approval, {left}", now)
             return None
         if poller.expired(now):
-            raise device.expired()
+            raise device.code_expired()
         # The server sends the tokens only once: signals are delayed until they are stored.
         with system.uninterrupted():
             verdict: Pending | TryLater | None
@@ -70,7 +70,7 @@ class DeviceSignIn:
                 response = context.server.ask_for_token(self._authorization.poll_fields())
                 verdict = device.interpret_poll(response, system.now())
             except Unreachable as error:
-                verdict = device.interpret_failure(error)
+                verdict = device.TryLater(error.message, error.retry_after)
             if verdict is None:
                 token = context.server.accept(response, "signing in failed")
                 return context.store.keep_new(token, "device")
