@@ -5,7 +5,10 @@ from __future__ import annotations
 from ipaddress import ip_address
 from urllib.parse import urlsplit
 
-from .values import Value
+from .values import TYPE_CHECKING, Value
+
+if TYPE_CHECKING:
+    from typing import TypeGuard
 
 
 class Url(Value):
@@ -61,6 +64,14 @@ def split(url: str) -> Url:
         raise ValueError("its host or port is not valid")
     port = port or (443 if parts.scheme == "https" else 80)
     return Url(parts.scheme, host, port, netloc, parts.path, parts.query, f"#{parts.fragment}" if "#" in url else "")
+
+
+def is_url(text: object) -> TypeGuard[str]:
+    """Tell whether `text` is a URL that `split` accepts."""
+    try:
+        return isinstance(text, str) and bool(split(text))
+    except ValueError:
+        return False
 
 
 def same_issuer(one: str, other: str) -> bool:

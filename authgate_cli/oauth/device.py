@@ -7,7 +7,7 @@ import re
 from ..errors import Denied, FlowUnavailable, Refused, SignInNeeded
 from ..text import ADDRESS, WORD, clean, columns
 from ..tokens import is_secret
-from ..urls import split
+from ..urls import is_url, split
 from ..values import TYPE_CHECKING, Value
 from .authorization import challenge
 from .endpoints import DEVICE_GRANT
@@ -72,21 +72,60 @@ def parse_authorization(response: Response, issuer: str, verifier: str) -> Devic
     if (is_refusal or status in (403, 404, 405, 501)) and not credentials and error.code != "invalid_scope":
         raise _not_offered(error if error.code else f"status {status}")
     try:
-        document = read_data(response, what)
-        return DeviceAuthorization(
-            device_code=_device_code(document),
-            user_code=_user_code(document),
-            verification_uri=_address(_text(document, "verification_uri", "verification_url"), issuer),
-            complete_uri=_complete_uri(document, issuer),
-            expires_in=_seconds(document, "expires_in", _DEFAULT_LIFETIME),
-            interval=_seconds(document, "interval", _DEFAULT_INTERVAL),
-            verifier=verifier,
-        )
+        return _read(read_data(response, what), issuer, verifier)
     except ValueError as problem:
         raise Refused(f"{what}: {problem}") from None
     except Refused as refused:
         refused.hint = _CLIENT if credentials else None
         raise
+
+
+def _read(document: Json, issuer: str, verifier: str) -> DeviceAuthorization:
+    """Check the members. Raise ValueError with the reason, as do the functions that this calls."""
+    device_code, user_code = _text(document, "device_code"), clean(_text(document, "user_code"), ADDRESS)
+    complete_uri = document.get("verification_uri_complete")
+    if not is_secret(device_code):  # for example a lone surrogate, which cannot be sent back
+        raise ValueError("the server's answer has a device_code that cannot be used")
+    if columns(user_code) > WORD:  # it could hide the rest of the prompt
+        raise ValueError("the server's user_code is too long to type")
+    return DeviceAuthorization(
+        device_code,
+        user_code,
+        verification_uri=_address(_text(document, "verification_uri", "verification_url"), issuer),
+        complete_uri=_address(complete_uri, issuer) if is_url(complete_uri) else None,
+        expires_in=_seconds(document, "expires_in", _DEFAULT_LIFETIME),
+        interval=_seconds(document, "interval", _DEFAULT_INTERVAL),
+        verifier=verifier,
+    )
+
+
+def _text(document: Json, *names: str) -> str:
+    """Return the first of these members that is a text."""
+    for name in names:
+        value = document.get(name)
+        if isinstance(value, str) and value:
+            return value
+    raise ValueError(f"the server's answer has no {names[0]}")
+
+
+def _address(address: str, issuer: str) -> str:
+    """Return the address to visit, if it is a web address of a sensible length."""
+    if not is_url(address):
+        raise ValueError("the address to visit is not a web address")
+    if len(address) > ADDRESS:
+        raise ValueError(f"the address to visit has more than {ADDRESS} characters")
+    url = split(address)
+    if url.host != split(issuer).host:
+        return address
+    # An AuthGate whose own URL ends in a slash adds a second one, and has no page at that address.
+    return address.replace(url.netloc + url.path, url.netloc + re.sub("/+", "/", url.path), 1)
+
+
+def _seconds(document: Json, name: str, default: float) -> float:
+    value = document.get(name)
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value < 1e6:
+        return default
+    return float(value)
 
 
 class Poller(Value):
@@ -172,57 +211,3 @@ def _not_offered(reason: object) -> FlowUnavailable:
         f"the server does not offer device sign-in to this client: {reason}",
         "use --flow browser, or have the device flow enabled for the client",
     )
-
-
-def _text(document: Json, *names: str) -> str:
-    """Return the first of these members that is a text. This and the functions below raise ValueError with a reason."""
-    for name in names:
-        value = document.get(name)
-        if isinstance(value, str) and value:
-            return value
-    raise ValueError(f"the server's answer has no {names[0]}")
-
-
-def _device_code(document: Json) -> str:
-    code = _text(document, "device_code")
-    if not is_secret(code):  # for example a lone surrogate, which cannot be sent back
-        raise ValueError("the server's answer has a device_code that cannot be used")
-    return code
-
-
-def _user_code(document: Json) -> str:
-    """Return the code that the user types; a long one could hide the rest of the prompt."""
-    code = clean(_text(document, "user_code"), ADDRESS)
-    if columns(code) > WORD:
-        raise ValueError("the server's user_code is too long to type")
-    return code
-
-
-def _address(address: str, issuer: str) -> str:
-    """Return the address to visit."""
-    try:
-        url = split(address)
-    except ValueError:
-        raise ValueError("the address to visit is not a web address") from None
-    if len(address) > ADDRESS:
-        raise ValueError(f"the address to visit has more than {ADDRESS} characters")
-    if url.host != split(issuer).host:
-        return address
-    # An AuthGate whose own URL ends in a slash adds a second one, and has no page at that address.
-    return address.replace(url.netloc + url.path, url.netloc + re.sub("/+", "/", url.path), 1)
-
-
-def _complete_uri(document: Json, issuer: str) -> str | None:
-    address = document.get("verification_uri_complete")
-    try:
-        split(address if isinstance(address, str) else "")
-    except ValueError:
-        return None
-    return _address(str(address), issuer)
-
-
-def _seconds(document: Json, name: str, default: float) -> float:
-    value = document.get(name)
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value < 1e6:
-        return default
-    return float(value)
