@@ -10,7 +10,7 @@ import hmac
 import re
 from urllib.parse import parse_qsl, quote, urlencode
 
-from ..urls import split
+from ..urls import is_url, split
 from ..values import TYPE_CHECKING, Value
 from .jwt import base64url_encode
 from .messages import parse_query, quotable_error, quotable_issuer
@@ -144,10 +144,10 @@ def read_pasted(text: str, redirect: Url, state: str) -> Callback | None:
     scheme, separator, rest = address.partition("://")
     if separator and scheme.lower() not in ("http", "https"):
         return None
-    try:
-        url = split(f"{redirect.scheme}://{rest if separator else address}")
-    except ValueError:
+    callback = f"{redirect.scheme}://{rest if separator else address}"
+    if not is_url(callback):
         return None
+    url = split(callback)
     if (url.origin, url.path or "/") != (redirect.origin, redirect.path or "/"):
         return None
     return read_query(url.query, state)

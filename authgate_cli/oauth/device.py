@@ -12,6 +12,7 @@ from ..values import TYPE_CHECKING, Value
 from .authorization import challenge
 from .endpoints import DEVICE_GRANT
 from .messages import read_data, read_error, refusal, retry_after
+from .strict_json import is_number
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -123,9 +124,7 @@ def _address(address: str, issuer: str) -> str:
 
 def _seconds(document: Json, name: str, default: float) -> float:
     value = document.get(name)
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value < 1e6:
-        return default
-    return float(value)
+    return float(value) if is_number(value) and 0 <= value < 1e6 else default
 
 
 class Poller(Value):

@@ -6,7 +6,7 @@ import binascii
 
 from ..tokens import LATEST
 from ..values import TYPE_CHECKING, Value
-from .strict_json import parse_object
+from .strict_json import is_number, parse_object
 
 if TYPE_CHECKING:
     from typing import TypeGuard
@@ -83,7 +83,7 @@ def claimed_expiry(token: str) -> float | None:
 
 def is_time(value: object) -> TypeGuard[float]:
     """Tell whether a claim is a time from 1970 to the end of the year 9999, in seconds since 1970."""
-    return isinstance(value, (int, float)) and not isinstance(value, bool) and 0 <= value <= LATEST
+    return is_number(value) and 0 <= value <= LATEST
 
 
 def _claim(token: str, name: str) -> str | None:

@@ -9,7 +9,7 @@ from urllib.parse import parse_qsl, unquote, urlencode
 from ..errors import Refused, Unreachable
 from ..text import ISSUER, SENTENCE, WORD, clean, cut
 from ..tokens import is_number
-from ..urls import split
+from ..urls import is_url
 from ..values import TYPE_CHECKING, Value
 from .strict_json import parse_object
 
@@ -148,11 +148,7 @@ def quotable(said: object, limit: int, secrets: tuple[str, ...] = ()) -> str:
 
 def quotable_issuer(said: object, secrets: tuple[str, ...] = ()) -> str:
     """Return an issuer unchanged if it is a URL; any other text is quoted by `quotable`."""
-    try:
-        split(said if isinstance(said, str) else "")
-    except ValueError:
-        return quotable(said, ISSUER, secrets)
-    return clean(said, ISSUER)
+    return clean(said, ISSUER) if is_url(said) else quotable(said, ISSUER, secrets)
 
 
 def _unescaped(text: str) -> str:

@@ -12,10 +12,9 @@ import sys
 from ..values import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from typing import Any
+    from typing import Any, TypeGuard
 
     Json = dict[str, Any]
-
 
 _DEEPEST = 64  # nested lists and objects; a server's answers have three or four levels
 _MOST = 50_000  # values, counted by the commas between them
@@ -58,6 +57,11 @@ def check_depth(text: str) -> None:
                 raise ValueError("it is nested too deeply")
         elif character in "]}":
             depth -= 1
+
+
+def is_number(value: object) -> TypeGuard[float]:
+    """Tell whether a value of JSON is a number; for Python True is one too."""
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> Json:
