@@ -18,10 +18,9 @@ import re
 import socket
 import ssl
 import sys
-import threading
 import urllib.error
 import urllib.request
-from functools import partial
+from functools import cached_property, partial
 
 from .. import __version__
 from ..errors import AuthGateError, Refused, Unreachable
@@ -71,8 +70,10 @@ class Http:
         self._timeout, self._environ, self._log, self._look_up = timeout, environ, log, look_up
         self._now, self._monotonic, self._sleep = now, monotonic, sleep
         self._answered: dict[str, str] = {}  # by host, the address that it was last connected to
-        self._tls: ssl.SSLContext | None = None
-        self._making_tls = threading.Lock()  # two threads may need the context at once
+
+    @cached_property
+    def _tls(self) -> ssl.SSLContext:
+        return tls_context(self._environ)
 
     def send(self, request: Request) -> Response:
         """Return the server's answer, whatever its status.
@@ -110,7 +111,7 @@ class Http:
 
     def _exchange(self, request: Request, url: Url, limits: Limits) -> Response:
         """Send the request once, on a new connection."""
-        context = self._tls_context() if url.scheme == "https" else None
+        context = self._tls if url.scheme == "https" else None
         try:
             url.host.encode("idna" if context else "ascii")  # as http.client and ssl do
         except UnicodeError:
@@ -129,30 +130,21 @@ class Http:
             cause = error.reason if isinstance(error, urllib.error.URLError) else error
             raise self._failure(cause, url, limits, connection.is_open) from error  # type: ignore[arg-type]
 
-    def _tls_context(self) -> ssl.SSLContext:
-        with self._making_tls:
-            if self._tls is None:
-                self._tls = tls_context(self._environ)
-            return self._tls
-
     def _connect(self, limits: Limits, address: tuple[str, int], *_: object) -> PlainSocket:
         """Connect to the first address of a host that accepts; one that did so before is tried first."""
         host, port = address
         try:
             # As bytes: for a str, even in ASCII, the IDNA tables are loaded.
             look_up = partial(self._look_up, host.encode("ascii"), port, type=socket.SOCK_STREAM)
-            addresses = call_within(look_up, limits.seconds())
+            addresses = [found[4][0] for found in call_within(look_up, limits.seconds())]
         except TookTooLong:
             raise TimeoutError("the name look-up takes too long") from None
-        addresses = [found[4][0] for found in addresses]
         addresses.sort(key=lambda one: one != self._answered.get(host))
         problem: OSError = socket.gaierror(socket.EAI_NONAME, "the name has no address")
         for left, one in zip(range(len(addresses), 0, -1), addresses):
-            patience = limits.seconds() / left
+            patience = limits.seconds() if left == 1 else min(limits.seconds() / left, _SILENCE)
             try:
-                plain = socket.create_connection(
-                    (one.encode(), port), min(patience, _SILENCE) if left > 1 else patience
-                )
+                plain = socket.create_connection((one.encode(), port), patience)
             except OSError as error:
                 problem = error
                 continue
@@ -167,7 +159,7 @@ class Http:
         where, later = url.netloc, "try again later"
         if url.scheme == "http":
             later += "; if the server speaks TLS on this port, use https://"
-        if isinstance(error, ssl.SSLError) and self._tls:
+        if isinstance(error, ssl.SSLError):
             return tls_failure(error, where, sent, self._tls, self._environ)
         if isinstance(error, TIMEOUTS):
             hint = "try again later, or give it more time with --timeout"

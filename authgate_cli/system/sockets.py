@@ -44,17 +44,6 @@ class Limits:
             raise TimeoutError("the deadline has passed")
         return left
 
-    def count(self, received: int) -> int:
-        """Subtract received bytes from the allowance and return their number; 0 is the end of the connection.
-
-        Raise TooMuchData if the allowance is exceeded.
-        """
-        self.ended = received == 0
-        self.allowance -= received
-        if self.allowance < 0:
-            raise TooMuchData
-        return received
-
 
 class LimitedSocket(_Base):
     """A mixin for a socket class: sending and receiving respect `limits`, which must be set first."""
@@ -72,10 +61,14 @@ class LimitedSocket(_Base):
         super().sendall(*args)
 
     def recv_into(self, buffer: Any, nbytes: int | None = None, flags: int = 0) -> int:
-        """Receive into a buffer; file objects of the socket read through this."""
+        """Receive into a buffer; file objects of the socket read through this. Raise TooMuchData."""
         self.settimeout(self.limits.seconds())
-        size = min(nbytes or len(buffer), _READ_AHEAD)
-        return self.limits.count(super().recv_into(buffer, size, flags))
+        received = super().recv_into(buffer, min(nbytes or len(buffer), _READ_AHEAD), flags)
+        self.limits.ended = received == 0
+        self.limits.allowance -= received
+        if self.limits.allowance < 0:
+            raise TooMuchData
+        return received
 
 
 class PlainSocket(LimitedSocket, socket.socket):
@@ -101,7 +94,7 @@ def tls_context(environ: Mapping[str, str]) -> ssl.SSLContext:
     context.sslsocket_class = TlsSocket
     if ssl.HAS_NEVER_CHECK_COMMON_NAME:  # not settable with LibreSSL, which Apple's Python uses
         context.hostname_checks_common_name = False  # RFC 9525 section 2: a host is named in the SAN
-    cafile, capath = _named(environ)
+    cafile, capath = environ.get("SSL_CERT_FILE") or None, environ.get("SSL_CERT_DIR") or None
     if not cafile and not capath:
         context.load_default_certs()
         return context
@@ -119,27 +112,22 @@ def tls_context(environ: Mapping[str, str]) -> ssl.SSLContext:
     return context
 
 
-def _named(environ: Mapping[str, str]) -> tuple[str | None, str | None]:
-    """Return the file and the folder of certificates that the environment names."""
-    return environ.get("SSL_CERT_FILE") or None, environ.get("SSL_CERT_DIR") or None
-
-
 def tls_failure(
     error: ssl.SSLError, where: str, sent: bool, context: ssl.SSLContext, environ: Mapping[str, str]
 ) -> Untrusted:
     """Return the error for a TLS failure."""
+    is_named = environ.get("SSL_CERT_FILE") or environ.get("SSL_CERT_DIR")
     if not isinstance(error, ssl.SSLCertVerificationError):
         reason = (error.reason or "failure").replace("_", " ").lower()
-        return Untrusted(
-            f"TLS with {where} fails: {reason}", "does the server speak https, with TLS 1.2 or newer?", sent=sent
-        )
+        hint = "does the server speak https, with TLS 1.2 or newer?"
+        return Untrusted(f"TLS with {where} fails: {reason}", hint, sent=sent)
     cause = error.verify_message.rstrip(".")
     if error.verify_code == _EXPIRED:
         hint = "the server's certificate must be renewed, or this machine's clock is wrong"
     elif error.verify_code in (_WRONG_HOST, _WRONG_ADDRESS) or "match" in cause:
         hint = "check the host in AUTHGATE_URL; the certificate must name it as a subject alternative name (SAN)"
     # Certificates in a directory are loaded, and counted, only on use.
-    elif any(_named(environ)) or context.cert_store_stats()["x509_ca"] or ssl.get_default_verify_paths().capath:
+    elif is_named or context.cert_store_stats()["x509_ca"] or ssl.get_default_verify_paths().capath:
         hint = "if it is your own CA, name its certificate in SSL_CERT_FILE"
     else:
         hint = "install the package ca-certificates, or name a PEM file in SSL_CERT_FILE"
