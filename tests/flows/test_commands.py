@@ -212,7 +212,7 @@ def test_malformed_line_is_named_by_its_number_and_not_shown(authgate, home):
         (["--url", "http://auth.example.com"], "--url is plain http", "use https://auth.example.com"),
         (["--redirect-uri", "https://a.example/"], "--redirect-uri must be an http:// URL on this machine", None),
         (["--scope", "ü"], "--scope has characters that are not allowed in a scope", None),
-        (["--env-file", "nowhere"], "the settings file nowhere does not exist", "check --env-file"),
+        (["--env-file", "nowhere"], "the settings file nowhere cannot be read: ", "check --env-file"),
         (["exec"], "no command given", "authgate.pyz exec -- CMD [ARG ...]"),
         (["completion"], "completion needs a shell: bash, zsh, fish, powershell", "authgate.pyz completion bash"),
         (["inspect", "a", "b"], "inspect takes one token", None),
