@@ -34,22 +34,16 @@ class OutputClosed(Exception):
 class Terminal:
     """The three standard streams; each may be None (closed)."""
 
-    def __init__(
-        self,
-        stdin: TextIO | None,
-        stdout: TextIO | None,
-        stderr: TextIO | None,
-        environ: Mapping[str, str],
-    ):
+    def __init__(self, stdin: TextIO | None, stdout: TextIO | None, stderr: TextIO | None, environ: Mapping[str, str]):
         self._stdin, self._stdout, self._stderr = stdin, stdout, stderr
         self.quiet = self.verbose = False
-        self._environ = environ
         self._line_open = False
         self._warnings: set[str] = set()
-        self._last_progress: float | None = None
+        self._next_line: float | None = None  # when progress is told again
         self.can_type = _is_terminal(stdin)
-        self.can_update = _is_terminal(stderr) and environ.get("TERM", "dumb" if os.name == "posix" else "") != "dumb"
         self.is_interactive = _is_terminal(stderr)
+        self.can_update = self.is_interactive and environ.get("TERM", "dumb" if os.name == "posix" else "") != "dumb"
+        self.colour = self.can_update and not environ.get("NO_COLOR")  # no-color.org
         self.is_terminal = self.can_type or self.is_interactive
         for stream in (stdout, stderr):
             if isinstance(stream, TextIOWrapper) and not stream.closed:
@@ -85,7 +79,8 @@ class Terminal:
 
     def prompt(self, text: str = "") -> None:
         """Tell the user what to do; shown even with --quiet."""
-        self._write(text)
+        self.end_update()
+        self._put(text + "\n")
 
     def tell(self, text: str) -> None:
         """Print a message, unless --quiet is given."""
@@ -109,26 +104,22 @@ class Terminal:
         if hint:
             self._line(f"authgate: hint: {hint}")
 
-    def update(self, text: str) -> None:
-        """Replace the progress line, on a terminal that can do that and while the program is in the foreground.
+    def progress(self, text: str, now: float) -> None:
+        """Show progress: in place on a terminal that can do that, otherwise a line every 30 s. `now` is monotonic.
 
         If the text is too long, the part after "; " is left out, and then the part before the last ", ".
         """
-        if not self.quiet and self.can_update and not self._is_in_background():
+        if not self.can_update:
+            if self._next_line is None:
+                self._next_line = now + _PROGRESS_INTERVAL
+            elif now >= self._next_line:
+                self._next_line = now + _PROGRESS_INTERVAL
+                self.tell(text)
+        elif not self.quiet and not self._is_in_background():
             self._line_open = True
             room, main = max(self.size[0] - 1, 1), text.partition("; ")[0]
             shown = next((one for one in (text, main) if len(one) <= room), main.rpartition(", ")[2])
             self._put("\r" + shown[:room] + "\x1b[K")
-
-    def progress(self, text: str, now: float) -> None:
-        """Show progress: in place on a terminal that can do that, otherwise a line every 30 s. `now` is monotonic."""
-        if self.can_update:
-            self.update(text)
-        elif self._last_progress is None:
-            self._last_progress = now
-        elif now - self._last_progress >= _PROGRESS_INTERVAL:
-            self._last_progress = now
-            self.tell(text)
 
     def end_update(self) -> None:
         """Erase the progress line."""
@@ -144,11 +135,6 @@ class Terminal:
         except (OSError, ValueError, AttributeError):
             columns = rows = 0  # as a serial console reports
         return columns or 80, rows or 24
-
-    @property
-    def colour(self) -> bool:
-        """Tell whether colours may be used (no-color.org)."""
-        return self.can_update and not self._environ.get("NO_COLOR")
 
     def strong(self, text: str) -> str:
         """Return the text in bold, if colours may be used."""
@@ -177,11 +163,7 @@ class Terminal:
 
     def _line(self, text: str) -> None:
         """Write one line, with invisible characters escaped: it may contain arguments or file names."""
-        self._write(escape(text))
-
-    def _write(self, text: str) -> None:
-        self.end_update()
-        self._put(text + "\n")
+        self.prompt(escape(text))
 
     def _put(self, text: str) -> None:
         if self._stderr is None:
