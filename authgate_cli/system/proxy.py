@@ -13,7 +13,7 @@ from urllib.parse import unquote
 
 from ..errors import Unreachable, UsageError
 from ..oauth.messages import basic_authorization
-from ..urls import split
+from ..urls import is_url, split
 from ..values import TYPE_CHECKING, Value
 from .sockets import TIMEOUTS, TooMuchData
 
@@ -68,16 +68,11 @@ def _covers(entry: str, url: Url) -> bool:
 
 
 def _parse(address: str) -> Proxy:
-    scheme, separator, rest = address.partition("://")
-    if not separator:
-        scheme, rest = "http", address
+    scheme, rest = address.split("://", 1) if "://" in address else ("http", address)
     if scheme.lower() != "http":
         raise UsageError("HTTPS_PROXY is not an http:// proxy", "only http:// proxies are supported")
-    credentials, _, place = rest.rpartition("@")
-    try:
-        url = split(f"http://{place}")
-    except ValueError:
-        url = None
+    credentials, _, host = rest.rpartition("@")
+    url = split(f"http://{host}") if is_url(f"http://{host}") else None
     # In the environment, bytes that are not text become lone surrogates, which cannot be sent.
     if url is None or url.path.strip("/") or url.query or url.fragment or not credentials.isascii():
         raise UsageError("HTTPS_PROXY is not a proxy's address", "for example http://proxy.example.com:3128")

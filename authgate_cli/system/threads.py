@@ -68,12 +68,10 @@ def call_within(function: Callable[[], T], seconds: float, notice: Callable[[], 
     `notice` is called once, after two seconds.
     """
     running = Background(function)
-    ended = running.ends_within(min(_QUIET, seconds))
-    if not ended and seconds > _QUIET:
-        if notice:
+    if not running.ends_within(min(_QUIET, seconds)):
+        if notice and seconds > _QUIET:
             notice()
-        ended = running.ends_within(seconds - _QUIET)
-    if not ended:
-        raise TookTooLong
+        if not running.ends_within(seconds - _QUIET):
+            raise TookTooLong
     result: T = running.result()
     return result
