@@ -8,17 +8,13 @@ from __future__ import annotations
 import hashlib
 import hmac
 import re
+from collections.abc import Callable, Mapping
 from urllib.parse import parse_qsl, quote, urlencode
 
-from ..urls import is_url, split
-from ..values import TYPE_CHECKING, Value
+from ..urls import Url, is_url, split
+from ..values import Value
 from .jwt import base64url_encode
 from .messages import parse_query, quotable_error, quotable_issuer
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-
-    from ..urls import Url
 
 
 def new_secret(random_bytes: Callable[[int], bytes]) -> str:
@@ -40,9 +36,6 @@ class AuthorizationRequest(Value):
     state: str
     verifier: str
     nonce: str | None
-
-    def __repr__(self) -> str:
-        return f"AuthorizationRequest(client_id={self.client_id!r}, redirect_uri={self.redirect_uri!r})"
 
     def url(self, endpoint: str, extra: Mapping[str, str] = {}) -> str:
         """Return the address to open in the browser.
@@ -111,9 +104,6 @@ class Callback(Value):
     error: str = ""
     description: str = ""
     issuer: str | None = None
-
-    def __repr__(self) -> str:
-        return f"Callback(error={self.error!r})"
 
 
 def read_query(query: str, state: str) -> Callback | None:

@@ -3,22 +3,17 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 
 from ..errors import Denied, FlowUnavailable, Refused, SignInNeeded
 from ..text import ADDRESS, WORD, clean, columns
 from ..tokens import is_secret
 from ..urls import is_url, split
-from ..values import TYPE_CHECKING, Value
+from ..values import Value
 from .authorization import challenge
 from .endpoints import DEVICE_GRANT
-from .messages import read_data, read_error, refusal, retry_after
-from .strict_json import is_number
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from .messages import Response
-    from .strict_json import Json
+from .messages import Response, read_data, read_error, refusal, retry_after
+from .strict_json import Json, is_number
 
 # Seconds. To a server that measures in milliseconds, a poll after exactly `interval` may be too early.
 MARGIN = 0.1
@@ -43,9 +38,6 @@ class DeviceAuthorization(Value):
     expires_in: float
     interval: float
     verifier: str
-
-    def __repr__(self) -> str:
-        return f"DeviceAuthorization(verification_uri={self.verification_uri!r})"
 
     def poll_fields(self) -> dict[str, str | None]:
         """Return the form fields of a poll (section 3.4)."""

@@ -5,14 +5,17 @@ RFC 6749 sections 4 to 6 and OpenID Connect Core section 5.3. Revocation (RFC 70
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from urllib.parse import quote_plus
 
 from ..errors import NoSubject, Refused, TokenRefused
 from ..text import WORD, clean
 from ..tokens import TokenSet, expiry, is_secret, is_token, with_openid
-from ..values import TYPE_CHECKING, Value
+from ..values import Value
 from .jwt import claimed_subject
 from .messages import (
+    Request,
+    Response,
     basic_authorization,
     check_data,
     from_a_proxy,
@@ -22,13 +25,7 @@ from .messages import (
     read_error,
     refusal,
 )
-from .strict_json import parse_object
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from .messages import Request, Response
-    from .strict_json import Json
+from .strict_json import Json, parse_object
 
 DEVICE_GRANT = "urn:ietf:params:oauth:grant-type:device_code"
 _HINTS = {

@@ -7,15 +7,12 @@ import hmac
 
 from ..errors import Refused
 from ..tokens import rfc3339
-from ..values import TYPE_CHECKING, Value
+from ..values import Value
 from . import signatures
 from .jwks import OPERATOR, header_problem
 from .jwt import Jwt, base64url_encode, decode
 from .messages import quotable_issuer
-from .strict_json import is_number
-
-if TYPE_CHECKING:
-    from .strict_json import Json
+from .strict_json import Json, is_number
 
 LEEWAY = 120  # seconds that clocks may differ
 UNVERIFIED = "HS256"  # AuthGate signs with its own secret, so no client can check the signature
@@ -30,9 +27,6 @@ class Expected(Value):
     nonce: str | None = None
     access_token: str | None = None
     subject: str | None = None
-
-    def __repr__(self) -> str:
-        return f"Expected(issuer={self.issuer!r}, client_id={self.client_id!r})"
 
 
 class Mismatch(Refused):

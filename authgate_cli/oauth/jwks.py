@@ -9,21 +9,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import suppress
 
 from ..errors import Refused
 from ..text import NAME, WORD
-from ..values import TYPE_CHECKING, Value
+from ..values import Value
 from . import signatures
-from .jwt import base64url_decode
+from .jwt import Jwt, base64url_decode
 from .messages import quotable
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from .jwt import Jwt
-    from .signatures import PublicKey
-    from .strict_json import Json
+from .strict_json import Json
 
 OPERATOR = "report this to the operator of the server"
 
@@ -40,7 +35,7 @@ class Key(Value):
     """A public key of a set; `unfit` is the reason why it must not be used, or None."""
 
     kid: str | None
-    public: PublicKey
+    public: signatures.PublicKey
     algorithms: tuple[str, ...]
     unfit: str | None = None
 
@@ -114,7 +109,7 @@ def _key(jwk: Json) -> Key:
     return Key(kid, public, algorithms, _other_purpose(jwk, algorithms) or signatures.flaw(public))
 
 
-def _public(jwk: Json) -> PublicKey:
+def _public(jwk: Json) -> signatures.PublicKey:
     if jwk.get("kty") == "RSA":  # RFC 7518 section 6.3.1
         return signatures.RsaKey(_number(jwk.get("n")), _number(jwk.get("e")))
     curve = jwk.get("crv")

@@ -6,12 +6,10 @@ import binascii
 
 from ..tokens import LATEST
 from ..values import TYPE_CHECKING, Value
-from .strict_json import is_number, parse_object
+from .strict_json import Json, is_number, parse_object
 
 if TYPE_CHECKING:
     from typing import TypeGuard
-
-    from .strict_json import Json
 
 
 def base64url_encode(data: bytes) -> str:
@@ -37,9 +35,6 @@ class Jwt(Value):
     claims: Json
     signed: bytes
     signature: bytes
-
-    def __repr__(self) -> str:
-        return f"Jwt(header={self.header}, claims={sorted(self.claims)})"
 
 
 def decode(token: str) -> Jwt:

@@ -4,32 +4,25 @@ from __future__ import annotations
 
 import binascii
 import re
+from collections.abc import Mapping
 from urllib.parse import parse_qsl, unquote, urlencode
 
 from ..errors import Refused, Unreachable
 from ..text import ISSUER, SENTENCE, WORD, clean, cut
 from ..tokens import is_number
 from ..urls import is_url
-from ..values import TYPE_CHECKING, Value
-from .strict_json import parse_object
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from .strict_json import Json
+from ..values import Value
+from .strict_json import Json, parse_object
 
 
 class Request(Value):
-    """An HTTP request. Headers and body may hold `secrets`, so the repr shows neither."""
+    """An HTTP request. Headers and body may hold `secrets`."""
 
     method: str
     url: str
     headers: dict[str, str] = {}
     body: str | None = None
     secrets: tuple[str, ...] = ()
-
-    def __repr__(self) -> str:
-        return f"Request({self.method} {self.url.partition('?')[0]})"
 
 
 class Response(Value):
@@ -39,9 +32,6 @@ class Response(Value):
     headers: dict[str, str]
     body: bytes
     secrets: tuple[str, ...] = ()
-
-    def __repr__(self) -> str:
-        return f"Response({self.status}, {len(self.body)} bytes)"
 
     @property
     def is_html(self) -> bool:

@@ -9,14 +9,10 @@ from __future__ import annotations
 from ..errors import Refused
 from ..text import ADDRESS
 from ..urls import Url, is_url, split
-from ..values import TYPE_CHECKING, Value
+from ..values import Value
 from .endpoints import BASIC, DEVICE_GRANT
-from .messages import check_reachable, quotable_issuer
-from .strict_json import parse_object
-
-if TYPE_CHECKING:
-    from .messages import Response
-    from .strict_json import Json
+from .messages import Response, check_reachable, quotable_issuer
+from .strict_json import Json, parse_object
 
 _ENDPOINTS = (
     "authorization_endpoint",

@@ -14,8 +14,7 @@ from ..values import TYPE_CHECKING
 if TYPE_CHECKING:
     from typing import Any, TypeGuard
 
-    Json = dict[str, Any]
-
+Json = dict[str, "Any"]
 _DEEPEST = 64  # nested lists and objects; a server's answers have three or four levels
 _MOST = 50_000  # values, counted by the commas between them
 

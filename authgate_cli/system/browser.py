@@ -12,12 +12,12 @@ import shlex
 import shutil
 import subprocess
 import sys
+from collections.abc import Mapping
 
 from ..options import SECRET_VARIABLES
 from ..values import TYPE_CHECKING, Value
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
     from typing import Any
 
 # They need the terminal that we are using, and most sign-in pages do not work in them.

@@ -13,15 +13,12 @@ from __future__ import annotations
 import os
 import re
 import stat
+from collections.abc import Callable
 
 from ..errors import UsageError
 from ..options import VARIABLES
 from ..settings import FOUND_MAY_SET
 from ..text import listing
-from ..values import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 _LARGEST = 1024 * 1024
 _MAX_WARNINGS = 10  # about malformed lines

@@ -20,24 +20,20 @@ import ssl
 import sys
 import urllib.error
 import urllib.request
+from collections.abc import Callable, Mapping
 from functools import cached_property, partial
 
 from .. import __version__
 from ..errors import AuthGateError, Refused, Unreachable
-from ..oauth.messages import Response, retry_after
-from ..urls import split
+from ..oauth.messages import Request, Response, retry_after
+from ..urls import Url, split
 from ..values import TYPE_CHECKING
-from .proxy import proxy_failure, proxy_for
+from .proxy import Proxy, proxy_failure, proxy_for
 from .sockets import TIMEOUTS, Limits, PlainSocket, TooMuchData, Untrusted, tls_context, tls_failure
 from .threads import TookTooLong, call_within
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
     from typing import Any
-
-    from ..oauth.messages import Request
-    from ..urls import Url
-    from .proxy import Proxy
 
 _MAX_HEAD = 64 * 1024  # bytes, with interim answers and a proxy's answer
 _MAX_BODY = 1024 * 1024

@@ -9,18 +9,14 @@ from __future__ import annotations
 import http.client
 import ipaddress
 import re
+from collections.abc import Mapping
 from urllib.parse import unquote
 
 from ..errors import Unreachable, UsageError
 from ..oauth.messages import basic_authorization
-from ..urls import is_url, split
-from ..values import TYPE_CHECKING, Value
+from ..urls import Url, is_url, split
+from ..values import Value
 from .sockets import TIMEOUTS, TooMuchData
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from ..urls import Url
 
 
 class Proxy(Value):
@@ -29,9 +25,6 @@ class Proxy(Value):
     host: str
     port: int
     authorization: str = ""
-
-    def __repr__(self) -> str:
-        return f"Proxy({self.host}:{self.port})"
 
 
 def proxy_for(url: Url, environ: Mapping[str, str]) -> Proxy | None:

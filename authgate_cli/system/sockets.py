@@ -5,12 +5,12 @@ from __future__ import annotations
 import os
 import socket
 import ssl
+from collections.abc import Callable, Mapping
 
 from ..errors import Unreachable
 from ..values import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
     from typing import Any
 
     _Base = socket.socket

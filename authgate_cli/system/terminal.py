@@ -9,6 +9,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from contextlib import suppress
 from io import TextIOWrapper
 
@@ -17,7 +18,6 @@ from ..text import escape
 from ..values import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
     from typing import TextIO
 
 _PROGRESS_INTERVAL = 30.0  # seconds between lines, if they cannot be updated in place

@@ -7,11 +7,11 @@ handler. One in 450 signals became RuntimeError("release unlocked lock") (Python
 from __future__ import annotations
 
 import _thread
+from collections.abc import Callable
 
 from ..values import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from typing import Any, TypeVar
 
     T = TypeVar("T")
