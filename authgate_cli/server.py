@@ -14,9 +14,9 @@ from .oauth.endpoints import (
     parse_userinfo,
     refuses_client,
 )
-from .oauth.jwt import claimed_subject
 from .oauth.messages import check_data, get, get_as, read_data, refusal
 from .oauth.metadata import metadata_url, oauth_metadata_url, parse_metadata
+from .oauth.parsing import claimed_subject
 from .urls import split
 from .values import TYPE_CHECKING
 
@@ -24,9 +24,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from .oauth.jwks import Key
-    from .oauth.jwt import Jwt
     from .oauth.messages import Request, Response
     from .oauth.metadata import Metadata
+    from .oauth.parsing import Jwt
     from .settings import Settings
     from .system import System
     from .system.terminal import Terminal

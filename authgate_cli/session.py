@@ -16,7 +16,7 @@ from .errors import (
     TokenRefused,
     UsageError,
 )
-from .oauth.jwt import claimed_expiry, claimed_issuer, claimed_scope, claimed_subject
+from .oauth.parsing import claimed_expiry, claimed_issuer, claimed_scope, claimed_subject
 from .text import ISSUER, clean
 from .tokens import EARLY, STILL_USABLE, IssuedToken, TokenSet, is_number, with_openid
 from .urls import same_issuer

@@ -13,8 +13,8 @@ from urllib.parse import parse_qsl, quote, urlencode
 
 from ..urls import Url, is_url, split
 from ..values import Value
-from .jwt import base64url_encode
 from .messages import parse_query, quotable_error, quotable_issuer
+from .parsing import base64url_encode
 
 
 def new_secret(random_bytes: Callable[[int], bytes]) -> str:

@@ -13,7 +13,7 @@ from ..values import Value
 from .authorization import challenge
 from .endpoints import DEVICE_GRANT
 from .messages import Response, read_data, read_error, refusal, retry_after
-from .strict_json import Json, is_number
+from .parsing import Json, is_number
 
 # Seconds. To a server that measures in milliseconds, a poll after exactly `interval` may be too early.
 MARGIN = 0.1

@@ -12,7 +12,6 @@ from ..errors import NoSubject, Refused, TokenRefused
 from ..text import WORD, clean
 from ..tokens import TokenSet, expiry, is_secret, is_token, with_openid
 from ..values import Value
-from .jwt import claimed_subject
 from .messages import (
     Request,
     Response,
@@ -25,7 +24,7 @@ from .messages import (
     read_error,
     refusal,
 )
-from .strict_json import Json, parse_object
+from .parsing import Json, claimed_subject, parse_object
 
 DEVICE_GRANT = "urn:ietf:params:oauth:grant-type:device_code"
 _HINTS = {

@@ -10,9 +10,8 @@ from ..tokens import rfc3339
 from ..values import Value
 from . import signatures
 from .jwks import OPERATOR, header_problem
-from .jwt import Jwt, base64url_encode, decode
 from .messages import quotable_issuer
-from .strict_json import Json, is_number
+from .parsing import Json, Jwt, base64url_encode, decode, is_number
 
 LEEWAY = 120  # seconds that clocks may differ
 UNVERIFIED = "HS256"  # AuthGate signs with its own secret, so no client can check the signature

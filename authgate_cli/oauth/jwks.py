@@ -16,9 +16,8 @@ from ..errors import Refused
 from ..text import NAME, WORD
 from ..values import Value
 from . import signatures
-from .jwt import Jwt, base64url_decode
 from .messages import quotable
-from .strict_json import Json
+from .parsing import Json, Jwt, base64url_decode
 
 OPERATOR = "report this to the operator of the server"
 

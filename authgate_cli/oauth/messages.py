@@ -12,7 +12,7 @@ from ..text import ISSUER, SENTENCE, WORD, clean, cut
 from ..tokens import is_number
 from ..urls import is_url
 from ..values import Value
-from .strict_json import Json, parse_object
+from .parsing import Json, parse_object
 
 
 class Request(Value):

@@ -12,7 +12,7 @@ from ..urls import Url, is_url, split
 from ..values import Value
 from .endpoints import BASIC, DEVICE_GRANT
 from .messages import Response, check_reachable, quotable_issuer
-from .strict_json import Json, parse_object
+from .parsing import Json, parse_object
 
 _ENDPOINTS = (
     "authorization_endpoint",

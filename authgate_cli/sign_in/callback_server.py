@@ -23,7 +23,7 @@ from http.server import BaseHTTPRequestHandler
 
 from ..errors import CallbackUnavailable
 from ..oauth.authorization import read_query
-from ..system.sockets import Limits, PlainSocket
+from ..system.connections import Limits, PlainSocket
 from ..text import clean
 from ..values import TYPE_CHECKING, Value
 

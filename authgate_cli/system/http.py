@@ -28,8 +28,8 @@ from ..errors import AuthGateError, Refused, Unreachable
 from ..oauth.messages import Request, Response, retry_after
 from ..urls import Url, split
 from ..values import TYPE_CHECKING
-from .proxy import Proxy, proxy_failure, proxy_for
-from .sockets import TIMEOUTS, Limits, PlainSocket, TooMuchData, Untrusted, tls_context, tls_failure
+from . import connections
+from .connections import Limits, PlainSocket, TooMuchData, Untrusted
 from .threads import TookTooLong, call_within
 
 if TYPE_CHECKING:
@@ -69,7 +69,7 @@ class Http:
 
     @cached_property
     def _tls(self) -> ssl.SSLContext:
-        return tls_context(self._environ)
+        return connections.tls_context(self._environ)
 
     def send(self, request: Request) -> Response:
         """Return the server's answer, whatever its status.
@@ -112,7 +112,7 @@ class Http:
             url.host.encode("idna" if context else "ascii")  # as http.client and ssl do
         except UnicodeError:
             raise _not_found(url) from None
-        proxy = proxy_for(url, self._environ)
+        proxy = connections.proxy_for(url, self._environ)
         connection = _Connection(url, proxy, context, limits, partial(self._connect, limits))
         opener = urllib.request.OpenerDirector()  # without handlers: it follows no redirect, and 404 is not an error
         opener.add_handler(_Handler(connection))
@@ -156,8 +156,8 @@ class Http:
         if url.scheme == "http":
             later += "; if the server speaks TLS on this port, use https://"
         if isinstance(error, ssl.SSLError):
-            return tls_failure(error, where, sent, self._tls, self._environ)
-        if isinstance(error, TIMEOUTS):
+            return connections.tls_failure(error, where, sent, self._tls, self._environ)
+        if isinstance(error, connections.TIMEOUTS):
             hint = "try again later, or give it more time with --timeout"
             return Unreachable(f"no answer from {where} within {self._timeout:g} s", hint, sent=sent)
         if isinstance(error, socket.gaierror):
@@ -212,7 +212,7 @@ class _Connection(http.client.HTTPConnection):
     def __init__(
         self,
         url: Url,
-        proxy: Proxy | None,
+        proxy: connections.Proxy | None,
         context: ssl.SSLContext | None,
         limits: Limits,
         connect: Callable[..., PlainSocket],
@@ -233,7 +233,7 @@ class _Connection(http.client.HTTPConnection):
         except (OSError, http.client.HTTPException, TooMuchData) as error:
             if self._proxy is None:
                 raise
-            raise proxy_failure(error, self._proxy) from error
+            raise connections.proxy_failure(error, self._proxy) from error
         if self._context:
             self.sock.settimeout(self._limits.seconds())
             secured = self._context.wrap_socket(self.sock, server_hostname=self._url.host)

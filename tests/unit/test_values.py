@@ -7,8 +7,8 @@ import pytest
 from authgate_cli.oauth.authorization import AuthorizationRequest, Callback
 from authgate_cli.oauth.device import DeviceAuthorization
 from authgate_cli.oauth.id_token import Expected
-from authgate_cli.oauth.jwt import Jwt
 from authgate_cli.oauth.messages import Request, Response
+from authgate_cli.oauth.parsing import Jwt
 from authgate_cli.settings import Settings
 from authgate_cli.tokens import IssuedToken, TokenSet
 from authgate_cli.values import Value

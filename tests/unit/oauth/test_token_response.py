@@ -7,8 +7,8 @@ from builders import CLIENT, ISSUER, NOW, answer
 
 from authgate_cli.errors import Refused, Unreachable
 from authgate_cli.oauth.endpoints import BASIC, POST, authenticated, parse_token_response, refuses_client
-from authgate_cli.oauth.jwt import decode
 from authgate_cli.oauth.messages import basic_authorization, parse_query
+from authgate_cli.oauth.parsing import decode
 from authgate_cli.tokens import TokenSet
 
 GIVEN = {"access_token": "the-token", "token_type": "Bearer", "expires_in": 3600, "scope": "profile"}

@@ -3,7 +3,7 @@
 import pytest
 
 from authgate_cli.errors import UsageError
-from authgate_cli.system.proxy import Proxy, proxy_for
+from authgate_cli.system.connections import Proxy, proxy_for
 from authgate_cli.urls import split
 
 PROXY = "http://proxy.example.com:3128"
