@@ -68,8 +68,8 @@ def parse_authorization(response: Response, issuer: str, verifier: str) -> Devic
         return _read(read_data(response, what), issuer, verifier)
     except ValueError as problem:
         raise Refused(f"{what}: {problem}") from None
-    except Refused as refused:
-        refused.hint = _CLIENT if credentials else None
+    except Refused as failure:
+        failure.hint = _CLIENT if credentials else None
         raise
 
 

@@ -159,13 +159,13 @@ def _is_pss(encoded: int, length: int, bits: str, digest: bytes) -> bool:
         return False
     size = len(digest)
     message = encoded.to_bytes((length + 7) // 8, "big")
-    masked, found, trailer = message[: -size - 1], message[-size - 1 : -1], message[-1:]
-    mask = b"".join(_hash(bits, found + count.to_bytes(4, "big")) for count in range(len(masked) // size + 1))
+    masked, hashed, trailer = message[: -size - 1], message[-size - 1 : -1], message[-1:]
+    mask = b"".join(_hash(bits, hashed + count.to_bytes(4, "big")) for count in range(len(masked) // size + 1))
     block = int.from_bytes(masked, "big") ^ int.from_bytes(mask[: len(masked)], "big")
     block %= 1 << (length - 8 * (size + 1))  # clear the bits that are above the modulus
     padding, salt = divmod(block, 1 << 8 * size)
     expected = _hash(bits, bytes(8) + digest + salt.to_bytes(size, "big"))
-    return padding == 1 and found == expected and trailer == b"\xbc"
+    return padding == 1 and hashed == expected and trailer == b"\xbc"
 
 
 def _ec_verify(key: EcKey, digest: bytes, signature: bytes) -> bool:

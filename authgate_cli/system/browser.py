@@ -36,21 +36,21 @@ def browsers(platform):
         return [webbrowser.get(entry) for entry in asked]
     if platform == "win32":
         return [webbrowser.get("windows-default")]
-    openers = [["wslview", "%s"], ["rundll32.exe", "url.dll,FileProtocolHandler", "%s"]]
-    found = [webbrowser.GenericBrowser(opener) for opener in openers if platform == "wsl" and shutil.which(opener[0])]
-    return found or [webbrowser.get()]
+    openers = [["wslview", "%s"], ["rundll32.exe", "url.dll,FileProtocolHandler", "%s"]] if platform == "wsl" else []
+    usable = [webbrowser.GenericBrowser(opener) for opener in openers if shutil.which(opener[0])]
+    return usable or [webbrowser.get()]
 
 platform, *address = sys.argv[1:]
 try:
-    found = browsers(platform)
+    usable = browsers(platform)
 except webbrowser.Error:
     sys.exit(1)
 if not address:
-    print(found[0].name)
+    print(usable[0].name)
     sys.exit(0)
 if hasattr(signal, "alarm"):
     signal.alarm(600)
-opened = any(browser.open(address[0]) for browser in found)
+opened = any(browser.open(address[0]) for browser in usable)
 try:
     sys.exit(os.wait()[1] != 0)
 except (AttributeError, ChildProcessError):
@@ -73,7 +73,7 @@ class Environment(Value):
 
 
 def detect(environ: Mapping[str, str], terminal: bool) -> Environment:
-    """Detect SSH, CI, container, WSL and display from the environment and a few well-known files."""
+    """Detect SSH, CI, container, WSL and display from the environment, the kernel and two files."""
     asked = environ.get("BROWSER", "").strip()
     is_wsl = sys.platform == "linux" and "microsoft" in os.uname().release.lower()
     is_wsl = is_wsl or any(environ.get(name) for name in ("WSL_DISTRO_NAME", "WSL_INTEROP"))

@@ -201,13 +201,14 @@ def _parse(address: str) -> Proxy:
 def proxy_failure(error: Exception, proxy: Proxy) -> Unreachable:
     """Return the error for a proxy that made no tunnel; nothing was sent to the server."""
     hint = "see HTTPS_PROXY and NO_PROXY"
-    refused = re.match(r"Tunnel connection failed: (\d+)", str(error))  # http.client raises no more specific exception
-    if refused and refused[1] == "407" and proxy.authorization:
+    match = re.match(r"Tunnel connection failed: (\d+)", str(error))  # http.client raises no more specific exception
+    status = match[1] if match else ""
+    if status == "407" and proxy.authorization:
         what = "refuses the user and password in HTTPS_PROXY (status 407)"
         hint = "correct them; characters such as @ and : are percent-encoded there"
-    elif refused:
-        what = f"refuses the connection (status {refused[1]})"
-        hint = "put user and password into HTTPS_PROXY" if refused[1] == "407" else hint
+    elif status:
+        what = f"refuses the connection (status {status})"
+        hint = "put user and password into HTTPS_PROXY" if status == "407" else hint
     elif isinstance(error, http.client.RemoteDisconnected):
         what = "closed the connection without an answer"
     elif isinstance(error, (http.client.HTTPException, TooMuchData)):

@@ -126,25 +126,25 @@ class Http:
             cause = error.reason if isinstance(error, urllib.error.URLError) else error
             raise self._failure(cause, url, limits, connection.is_open) from error  # type: ignore[arg-type]
 
-    def _connect(self, limits: Limits, address: tuple[str, int], *_: object) -> PlainSocket:
+    def _connect(self, limits: Limits, server: tuple[str, int], *_: object) -> PlainSocket:
         """Connect to the first address of a host that accepts; one that did so before is tried first."""
-        host, port = address
+        host, port = server
         try:
             # As bytes: for a str, even in ASCII, the IDNA tables are loaded.
             look_up = partial(self._look_up, host.encode("ascii"), port, type=socket.SOCK_STREAM)
-            addresses = [found[4][0] for found in call_within(look_up, limits.seconds())]
+            addresses = [entry[4][0] for entry in call_within(look_up, limits.seconds())]
         except TookTooLong:
             raise TimeoutError("the name look-up takes too long") from None
-        addresses.sort(key=lambda one: one != self._answered.get(host))
+        addresses.sort(key=lambda address: address != self._answered.get(host))
         problem: OSError = socket.gaierror(socket.EAI_NONAME, "the name has no address")
-        for left, one in zip(range(len(addresses), 0, -1), addresses):
+        for left, address in zip(range(len(addresses), 0, -1), addresses):
             patience = limits.seconds() if left == 1 else min(limits.seconds() / left, _SILENCE)
             try:
-                plain = socket.create_connection((one.encode(), port), patience)
+                plain = socket.create_connection((address.encode(), port), patience)
             except OSError as error:
                 problem = error
                 continue
-            self._answered[host] = one
+            self._answered[host] = address
             connection = PlainSocket(fileno=plain.detach())
             connection.limits = limits
             return connection
@@ -234,24 +234,20 @@ class _Connection(http.client.HTTPConnection):
             if self._proxy is None:
                 raise
             raise connections.proxy_failure(error, self._proxy) from error
+        address = self.sock.getpeername()[0]
         if self._context:
             self.sock.settimeout(self._limits.seconds())
             secured = self._context.wrap_socket(self.sock, server_hostname=self._url.host)
             secured.limits = self._limits  # type: ignore[attr-defined]
             self.sock = secured
-        else:
-            self._require_loopback()
-        self.is_open = True
-
-    def _require_loopback(self) -> None:
-        """Raise Untrusted if a name such as localhost leads to another machine: the request may contain a token."""
-        address = self.sock.getpeername()[0]
-        if not ipaddress.ip_address(address.partition("%")[0]).is_loopback:
+        # A name such as localhost may lead to another machine, and the request may contain a token.
+        elif not ipaddress.ip_address(address.partition("%")[0]).is_loopback:
             raise Untrusted(
                 f"{self._url.host} is {address} here, which is not this machine: plain http is not sent there",
                 "correct the hosts file, or use https",
                 sent=False,
             )
+        self.is_open = True
 
 
 def _read(response: http.client.HTTPResponse, url: Url, limits: Limits) -> Response:
