@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 
-from .oauth.jwt import decode
+from .oauth.parsing import decode
 from .text import NAME, SCOPES, WORD, clean
 from .tokens import mask, rfc3339
 from .values import TYPE_CHECKING
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from .oauth.endpoints import Claims
-    from .oauth.strict_json import Json
+    from .oauth.parsing import Json
     from .session import Checked
     from .settings import Settings
     from .tokens import TokenSet

@@ -7,10 +7,9 @@ from functools import cached_property
 from .errors import AuthGateError, Refused, Unreachable
 from .oauth import endpoints, id_token, jwks
 from .oauth.endpoints import BASIC, POST, Claims
-from .oauth.jwt import Jwt, claimed_subject
-from .oauth.messages import Request, Response, check_data, get, get_as, refused
-from .oauth.metadata import Metadata, metadata_url, oauth_metadata_url, parse_metadata
-from .oauth.strict_json import parse_object
+from .oauth.messages import check_data, get, get_as, read_data, refusal
+from .oauth.metadata import metadata_url, oauth_metadata_url, parse_metadata
+from .oauth.parsing import claimed_subject
 from .tokens import TokenSet
 from .urls import split
 from .values import TYPE_CHECKING
@@ -18,12 +17,14 @@ from .values import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from .oauth.messages import Request, Response
+    from .oauth.metadata import Metadata
+    from .oauth.parsing import Jwt
     from .settings import Settings
     from .system import System
     from .system.terminal import Terminal
 
 _MAX_REDIRECTS = 3
-_NO_KEYS = "the server's keys cannot be fetched"
 
 
 class Server:
@@ -124,7 +125,7 @@ class Server:
         response = self.ask(str(self.metadata.revocation_endpoint), {"token": token, "token_type_hint": kind})
         if response.status != 200:
             check_data(response, "the tokens could not be revoked")
-            raise refused("the server did not revoke the tokens", response)
+            raise refusal(response, "the server did not revoke the tokens")
 
     def _check_id_token(self, text: str, nonce: str | None, access_token: str, subject: str | None) -> None:
         """Check claims and signature of an ID token that came from the token endpoint, over TLS or loopback.
@@ -155,13 +156,7 @@ class KeySet:
         """Fetch the keys now, if the server publishes any: a failure is better before the sign-in or refresh."""
         if self._keys is None and self._jwks_uri is not None:
             response = self._send(get(self._jwks_uri))
-            check_data(response, _NO_KEYS)
-            if response.status != 200:
-                raise refused(_NO_KEYS, response)
-            try:
-                self._keys = jwks.parse(parse_object(response.body))
-            except ValueError as error:
-                raise Refused(f"the server's keys cannot be used: {error}") from None
+            self._keys = jwks.parse(read_data(response, "the server's keys cannot be fetched"))
         return self._keys or ()
 
     def verify(self, token: Jwt) -> jwks.Key:

@@ -7,7 +7,7 @@ report says that it was not checked. At an AuthGate a new sign-in revokes the to
 from __future__ import annotations
 
 from .errors import AuthGateError, NoSubject, Refused, SignInNeeded, StoreCorrupt, StoreFailed, TokenRefused, UsageError
-from .oauth.jwt import claimed_expiry, claimed_issuer, claimed_scope, claimed_subject
+from .oauth.parsing import claimed_expiry, claimed_issuer, claimed_scope, claimed_subject
 from .text import ISSUER, clean
 from .tokens import EARLY, STILL_USABLE, IssuedToken, TokenSet, is_number, with_openid
 from .urls import same_issuer

@@ -48,7 +48,7 @@ _YES, _NO = ("1", "true", "yes", "on", "y"), ("0", "false", "no", "off", "n")
 
 
 class Settings(Value):
-    """The settings of one run. `sources` says where each came from; the repr shows no secret."""
+    """The settings of one run. `sources` says where each came from."""
 
     issuer: str = ""
     client_id: str = ""
@@ -65,9 +65,6 @@ class Settings(Value):
     params: dict[str, str] = {}
     sources: dict[str, str] = {}
     warnings: tuple[str, ...] = ()  # which lines of the settings file are ignored, and why
-
-    def __repr__(self) -> str:
-        return f"Settings(issuer={self.issuer!r}, client_id={self.client_id!r}, flow={self.flow!r})"
 
     @property
     def is_machine(self) -> bool:

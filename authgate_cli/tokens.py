@@ -20,7 +20,7 @@ _B64 = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789
 
 
 class TokenSet(Value):
-    """A token with everything known about it; its repr shows no secret."""
+    """A token with everything known about it."""
 
     access_token: str
     token_type: str = "Bearer"
@@ -33,9 +33,6 @@ class TokenSet(Value):
     lifetime: float | None = None  # seconds from its issue to its end
     requested_scope: str | None = None  # what was requested; servers rename and drop scopes
     grant_type: str | None = None  # client_credentials for a machine's token
-
-    def __repr__(self) -> str:
-        return f"TokenSet(access_token={mask(self.access_token)}, expires_at={self.expires_at})"
 
     def seconds_left(self, now: float) -> float:
         """Return the seconds until the token expires; infinity when it never does."""

@@ -22,8 +22,7 @@ from ..server import fetch_metadata
 from ..sign_in import choose, device_flow
 from ..sign_in.callback_server import CallbackServer
 from ..store.keyring_store import KeyringStore
-from ..system.proxy import proxy_for
-from ..system.sockets import no_certificates_hint, tls_context
+from ..system.connections import no_certificates_hint, proxy_for, tls_context
 from ..text import clean
 from ..urls import split
 from ..values import TYPE_CHECKING, Value

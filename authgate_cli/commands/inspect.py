@@ -8,8 +8,8 @@ from .. import report, session
 from ..errors import Refused, SignInNeeded, UsageError
 from ..oauth.id_token import LEEWAY
 from ..oauth.jwks import UnknownKey, WrongSignature
-from ..oauth.jwt import decode, is_time
 from ..oauth.messages import quotable, quotable_issuer
+from ..oauth.parsing import decode, is_time
 from ..text import NAME, WORD, clean, columns
 from ..tokens import LATEST, rfc3339
 from ..urls import same_issuer
@@ -17,8 +17,7 @@ from ..values import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from ..context import Context
-    from ..oauth.jwt import Jwt
-    from ..oauth.strict_json import Json
+    from ..oauth.parsing import Json, Jwt
 
 _ASK_SERVER = "run authgate.pyz status to ask the server"
 _ROTATED = "the server may have replaced its keys since it issued the token; run authgate.pyz status to ask the server"

@@ -23,7 +23,7 @@ from http.server import BaseHTTPRequestHandler
 
 from ..errors import CallbackUnavailable
 from ..oauth.authorization import Callback, read_query
-from ..system.sockets import Limits, PlainSocket
+from ..system.connections import Limits, PlainSocket
 from ..text import clean
 from ..urls import Url
 from ..values import TYPE_CHECKING, Value

@@ -51,7 +51,7 @@ class DeviceSignIn:
             context.terminal.progress(f"Waiting for approval, {left}", now)
             return None
         if poller.expired(now):
-            raise device.expired()
+            raise device.code_expired()
         # The server sends the tokens only once: signals are delayed until they are stored.
         with system.uninterrupted():
             verdict: device.Pending | device.TryLater | None
@@ -59,7 +59,7 @@ class DeviceSignIn:
                 response = context.server.ask_for_token(self._authorization.poll_fields())
                 verdict = device.interpret_poll(response, system.now())
             except Unreachable as error:
-                verdict = device.interpret_failure(error)
+                verdict = device.TryLater(error.message, error.retry_after)
             if verdict is None:
                 token = context.server.accept(response)
                 return context.store.save(token, "device")

@@ -14,8 +14,7 @@ from __future__ import annotations
 
 import json
 
-from ..oauth.jwt import claimed_issuer, claimed_lifetime, is_time
-from ..oauth.strict_json import check_depth
+from ..oauth.parsing import check_depth, claimed_issuer, claimed_lifetime, is_time
 from ..text import ISSUER, clean
 from ..tokens import TokenSet, is_number, is_secret, is_token, parse_rfc3339, rfc3339
 from ..urls import same_issuer

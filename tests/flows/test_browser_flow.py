@@ -136,7 +136,7 @@ def test_id_tokens_are_checked_whatever_signs_them(browser, server, robot, signi
     ids=["iss", "aud", "nonce", "exp", "at_hash"],
 )
 def test_id_token_that_is_wrong_is_refused_and_nothing_kept(browser, server, robot, token_file, edit, words):
-    from authgate_cli.oauth.jwt import decode
+    from authgate_cli.oauth.parsing import decode
 
     def forge(answer):
         return {**answer, "id_token": server.sign(edit(decode(answer["id_token"]).claims))}

@@ -10,7 +10,7 @@ import pytest
 from authgate_cli.settings import expand_home
 from authgate_cli.sign_in import choose
 from authgate_cli.system import browser, keyring_process
-from authgate_cli.system.sockets import no_certificates_hint
+from authgate_cli.system.connections import no_certificates_hint
 
 PACKAGE = Path(browser.__file__).parents[1]
 PYENV = Path(sys.base_prefix).parent  # where the machine keeps one Python, it may keep the others
