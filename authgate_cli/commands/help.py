@@ -11,7 +11,7 @@ from ..values import TYPE_CHECKING
 from . import COMMANDS
 
 if TYPE_CHECKING:
-    from ..options import Arguments, Command, Option
+    from ..options import Command, Option
     from ..system.terminal import Terminal
 
 _WIDTH = 80  # columns of the smallest terminal in use
@@ -22,61 +22,57 @@ _NO_FLAG = [
 ]
 
 
-def show(arguments: Arguments, topic: str, terminal: Terminal) -> int:
-    """Print the help of a command (`topic`, or the operand), or of the program. Raise UsageError."""
-    topics = (topic,) if topic else arguments.operands
-    if len(topics) > 1 or (topics and topics[0] not in COMMANDS):
+def show(topics: tuple[str, ...], as_json: bool, terminal: Terminal) -> int:
+    """Print the help of a command, or without topics that of the program. Raise UsageError."""
+    if len(topics) > 1 or not COMMANDS.keys() >= set(topics):
         raise UsageError(
             f"help takes one of these commands: {', '.join(COMMANDS)}", "for example authgate.pyz help token"
         )
-    text = _for_command(COMMANDS[topics[0]]) if topics else _for_program()
-    terminal.result(report.document({"help": text}) if "json" in arguments.flags else text)
+    sections = _for_command(COMMANDS[topics[0]]) if topics else _for_program()
+    text = "\n\n".join("\n".join(section) for section in sections if section) + "\n"
+    terminal.result(report.document({"help": text}) if as_json else text)
     return 0
 
 
-def _for_program() -> str:
-    sections = [
+def _for_program() -> list[list[str]]:
+    settings = [(_flag(option), f"{option.variable}: {_explained(option)}") for option in SETTINGS]
+    return [
         ["usage: authgate.pyz [options] [command]", _ABOUT],
         ["commands:", *_columns([(command.name, command.summary) for command in COMMANDS.values()])],
-        [
-            "settings (a flag, a variable, or a line of a settings file):",
-            *_columns([*(_setting(option) for option in SETTINGS), *_NO_FLAG]),
-        ],
-        ["options:", *_columns([_switch(option) for option in SWITCHES])],
-        ["examples:", *(f"  {example}" for example in COMMANDS["login"].examples)],
+        ["settings (a flag, a variable, or a line of a settings file):", *_columns([*settings, *_NO_FLAG])],
+        _options(SWITCHES),
+        _examples(COMMANDS["login"]),
         ["exit status: 0 done, 1 refused, 2 usage, 3 network, 4 sign-in needed, 5 store"],
     ]
-    return "\n\n".join("\n".join(section) for section in sections) + "\n"
 
 
-def _for_command(command: Command) -> str:
-    usage = " ".join(["usage: authgate.pyz", command.name, "[options]", command.operands]).rstrip()
-    sections = [[usage, "", command.summary]]
-    if command.details:
-        sections.append(wrap(command.details, _WIDTH))
-    if command.options:
-        sections.append(["options:", *_columns([_switch(option) for option in command.options])])
-    if command.examples:
-        sections.append(["examples:", *(f"  {example}" for example in command.examples)])
-    sections.append(["settings and general options: authgate.pyz --help"])
-    return "\n\n".join("\n".join(section) for section in sections) + "\n"
+def _for_command(command: Command) -> list[list[str]]:
+    return [
+        [f"usage: authgate.pyz {command.name} [options] {command.operands}".rstrip(), "", command.summary],
+        wrap(command.details, _WIDTH),
+        _options(command.options) if command.options else [],
+        _examples(command),
+        ["settings and general options: authgate.pyz --help"],
+    ]
 
 
-def _setting(option: Option) -> tuple[str, str]:
-    default = f" [{option.default}]" if option.default else ""
-    choices = f": {', '.join(option.choices)}" if option.choices else ""
-    return _flag(option), f"{option.variable}: {option.help}{choices}{default}"
+def _options(options: tuple[Option, ...]) -> list[str]:
+    return ["options:", *_columns([(_flag(option), _explained(option)) for option in options])]
 
 
-def _switch(option: Option) -> tuple[str, str]:
-    default = f" [{option.default}]" if option.default else ""
-    choices = f": {', '.join(option.choices)}" if option.choices else ""
-    return _flag(option), f"{option.help}{choices}{default}"
+def _examples(command: Command) -> list[str]:
+    return ["examples:", *(f"  {example}" for example in command.examples)]
 
 
 def _flag(option: Option) -> str:
     short = f"-{option.short}, " if option.short else ""
     return f"{short}--{option.name} {option.metavar}".rstrip()
+
+
+def _explained(option: Option) -> str:
+    choices = f": {', '.join(option.choices)}" if option.choices else ""
+    default = f" [{option.default}]" if option.default else ""
+    return f"{option.help}{choices}{default}"
 
 
 def _columns(rows: list[tuple[str, str]]) -> list[str]:
