@@ -71,11 +71,7 @@ REFUSED = {
         "--force is not an option of 'token'",
         "it is an option of login",
     ),
-    "too many words": (
-        ["token", "a", "b"],
-        "'token' takes no arguments, but 2 were given",
-        "see authgate.pyz token --help",
-    ),
+    "a word too many": (["token", "a"], "'token' takes no arguments", "see authgate.pyz token --help"),
 }
 
 
