@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
 BUG, INTERRUPTED = 70, 130
 REPORTS_PROBLEMS = ("status", "doctor")  # they print a result in every case
+WITHOUT_SETTINGS = (*REPORTS_PROBLEMS, "completion")  # they also run when the settings cannot be used
 
 
 def main() -> int:
@@ -114,7 +115,7 @@ def _run(
         if problem is None:
             settings = resolve(flags, environ, dotenv, arguments.repeated.get("param", ()))
     except UsageError as error:
-        if command not in REPORTS_PROBLEMS:
+        if command not in WITHOUT_SETTINGS:
             raise
         problem = error
     system = edit(real_system(settings, terminal, environ, now))
