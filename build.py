@@ -32,7 +32,7 @@ LOADED = {Path(str(module.__file__)) for name, module in sys.modules.items() if 
 
 
 def build(target: Path) -> None:
-    """Write the archive and `<target>.sha256`; each appears complete or not at all."""
+    """Write the archive and `<target>.sha256`; each appears complete or not at all. Print its size."""
     target.parent.mkdir(parents=True, exist_ok=True)
     temporary = target.with_name(f"{target.name}.{os.getpid()}.tmp")
     with temporary.open("wb") as file:
@@ -48,6 +48,7 @@ def build(target: Path) -> None:
     temporary.replace(target)
     checksum = hashlib.sha256(target.read_bytes()).hexdigest()
     target.with_name(target.name + ".sha256").write_bytes(f"{checksum}  {target.name}\n".encode())
+    print(f"{target}: {target.stat().st_size} bytes")
 
 
 def entries() -> dict[str, bytes]:
@@ -72,10 +73,8 @@ def byte_code(path: Path, name: str) -> bytes:
 
 
 if __name__ == "__main__":
-    # One order of the members of sets, and no column numbers, which are a tenth of the byte code.
+    # Sets keep their order, and column numbers, a tenth of the byte code, are left out.
     wanted = {"PYTHONHASHSEED": "0", "PYTHONNODEBUGRANGES": "1"}
     if not wanted.items() <= os.environ.items():
         sys.exit(subprocess.call([sys.executable, *sys.argv], env={**os.environ, **wanted}))
-    target = Path(sys.argv[1]) if len(sys.argv) > 1 else ROOT / "dist" / "authgate.pyz"
-    build(target)
-    print(f"{target}: {target.stat().st_size} bytes")
+    build(Path(sys.argv[1]) if len(sys.argv) > 1 else ROOT / "dist" / "authgate.pyz")
