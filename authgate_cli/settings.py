@@ -77,8 +77,8 @@ class Settings(Value):
     @property
     def login_command(self) -> str:
         """Return the command that signs in again to the same account."""
-        account = self.account if self.account.isalnum() else f"'{self.account}'"
-        return f"authgate.pyz login --account {account}" if self.account else "authgate.pyz login"
+        name = self.account if self.account.isalnum() else f"'{self.account}'"
+        return f"authgate.pyz login --account {name}" if self.account else "authgate.pyz login"
 
     @property
     def issuer_is_trusted(self) -> bool:
