@@ -14,6 +14,7 @@ try:
     import os
     import py_compile
     import re
+    import shutil  # noqa: F401  without it, tempfile fails with another error
     import subprocess
     import tempfile
     import zipfile

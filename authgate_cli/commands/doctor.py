@@ -23,7 +23,7 @@ from ..sign_in import choose, device_flow
 from ..sign_in.callback_server import CallbackServer
 from ..store.keyring_store import KeyringStore
 from ..system.proxy import proxy_for
-from ..system.sockets import tls_context
+from ..system.sockets import no_certificates_hint, tls_context
 from ..text import clean
 from ..urls import split
 from ..values import TYPE_CHECKING, Value
@@ -57,7 +57,7 @@ def tls(context: Context) -> Iterator[Check]:
             count = sum(name.endswith(".0") for name in os.listdir(directory or ""))
     where = next((name for name in ("SSL_CERT_FILE", "SSL_CERT_DIR") if context.environ.get(name)), "the system's own")
     text = f"{ssl.OPENSSL_VERSION}, {count} CA certificates ({where})"
-    remedy = "install the package ca-certificates, or name a PEM file in SSL_CERT_FILE"
+    remedy = no_certificates_hint(context.system.environment().platform)
     yield Check("TLS", "ok" if count else "warning", text, remedy)
 
 
