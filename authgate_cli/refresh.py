@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from contextlib import ExitStack, contextmanager
 
-from .errors import Refused, SignInNeeded, StoreFailed, UsageError
+from .errors import Refused, SignInNeeded, StoreFailed
 from .store.file_store import Waiting
 from .store.locks import refresh_lock
 from .tokens import STILL_USABLE, IssuedToken, TokenSet
@@ -64,14 +64,11 @@ def renew(context: Context, stored: StoredToken | None, min_ttl: float, bad: Tok
 def machine_token(context: Context) -> IssuedToken:
     """Return a token for the client itself (RFC 6749 section 4.4); it is stored if possible.
 
-    A machine needs no writable store, and it never overwrites a person's token. Raise Unreachable
-    or Refused.
+    A machine needs no writable store, and it never overwrites a person's token. Raise Unreachable,
+    Refused, or UsageError without a client secret.
     """
     settings = context.settings
-    if not settings.client_secret:
-        raise UsageError(
-            "the client-credentials flow needs a client secret", "set CLIENT_SECRET in the environment or in .env"
-        )
+    settings.require_secret()
     fields = {"grant_type": "client_credentials", "scope": settings.scope or None}
     with context.system.uninterrupted():
         token = context.server.grant(fields)._replace(grant_type="client_credentials")

@@ -5,7 +5,7 @@ backslash; in single quotes nothing is special. An unquoted value ends at white 
 
 A file named with `--env-file` is trusted. One that is found in the current directory may have been
 written by anybody who can write there. It is ignored unless it belongs to the user or root and nobody
-else can write to it or its directory, and it may set only the variables in FOUND_MAY_SET.
+else can write to it or its directory, and it may set only the variables in DOTENV_MAY_SET.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from collections.abc import Callable
 
 from ..errors import UsageError
 from ..options import VARIABLES
-from ..settings import FOUND_MAY_SET
+from ..settings import DOTENV_MAY_SET
 from ..text import listing
 
 _LARGEST = 1024 * 1024
@@ -57,12 +57,12 @@ def read_env_file(path: str, named: bool, warn: Callable[[str], None]) -> dict[s
         warn(f"{len(malformed) - _MAX_WARNINGS} more lines of {path} are malformed and are skipped")
     values = {name: value for name, value in assigned.items() if name in VARIABLES}
     if not named:
-        ignored = sorted(name for name in values if values[name].strip() and name not in FOUND_MAY_SET)
+        ignored = sorted(name for name in values if values[name].strip() and name not in DOTENV_MAY_SET)
         if ignored:
             verb, pronoun = ("is", "it") if len(ignored) == 1 else ("are", "them")
             remedy = f"export {pronoun}, or name the file with --env-file {path}"
             warn(f"{listing(ignored)} in {path} {verb} ignored; {remedy}")
-        values = {name: value for name, value in values.items() if name in FOUND_MAY_SET}
+        values = {name: value for name, value in values.items() if name in DOTENV_MAY_SET}
     if values.get("CLIENT_SECRET") and mode & 0o077 and os.name == "posix":
         warn(f"{path} holds CLIENT_SECRET and can be read by others; to fix it: chmod 600 {path}")
     return values

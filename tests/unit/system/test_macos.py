@@ -84,4 +84,4 @@ def test_the_token_file_is_where_authgates_other_clients_look_and_not_in_the_lib
 def test_nothing_else_asks_whether_this_is_macos():
     asking = {path.name for path in PACKAGE.rglob("*.py") if re.search("darwin|Darwin", path.read_text("utf-8"))}
 
-    assert asking == {"browser.py", "sockets.py"}
+    assert asking == {"browser.py", "connections.py"}

@@ -288,7 +288,7 @@ def test_an_updated_line_never_wraps(columns, shown):
 )
 def test_what_matters_least_is_left_out_of_a_narrow_line(columns, shown):
     with Screen(columns) as screen:
-        screen.terminal.update("Waiting for approval, 29:41 left; the server is busy (it says so)")
+        screen.terminal.progress("Waiting for approval, 29:41 left; the server is busy (it says so)", 0.0)
         assert screen.shown == f"\r{shown}\x1b[K"
 
 
@@ -296,7 +296,7 @@ def test_what_matters_least_is_left_out_of_a_narrow_line(columns, shown):
 @pytest.mark.parametrize(("columns", "shown"), [(33, "Waiting for approval, 29:41 left"), (32, "29:41 left")])
 def test_a_line_without_a_note_is_shortened_to_the_time(columns, shown):
     with Screen(columns) as screen:
-        screen.terminal.update("Waiting for approval, 29:41 left")
+        screen.terminal.progress("Waiting for approval, 29:41 left", 0.0)
         assert screen.shown == f"\r{shown}\x1b[K"
 
 
