@@ -117,6 +117,7 @@ class Server:
             token = token._replace(
                 refresh_token=token.refresh_token or previous.refresh_token,
                 id_token=token.id_token or previous.id_token,
+                grant_type=previous.grant_type,
             )
         requested = previous.requested_scope if previous else settings.scope
         return token._replace(issuer=self.metadata.issuer, client_id=settings.client_id, requested_scope=requested)

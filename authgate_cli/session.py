@@ -191,7 +191,7 @@ def _without_user(context: Context, issued: IssuedToken, refusal: TokenRefused |
 def _is_machine(context: Context, issued: IssuedToken, tokeninfo: Claims) -> bool:
     """Tell whether a client has obtained this token for itself."""
     token = issued.token
-    if context.settings.is_machine or (token.grant_type == "client_credentials" and not token.is_personal):
+    if context.settings.is_machine or token.grant_type == "client_credentials":
         return True
     return (tokeninfo.claims or {}).get("subject_type") == "client"
 
