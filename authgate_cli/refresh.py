@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from .store import Place, StoredToken
     from .tokens import TokenSet
 
-# What servers call a refresh token that has expired or was revoked; Dex, for one, says invalid_request.
+# What servers call a refresh token that has expired or was revoked; some say invalid_request.
 _DEAD_TOKEN = ("invalid_grant", "invalid_request", "invalid_token")
 
 

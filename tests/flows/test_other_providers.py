@@ -337,6 +337,15 @@ def test_a_scope_that_the_device_endpoint_refuses_is_named_and_no_browser_tried(
     assert "hint: ask for other scopes, for example --scope 'openid profile email'" in result.err
 
 
+def test_a_scope_that_is_refused_when_the_device_code_is_redeemed_is_named(authgate, server):
+    server.misbehave(TOKEN, status=400, body={"error": "invalid_scope"})
+
+    result = authgate("login", "--flow", "device")
+
+    assert (result.status, result.out) == (1, "")
+    assert result.err.endswith("hint: ask for other scopes, for example --scope 'openid profile email'\n")
+
+
 def test_a_server_that_forgot_the_code_says_to_begin_again(authgate, server):
     server.misbehave(TOKEN, status=400, body={"error": "authorization_pending"})
     server.misbehave(TOKEN, status=400, body={"error": "invalid_grant"})
