@@ -151,6 +151,49 @@ def test_without_openid_userinfo_is_refused_and_the_scope_to_ask_for_is_named(cl
     assert report(sign_in("--json", "--scope", "openid profile email"))["user"] == JANE
 
 
+@pytest.mark.parametrize("algorithm", ["PS512", "ES384", "ES512", "HS256"])
+def test_id_token_of_every_algorithm_signs_in(client, become, browser, algorithm):
+    """The provider signs HS256 with a secret of its own, which nobody else can check."""
+    become(algorithm)
+
+    told = report(life.sign_in_with_browser(client, browser, "--json", "--show-tokens"))
+
+    assert told["user"] == JANE
+    if algorithm != "HS256":
+        life.verify(client, told["token"]["id_token"], algorithm)
+        life.verify(client, told["token"]["access_token"], algorithm)
+
+
+@pytest.mark.parametrize("algorithm", ["HS512", "EdDSA"])
+def test_id_token_of_another_algorithm_is_refused_and_nothing_is_stored(client, become, browser, algorithm):
+    become(algorithm)
+
+    finished = life.sign_in_with_browser(client, browser)
+
+    assert (finished.returncode, finished.stdout) == (1, "")
+    assert f"its signature algorithm is not supported: {algorithm}" in finished.stderr
+    assert not client.token_file.exists()
+
+
+def test_signed_userinfo_is_named_as_what_it_is(client, become, browser):
+    become("signed-userinfo")
+
+    finished = life.sign_in_with_browser(client, browser)
+
+    assert finished.returncode == 0
+    assert "(UserInfo not available: the server signs it (application/jwt))" in finished.stdout
+    assert "Checked by: the server\n" in client.run("status").stdout
+
+
+def test_token_that_userinfo_does_not_take_is_refused_with_the_servers_reason(client, become, browser):
+    become("lightweight")
+
+    finished = life.sign_in_with_browser(client, browser)
+
+    assert (finished.returncode, finished.stdout) == (1, "")
+    assert "that it has just issued: invalid_token (Lightweight access token not allowed" in finished.stderr
+
+
 def test_scope_that_is_not_offered_is_named_on_the_callback(client, browser):
     finished = life.sign_in_with_browser(client, browser, "--scope", "openid nosuch")
 
@@ -172,6 +215,17 @@ def test_machine_signs_in_and_status_agrees(client, become, name, scope):
     assert client.run("status").returncode == 0
     life.verify(client, life.access_token(client), "RS256")
     assert client.run("logout").returncode == 0
+
+
+def test_machine_that_is_given_a_refresh_token_is_a_machine_still(client, become):
+    become("machine-with-refresh-token", SECRET)
+    client.environment["AUTHGATE_FLOW"] = "client-credentials"
+
+    sources = [report(client.run("login", "--json"))["source"] for _ in range(2)]
+
+    assert client.stored()["refresh_token"]
+    assert sources == ["client-credentials", "stored"]
+    assert client.run("status").returncode == 0
 
 
 def test_wrong_secret_is_called_that(client, become, browser):
@@ -228,3 +282,16 @@ def test_accounts_of_two_people_stand_side_by_side(client, browser, tmp_path):
     assert report(client.run("status", "--account", "bob", "--json"))["user"] == bob["user"]
     assert client.run("logout", "--account", "bob").returncode == 0
     assert client.run("status").returncode == 0
+
+
+def test_key_that_was_replaced_leaves_refresh_and_verification_working(keycloak, client, browser):
+    old = report(life.sign_in_with_browser(client, browser, "--json", "--show-tokens"))["token"]["access_token"]
+    client.expire()
+
+    keycloak.replace_key()
+
+    life.verify(client, life.access_token(client), "RS256")
+    life.verify(client, client.stored()["id_token"], "RS256")
+    finished = client.run("inspect", "-", "--verify", input=old, stdin=None)
+    assert (finished.returncode, finished.stdout) == (1, "")
+    assert "the server may have replaced its keys since it issued the token" in finished.stderr

@@ -57,14 +57,24 @@ class Keycloak:
         user = next(user for user in REALM["users"] if user["username"] == username)
         self.administer("POST", f"/{REALM['realm']}/users/{user['id']}/logout")
 
-    def administer(self, method: str, path: str, document: "dict | None" = None) -> None:
-        """Send a request to the administrators' interface, below /admin/realms."""
+    def replace_key(self) -> None:
+        """Sign with a new RSA key from now on, and forget the old one."""
+        components = f"/{REALM['realm']}/components"
+        kind = {"providerType": "org.keycloak.keys.KeyProvider", "providerId": "rsa-generated"}
+        old = [one for one in self.administer("GET", components) if kind.items() <= one.items()]
+        self.administer("POST", components, {**kind, "name": "new", "config": {"priority": ["500"]}})
+        for one in old:
+            self.administer("DELETE", f"{components}/{one['id']}")
+
+    def administer(self, method: str, path: str, document: "dict | None" = None) -> "list | None":
+        """Send a request to the administrators' interface, below /admin/realms; return what it answers."""
         form = {"grant_type": "password", "client_id": "admin-cli", "username": ADMINISTRATOR, "password": PASSWORD}
         with _open(f"{self._base}/realms/master/protocol/openid-connect/token", data=_encoded(form)) as answer:
             token = json.load(answer)["access_token"]
         headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
         body = json.dumps(document).encode() if document else None
-        _open(f"{self._base}/admin/realms{path}", data=body, headers=headers, method=method).close()
+        with _open(f"{self._base}/admin/realms{path}", data=body, headers=headers, method=method) as answer:
+            return json.loads(answer.read() or "null")
 
     def _is_up(self) -> bool:
         assert self._process.poll() is None, f"Keycloak ended with status {self._process.returncode}"
