@@ -22,7 +22,7 @@ from ..sign_in import choose, device_flow
 from ..sign_in.callback_server import CallbackServer
 from ..store.keyring_store import KeyringStore
 from ..system.proxy import proxy_for
-from ..system.sockets import tls_context
+from ..system.sockets import no_certificates_hint, tls_context
 from ..text import clean
 from ..urls import split
 from ..values import TYPE_CHECKING, Value
@@ -85,7 +85,7 @@ def tls(context: Context) -> Iterator[Check]:
     if count:
         yield ok("TLS", text)
     else:
-        yield warning("TLS", text, "install the package ca-certificates, or name a PEM file in SSL_CERT_FILE")
+        yield warning("TLS", text, no_certificates_hint(context.system.environment().platform))
 
 
 def _certificates_in(context: Context) -> int:
