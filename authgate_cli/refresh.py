@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from .context import Context
     from .store import Place, StoredToken
 
-# What servers call a refresh token that has expired or was revoked; Dex, for one, says invalid_request.
+# What servers call a refresh token that has expired or was revoked; some say invalid_request.
 _DEAD_TOKEN = ("invalid_grant", "invalid_request", "invalid_token")
 
 

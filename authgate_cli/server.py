@@ -103,6 +103,7 @@ class Server:
             issuer=self.metadata.issuer,
             client_id=settings.client_id,
             requested_scope=before.requested_scope,
+            grant_type=before.grant_type,
         )
 
     def userinfo(self, access_token: str) -> Claims:

@@ -45,7 +45,7 @@ def log_in(context: Context, force: bool = False) -> Checked:
     try:
         return check(context, issued)
     except TokenRefused as error:
-        raise _refused_at_once(context, issued) from error
+        raise _refused_at_once(context, issued, error) from error
     except _OtherUser:
         context.store.forget()
         raise
@@ -192,7 +192,7 @@ def _without_user(context: Context, issued: IssuedToken, refusal: TokenRefused |
 def _is_machine(context: Context, issued: IssuedToken, tokeninfo: Claims) -> bool:
     """Tell whether a client has obtained this token for itself."""
     token = issued.token
-    if context.settings.is_machine or (token.grant_type == "client_credentials" and not token.is_personal):
+    if context.settings.is_machine or token.grant_type == "client_credentials":
         return True
     return (tokeninfo.claims or {}).get("subject_type") == "client"
 
@@ -210,9 +210,9 @@ def _check_or_refresh(context: Context, issued: IssuedToken) -> Checked:
     """Ask the server about a token; a stored one that it refuses is refreshed once."""
     try:
         return check(context, issued)
-    except TokenRefused:
+    except TokenRefused as error:
         if issued.source == "client-credentials":
-            raise _refused_at_once(context, issued) from None
+            raise _refused_at_once(context, issued, error) from None
         if issued.source != "stored" or not (context.settings.is_machine or issued.token.refresh_token):
             raise
     from .refresh import renew
@@ -246,10 +246,11 @@ def _sign_in(context: Context) -> IssuedToken:
     return issued
 
 
-def _refused_at_once(context: Context, issued: IssuedToken) -> Refused:
+def _refused_at_once(context: Context, issued: IssuedToken, error: TokenRefused) -> Refused:
     asked = context.server.metadata.userinfo_endpoint is not None
     hint = _openid_hint(context, issued) if asked else None
-    return Refused("the server does not accept the token that it has just issued", hint)
+    reason = error.message.partition(": ")[2] or error.code
+    return Refused(f"the server does not accept the token that it has just issued: {reason}", hint)
 
 
 def require_own_issuer(context: Context, issued: IssuedToken) -> None:

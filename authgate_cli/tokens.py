@@ -44,8 +44,8 @@ class TokenSet(Value):
 
     @property
     def is_personal(self) -> bool:
-        """Tell whether a person signed in for this token: only then does it have a refresh or ID token."""
-        return bool(self.refresh_token or self.id_token)
+        """Tell whether a person signed in for this token; some servers give a machine a refresh or ID token too."""
+        return self.grant_type != "client_credentials" and bool(self.refresh_token or self.id_token)
 
 
 class IssuedToken(Value):

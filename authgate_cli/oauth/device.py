@@ -24,7 +24,7 @@ _LONGEST_PAUSE = 60.0
 _FORGOTTEN = "run authgate.pyz login again; the server no longer knows the code"
 _CLIENT = "check CLIENT_ID, CLIENT_SECRET if the client has one, and AUTHGATE_URL"
 # The errors for a client that may not use this grant; some servers send them only at the first poll.
-# With status 401 the credentials are wrong, whatever the code: Keycloak sends unauthorized_client then.
+# With status 401 the credentials are wrong, whatever the code: some servers send unauthorized_client then.
 _NOT_ALLOWED = ("unauthorized_client", "unsupported_grant_type")
 
 

@@ -29,7 +29,7 @@ from .parsing import Json, claimed_subject, parse_object
 DEVICE_GRANT = "urn:ietf:params:oauth:grant-type:device_code"
 _HINTS = {
     "invalid_client": "check CLIENT_ID, and CLIENT_SECRET if the client has one",
-    # Keycloak sends this for a wrong secret too, and so does AuthGate when it exchanges a code.
+    # Sent for a wrong secret too, also by AuthGate when it exchanges a code.
     "unauthorized_client": "check CLIENT_SECRET; if it is right, the server does not allow this client this sign-in",
     "invalid_grant": "run authgate.pyz login to sign in again",
 }
@@ -59,7 +59,7 @@ def refuses_client(response: Response) -> bool:
 
 
 def scope_hint(scope: str) -> str:
-    """Return the hint for scopes that the server refuses; some servers, such as Dex, require openid."""
+    """Return the hint for scopes that the server refuses; some servers require openid."""
     example = "" if "openid" in scope.split() else f", for example {with_openid(scope)}"
     return f"ask for other scopes{example or ' with --scope'}"
 

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 from ..errors import CallbackTimeout, CallbackUnavailable, Denied, FlowUnavailable, Refused, Unreachable
 from ..oauth.authorization import AuthorizationRequest, Callback, iss_problem, new_request, read_pasted
+from ..oauth.endpoints import scope_hint
 from ..oauth.jwks import OPERATOR
 from ..oauth.messages import OAuthError, retry_after
 from ..system.keyboard import open_keyboard
@@ -36,7 +37,6 @@ _RETRY_TIME = 90.0  # seconds in which the exchange is tried again if the server
 _FIRST_PAUSE, _LONGEST_PAUSE = 2.0, 30.0  # seconds
 # Hints for the error codes of RFC 6749 section 4.1.2.1 and OpenID Connect Core section 3.1.2.6.
 _HINTS = {
-    "invalid_scope": "ask for other scopes with --scope",
     "invalid_request": "check CLIENT_ID and the client's settings at the server, or use --flow device",
     "invalid_client": "check CLIENT_ID and AUTHGATE_URL",
     "unsupported_response_type": "use --flow device; the server does not offer browser sign-in",
@@ -218,7 +218,7 @@ def _check(context: Context, request: AuthorizationRequest, callback: Callback) 
             "use --flow device, or have the authorization code flow enabled for the client",
         )
     if callback.error:
-        hint = _HINTS.get(callback.error, _OTHER_HINT)
+        hint = {**_HINTS, "invalid_scope": scope_hint(context.settings.scope)}.get(callback.error, _OTHER_HINT)
         if "redirect" in callback.description.lower():
             hint = f"register exactly {request.redirect_uri} for this client, or name the registered one"
             hint += " with --redirect-uri"

@@ -60,6 +60,8 @@ class DeviceSignIn:
                 verdict = device.interpret_poll(response, system.now())
             except Unreachable as error:
                 verdict = device.TryLater(error.message, error.retry_after)
+            except Refused as error:
+                raise _with_scope_hint(error, context.settings.scope)
             if verdict is None:
                 token = context.server.accept(response)
                 return context.store.save(token, "device")
@@ -79,9 +81,13 @@ def begin(context: Context) -> device.DeviceAuthorization:
     try:
         return device.parse_authorization(response, settings.issuer, verifier)
     except Refused as error:
-        if error.code == "invalid_scope":
-            error.hint = scope_hint(settings.scope)
-        raise
+        raise _with_scope_hint(error, settings.scope)
+
+
+def _with_scope_hint(error: Refused, scope: str) -> Refused:
+    if error.code == "invalid_scope":
+        error.hint = scope_hint(scope)
+    return error
 
 
 def _show(authorization: device.DeviceAuthorization, terminal: Terminal, show_qr: bool) -> None:

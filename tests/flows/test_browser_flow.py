@@ -445,7 +445,7 @@ def test_where_both_flows_are_refused_nothing_goes_round_in_a_circle(authgate, s
 @pytest.mark.parametrize(
     ("error", "description", "status", "remedy"),
     [
-        ("invalid_scope", "no such scope", 1, "--scope"),
+        ("invalid_scope", "no such scope", 1, "--scope 'openid profile email'"),
         ("invalid_request", "invalid redirect_uri", 1, "register exactly {callback}"),
         ("invalid_request", "", 1, "check CLIENT_ID"),
         ("unsupported_response_type", "", 1, "--flow device"),
