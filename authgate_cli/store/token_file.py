@@ -16,6 +16,7 @@ import json
 
 from ..oauth.jwt import claimed_issuer, claimed_lifetime
 from ..oauth.strict_json import check_depth
+from ..settings import EXPORT
 from ..text import ISSUER, clean
 from ..tokens import LATEST, TokenSet, is_number, is_secret, is_token, parse_rfc3339, rfc3339
 from ..urls import same_issuer
@@ -241,7 +242,7 @@ def find_for_issuer(get: Callable[[str], TokenSet | None], owner: Owner, trusted
         warning = "the stored token does not name its server; using it anyway"
         return Found(owner.key, shared, warning)
     if issuer is None:
-        warning = "ignoring a stored token that does not name its server; export AUTHGATE_URL to use it"
+        warning = f"ignoring a stored token that does not name its server; {EXPORT} AUTHGATE_URL to use it"
         return Found(own_key, None, warning)
     return Found(own_key, None, f"ignoring a stored token issued by {clean(issuer, ISSUER)}")
 

@@ -16,7 +16,7 @@ import stat
 
 from ..errors import UsageError
 from ..options import VARIABLES
-from ..settings import FOUND_MAY_SET
+from ..settings import EXPORT, FOUND_MAY_SET
 from ..text import listing
 from ..values import TYPE_CHECKING
 
@@ -66,7 +66,7 @@ def read_env_file(path: str, named: bool, warn: Callable[[str], None]) -> dict[s
         refused = sorted(name for name in values if values[name].strip() and name not in FOUND_MAY_SET)
         if refused:
             verb, pronoun = ("is", "it") if len(refused) == 1 else ("are", "them")
-            remedy = f"export {pronoun}, or name the file with --env-file {path}"
+            remedy = f"{EXPORT} {pronoun}, or name the file with --env-file {path}"
             warn(f"{listing(refused)} in {path} {verb} ignored; {remedy}")
         values = {name: value for name, value in values.items() if name in FOUND_MAY_SET}
     if values.get("CLIENT_SECRET") and status.st_mode & 0o077 and os.name == "posix":
