@@ -33,7 +33,11 @@ class OnWindows(Started):
 
     def __init__(self, python: Path, archive: Path, home: Path, **environment: str):
         super().__init__(wine(python, archive), home, **ENVIRONMENT, **environment)
+        _, self.python_of_windows, self.archive_of_windows = self.start_with
         self.environment["AUTHGATE_TOKEN_FILE"] = windows_path(self.token_file)
+
+    def _options(self, env: "dict | None", how: dict) -> dict:
+        return {"encoding": "cp1252", **super()._options(env, how)}  # what Windows gives to output that is redirected
 
     def on_windows(self, *command: "str | Path", **how) -> subprocess.Popen:
         """Start any program, in the same home."""
