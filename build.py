@@ -14,6 +14,8 @@ try:
     import importlib
     import os
     import py_compile
+    import re
+    import shutil  # noqa: F401  without it, tempfile fails with another error
     import subprocess
     import tempfile
     import zipfile
@@ -29,8 +31,6 @@ except ImportError as error:
     sys.exit(f"build.py: error: {error}; it needs a complete Python 3.9 or newer (Debian: apt-get install python3)")
 
 LOADED = {Path(str(module.__file__)) for name, module in sys.modules.items() if name.startswith("authgate_cli")}
-SHEBANG = b"#!/usr/bin/env python3\n"
-DATE = (1980, 1, 1, 0, 0, 0)  # the first one that a zip file can hold
 
 
 def build(target: Path) -> None:
@@ -38,10 +38,10 @@ def build(target: Path) -> None:
     target.parent.mkdir(parents=True, exist_ok=True)
     temporary = target.with_name(f"{target.name}.{os.getpid()}.tmp")
     with temporary.open("wb") as file:
-        file.write(SHEBANG)
+        file.write(b"#!/usr/bin/env python3\n")
         with zipfile.ZipFile(file, "w") as archive:
             for name, data in sorted(entries().items()):
-                entry = zipfile.ZipInfo(name, DATE)
+                entry = zipfile.ZipInfo(name)  # with the same date in every build
                 entry.create_system, entry.external_attr = 3, 0o100644 << 16  # Unix, wherever it is built
                 # A Python without zlib reads __main__.py, which says so.
                 method = zipfile.ZIP_STORED if name.startswith("__main__.") else zipfile.ZIP_DEFLATED
@@ -65,6 +65,8 @@ def entries() -> dict[str, bytes]:
 
 def byte_code(path: Path, name: str) -> bytes:
     """Return a module's .pyc; the same release of Python uses it without checking the source (PEP 552)."""
+    # Before 3.12, Python marks the strings that something else in the process uses as well: let that be all of them.
+    words = [sys.intern(word) for word in re.findall(r"\w+", path.read_text(encoding="utf-8"))]  # noqa: F841
     with tempfile.TemporaryDirectory() as folder:
         compiled, mode = os.path.join(folder, "module.pyc"), py_compile.PycInvalidationMode.UNCHECKED_HASH
         py_compile.compile(str(path), compiled, name, doraise=True, optimize=2, invalidation_mode=mode)

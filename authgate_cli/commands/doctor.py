@@ -23,7 +23,7 @@ from ..sign_in.callback_server import CallbackServer
 from ..store.keyring_store import KeyringStore
 from ..system.access_list import read_access_list, who_else_may_open
 from ..system.proxy import proxy_for
-from ..system.sockets import tls_context
+from ..system.sockets import no_certificates_hint, tls_context
 from ..text import clean, listing
 from ..urls import split
 from ..values import TYPE_CHECKING, Value
@@ -86,7 +86,7 @@ def tls(context: Context) -> Iterator[Check]:
     if count:
         yield ok("TLS", text)
     else:
-        yield warning("TLS", text, "install the package ca-certificates, or name a PEM file in SSL_CERT_FILE")
+        yield warning("TLS", text, no_certificates_hint(context.system.environment().platform))
 
 
 def _certificates_in(context: Context) -> int:

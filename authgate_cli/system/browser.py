@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 # They need the terminal that we are using, and most sign-in pages do not work in them.
 _TEXT_BROWSERS = frozenset(["browsh", "elinks", "links", "links2", "lynx", "w3m", "www-browser"])
+NO_DISPLAY_NEEDED = frozenset(["darwin", "win32", "wsl"])  # browsers need no DISPLAY there
 _LOOK_UP = 10.0  # seconds; on a desktop, webbrowser asks xdg-settings
 # The child prints the name of the browser, or opens an address and exits with 1 if that failed.
 # webbrowser does not know the openers of WSL, and on Windows it falls back to programs in the current
@@ -45,7 +46,7 @@ try:
 except webbrowser.Error:
     sys.exit(1)
 if not address:
-    print(found[0].name)
+    print(getattr(found[0], "name", ""))  # before Python 3.11, macOS's own way has none
     sys.exit(0)
 if hasattr(signal, "alarm"):
     signal.alarm(600)
@@ -139,7 +140,7 @@ def find_browser(environ: Mapping[str, str], platform: str) -> str | None:
         commands = _asked(environ)
         return shlex.split(commands[0])[0] if commands else None
     display = environ.get("DISPLAY") or environ.get("WAYLAND_DISPLAY")
-    if platform not in ("darwin", "win32", "wsl") and not display:
+    if platform not in NO_DISPLAY_NEEDED and not display:
         return None  # here, xdg-open would start a text browser
     try:
         found = subprocess.run(

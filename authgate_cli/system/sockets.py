@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import socket
 import ssl
+import sys
 
 from ..errors import Unreachable
 from ..values import TYPE_CHECKING
@@ -124,6 +125,13 @@ def _named(environ: Mapping[str, str]) -> tuple[str | None, str | None]:
     return environ.get("SSL_CERT_FILE") or None, environ.get("SSL_CERT_DIR") or None
 
 
+def no_certificates_hint(platform: str) -> str:
+    """Return what to do about a Python without CA certificates, such as a new one of python.org's on macOS."""
+    if platform == "darwin":
+        return "run this Python's Install Certificates.command, or set SSL_CERT_FILE=/etc/ssl/cert.pem"
+    return "install the package ca-certificates, or name a PEM file in SSL_CERT_FILE"
+
+
 def tls_failure(
     error: ssl.SSLError, where: str, sent: bool, context: ssl.SSLContext, environ: Mapping[str, str]
 ) -> Untrusted:
@@ -142,5 +150,5 @@ def tls_failure(
     elif any(_named(environ)) or context.cert_store_stats()["x509_ca"] or ssl.get_default_verify_paths().capath:
         hint = "if it is your own CA, name its certificate in SSL_CERT_FILE"
     else:
-        hint = "install the package ca-certificates, or name a PEM file in SSL_CERT_FILE"
+        hint = no_certificates_hint(sys.platform)
     return Untrusted(f"the certificate of {where} cannot be trusted: {cause}", hint, sent=sent)

@@ -120,7 +120,7 @@ def check_jwt(pair):
     shows(*out.getvalue().split("\n"), *err.getvalue().split("\n"))
     token = refusal(id_token.check, text, id_token.Expected(ISSUER, CLIENT, NOW, "n", samples.ACCESS))
     if token:
-        refusal(KeySet(lambda _: response, ISSUER + samples.JWKS).verify_id_token, token)
+        refusal(KeySet(lambda _: response, ISSUER + samples.JWKS).verify, token)
 
 
 def check_callback(words):

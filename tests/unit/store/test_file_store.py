@@ -94,7 +94,10 @@ def test_a_token_may_be_larger_than_any_before(place):
     assert place.store.find().token == large
 
 
-@pytest.mark.parametrize("content", ["{", '{"data": []}', '{"data": ' + "[" * 100_000, '{"data": {"x": "\ud800'])
+CORRUPT = ["{", '{"data": []}', '{"data": ' + "[" * 100_000, '{"data": {"x": "\ud800']
+
+
+@pytest.mark.parametrize("content", CORRUPT, ids=lambda content: ascii(content[:20]))
 def test_a_corrupt_file_is_never_overwritten(place, content):
     place.write(content.encode(errors="replace").decode())
     before = place.path.read_bytes()
