@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import cached_property
 
 from .errors import UsageError
-from .settings import STORED_IDENTITY, not_set
+from .settings import EXPORT, STORED_IDENTITY, not_set
 from .store import Store, open_store
 from .text import clean, listing
 from .urls import same_issuer
@@ -89,7 +89,7 @@ def recall(settings: Settings, stored: Iterable[tuple[str, str]]) -> Settings:
         shown = clean(", ".join(f"{client_id} at {issuer}" for issuer, client_id in fitting.values()))
         raise UsageError(
             f"{not_set(missing)}, and more than one identity is stored: {shown}",
-            "choose one with --url and --client-id, or export AUTHGATE_URL and CLIENT_ID",
+            f"choose one with --url and --client-id, or {EXPORT} AUTHGATE_URL and CLIENT_ID",
         )
     if not fitting:
         return settings

@@ -31,6 +31,7 @@ DOTENV_MAY_SET = frozenset(
     ("AUTHGATE_URL", "CLIENT_ID", "CLIENT_SECRET", "AUTHGATE_SCOPE", "AUTHGATE_FLOW")
     + ("AUTHGATE_REDIRECT_URI", "AUTHGATE_TIMEOUT", "AUTHGATE_NO_INPUT")
 )
+EXPORT = "export" if os.name == "posix" else "set"  # what one does to a variable in a shell
 # The sources that the user has not named; the others are trusted.
 DOTENV, STORED_IDENTITY = ".env", "the stored identity"
 
@@ -101,7 +102,7 @@ class Settings(Value):
         fits_there = source == DOTENV and variable in DOTENV_MAY_SET
         raise UsageError(
             f"{variable} is not sent to {self.issuer}, which is known only from {source}",
-            f"export AUTHGATE_URL as well{', or put it into .env' if fits_there else ''}",
+            f"{EXPORT} AUTHGATE_URL as well{', or put it into .env' if fits_there else ''}",
         )
 
     def require_secret(self) -> None:
@@ -116,8 +117,8 @@ class Settings(Value):
         missing = self.missing(*names)
         if missing:
             examples = {"AUTHGATE_URL": "https://auth.example.com", "CLIENT_ID": "your-client-id"}
-            words = " ".join(f"{name}={examples[name]}" for name in missing)
-            raise UsageError(not_set(missing), f"export {words}, or put it into .env")
+            words = export({name: examples[name] for name in missing}, os.environ)
+            raise UsageError(not_set(missing), f"{words}, or put it into .env")
 
     def missing(self, *names: str) -> list[str]:
         """Return which of these variables, AUTHGATE_URL or CLIENT_ID, are not set."""
@@ -235,6 +236,16 @@ _CHECKS = (
         "was a line break or space copied?",
     ),
 )
+
+
+def export(values: Mapping[str, str], environ: Mapping[str, str]) -> str:
+    """Return what to type to set environment variables, in the shell that we are probably started from."""
+    if os.name == "posix":
+        return "export " + " ".join(f"{name}={value}" for name, value in values.items())
+    # Of the shells of Windows, only PowerShell adds a folder of the user's to this variable.
+    modules, home = environ.get("PSMODULEPATH", "").lower(), environ.get("USERPROFILE", "").lower()
+    form = "$env:{}='{}'" if home and home in modules else "set {}={}"
+    return " and ".join(form.format(name, value) for name, value in values.items())
 
 
 def not_set(names: list[str]) -> str:

@@ -23,8 +23,9 @@ from ..server import fetch_metadata
 from ..sign_in import choose, device_flow
 from ..sign_in.callback_server import CallbackServer
 from ..store.keyring_store import KeyringStore
+from ..system.access_list import read_access_list, who_else_may_open
 from ..system.connections import no_certificates_hint, proxy_for, tls_context
-from ..text import clean
+from ..text import clean, listing
 from ..urls import split
 from ..values import TYPE_CHECKING, Value
 
@@ -217,13 +218,26 @@ def token_file(context: Context) -> Iterator[Check]:
     mode = stat.S_IMODE(os.lstat(path).st_mode) if os.path.lexists(path) else None
     store.check_writable()
     store.find()
-    if mode is not None and mode & 0o077 and os.name == "posix":
+    if mode is not None and os.name == "nt":
+        yield _by_access_list(path)
+    elif mode is not None and mode & 0o077:
         now = "it is now 0600" if os.lstat(path).st_mode & 0o077 == 0 else "chmod cannot change it here"
         remedy = "if someone else may have read it, run authgate.pyz logout and sign in again"
         yield Check("token file", "warning", f"{clean(path)} had mode {mode:04o}; {now}", remedy)
     else:
         how = "does not exist yet" if mode is None else f"mode {mode:04o}"
         yield Check("token file", "ok", f"{clean(path)}, {how}")
+
+
+def _by_access_list(path: str) -> Check:
+    try:
+        others = who_else_may_open(read_access_list(path))
+    except OSError as error:
+        return Check("token file", "warning", f"{clean(path)}, whose access list cannot be read ({error.strerror})")
+    if others:
+        remedy = "keep it in your user folder, or remove them in the security settings of the file"
+        return Check("token file", "warning", f"{clean(path)} can be opened by {listing(others)} too", remedy)
+    return Check("token file", "ok", f"{clean(path)}, private to your account")
 
 
 def stored_token(context: Context) -> Iterator[Check]:

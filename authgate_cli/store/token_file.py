@@ -15,6 +15,7 @@ from __future__ import annotations
 import json
 
 from ..oauth.parsing import check_depth, claimed_issuer, claimed_lifetime, is_time
+from ..settings import EXPORT
 from ..text import ISSUER, clean
 from ..tokens import TokenSet, is_number, is_secret, is_token, parse_rfc3339, rfc3339
 from ..urls import same_issuer
@@ -225,7 +226,7 @@ def find_for_issuer(get: Callable[[str], TokenSet | None], owner: Owner, trusted
         return Found(own_key, None, f"ignoring a stored token issued by {clean(issuer, ISSUER)}")
     if trusted:
         return Found(owner.key, shared, "the stored token does not name its server; using it anyway")
-    warning = "ignoring a stored token that does not name its server; export AUTHGATE_URL to use it"
+    warning = f"ignoring a stored token that does not name its server; {EXPORT} AUTHGATE_URL to use it"
     return Found(own_key, None, warning)
 
 

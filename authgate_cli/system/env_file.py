@@ -17,7 +17,7 @@ from collections.abc import Callable
 
 from ..errors import UsageError
 from ..options import VARIABLES
-from ..settings import DOTENV_MAY_SET
+from ..settings import DOTENV_MAY_SET, EXPORT
 from ..text import listing
 
 _LARGEST = 1024 * 1024
@@ -60,7 +60,7 @@ def read_env_file(path: str, named: bool, warn: Callable[[str], None]) -> dict[s
         ignored = sorted(name for name in values if values[name].strip() and name not in DOTENV_MAY_SET)
         if ignored:
             verb, pronoun = ("is", "it") if len(ignored) == 1 else ("are", "them")
-            remedy = f"export {pronoun}, or name the file with --env-file {path}"
+            remedy = f"{EXPORT} {pronoun}, or name the file with --env-file {path}"
             warn(f"{listing(ignored)} in {path} {verb} ignored; {remedy}")
         values = {name: value for name, value in values.items() if name in DOTENV_MAY_SET}
     if values.get("CLIENT_SECRET") and mode & 0o077 and os.name == "posix":

@@ -8,6 +8,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Mapping
 from contextlib import suppress
@@ -59,11 +60,10 @@ class Terminal:
         try:
             self._stdout.write(text)
             self._stdout.flush()
-        except BrokenPipeError:
-            _discard(self._stdout)
-            raise OutputClosed(exit_status) from None
         except (OSError, ValueError) as error:
             _discard(self._stdout)
+            if isinstance(error, BrokenPipeError) or (os.name == "nt" and getattr(error, "errno", 0) == errno.EINVAL):
+                raise OutputClosed(exit_status) from None
             reason = getattr(error, "strerror", None) or "stdout is closed"
             raise OutputFailed(f"the result cannot be written: {reason}") from error
 
