@@ -47,6 +47,7 @@ def read_env_file(path: str, named: bool, warn: Callable[[str], None]) -> dict[s
             return {}
         reason = f"cannot be read: {error.strerror}" if isinstance(error, OSError) else str(error)
         if named:
+            reason = "does not exist" if isinstance(error, FileNotFoundError) else reason
             raise UsageError(f"the settings file {path} {reason}", "check --env-file") from error
         warn(f"{path} is ignored: it {reason}")
         return {}

@@ -78,7 +78,7 @@ def test_a_file_that_merely_might_be_there_need_not_be(tmp_path):
 
 
 def test_a_file_that_was_named_has_to_be_there(tmp_path):
-    with pytest.raises(UsageError, match="cannot be read: No such file"):
+    with pytest.raises(UsageError, match="does not exist"):
         read(tmp_path / "settings", named=True)
 
 
