@@ -17,7 +17,7 @@ demo: build  ## sign in to an embedded server, print the report, run again from 
 	@$(PYTHON) tests/demo.py
 
 test: $(VENV)/test  ## run the tests (one: make test T=name)
-	@$(VENV)/bin/python -m pytest $(if $(T),-k '$(T)',-p tests.two_processes)
+	@$(VENV)/bin/python -m pytest $(if $(T),-k '$(T)',-p tests.in_processes)
 
 fuzz:  ## mutate all that comes from outside, for a long time (make fuzz SECONDS=60)
 	@$(PYTHON) tests/fuzz/fuzz.py --seconds $(SECONDS)

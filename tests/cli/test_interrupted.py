@@ -19,7 +19,7 @@ from waiting import eventually
 
 pytestmark = pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="needs Linux's /proc")
 
-KILLS = few_or_many(3, 15)  # of every kind
+KILLS = few_or_many(2, 15)  # of every kind
 SIGNALS = ["SIGKILL", "SIGTERM", "SIGINT"]
 INTERRUPTED = 130
 TOKEN_ENDPOINT = "/oauth/token"

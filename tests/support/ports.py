@@ -1,6 +1,6 @@
 """Ports of loopback for the servers and callbacks of the tests.
 
-They lie below those that a system gives to connections, and two processes that run tests at the
+They lie below those that a system gives to connections, and processes that run tests at the
 same time count through different ones: where a server has stopped, no other one appears.
 """
 

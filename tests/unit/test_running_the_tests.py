@@ -1,4 +1,4 @@
-"""How the tests themselves are run: by two processes, by a shell that ignores Ctrl-C, without pip."""
+"""How the tests themselves are run: by several processes, by a shell that ignores Ctrl-C, without pip."""
 
 import os
 import shutil
@@ -15,15 +15,15 @@ GOOD = "def test_one(): pass\ndef test_two(tmp_path): pass"
 BAD = "import pytest\n@pytest.fixture\ndef broken(): 1 / 0\ndef test_three(): assert False\ndef test_four(broken): pass"
 
 
-def in_two_processes(folder, **files):
+def in_processes(folder, **files):
     for name, text in files.items():
         (folder / f"test_{name}.py").write_text(text)
-    command = [sys.executable, "-m", "pytest", "-p", "tests.two_processes", "-p", "no:cacheprovider", "-q", str(folder)]
+    command = [sys.executable, "-m", "pytest", "-p", "tests.in_processes", "-p", "no:cacheprovider", "-q", str(folder)]
     return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
 
 
-def test_two_processes_are_reported_as_one_run(tmp_path):
-    done = in_two_processes(tmp_path, a=GOOD, b=BAD, c=GOOD)
+def test_several_processes_are_reported_as_one_run(tmp_path):
+    done = in_processes(tmp_path, a=GOOD, b=BAD, c=GOOD)
 
     closing = done.stdout.splitlines()[-1]
     assert (done.returncode, closing.partition(" in ")[0]) == (1, "1 failed, 4 passed, 1 error")
@@ -31,13 +31,13 @@ def test_two_processes_are_reported_as_one_run(tmp_path):
 
 
 def test_when_all_is_well_so_is_the_exit_status(tmp_path):
-    done = in_two_processes(tmp_path, a=GOOD, b=GOOD)
+    done = in_processes(tmp_path, a=GOOD, b=GOOD)
 
     assert (done.returncode, done.stdout.splitlines()[-1].partition(" in ")[0]) == (0, "4 passed")
 
 
 def test_a_process_that_breaks_off_is_no_success(tmp_path):
-    done = in_two_processes(tmp_path, a=GOOD, b="import os\ndef test_three(): os._exit(0)\ndef test_four(): pass")
+    done = in_processes(tmp_path, a=GOOD, b="import os\ndef test_three(): os._exit(0)\ndef test_four(): pass")
 
     assert (done.returncode, done.stdout.splitlines()[-1].partition(" in ")[0]) == (1, "2 failed, 2 passed")
     assert "its process ended before this test was over" in done.stdout

@@ -24,7 +24,7 @@ pytestmark = pytest.mark.skipif(os.name != "posix", reason="Windows has no such 
 ISSUER = "https://auth.example.com"
 OWNER = Owner(ISSUER, "client")
 OLD, NEW = (TokenSet(name, refresh_token=name, issuer=ISSUER, client_id="client") for name in ("old", "new"))
-STRIDE = few_or_many(7, 1)  # bytecodes from one signal to the next
+STRIDE = few_or_many(11, 1)  # bytecodes from one signal to the next
 TRACED = {Path(module.__file__).name for module in (files, locks)}
 
 
