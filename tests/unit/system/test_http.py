@@ -2,10 +2,8 @@
 
 import os
 import socket
-import ssl
 import threading
 import time
-import warnings
 from contextlib import ExitStack, contextmanager
 from email.utils import formatdate
 
@@ -265,7 +263,7 @@ def test_an_oauth_error_is_never_taken_for_that(client):
 
 
 def test_plain_http_that_a_tls_server_hangs_up_on_has_the_hint_too(client):
-    context = tls_server(certificates.of("127.0.0.1"))
+    context = certificates.tls(certificates.of("127.0.0.1"))
     with RawServer(OK, OK, OK, tls=context) as server, pytest.raises(Unreachable) as caught:
         client().send(get(server.url.replace("https:", "http:")))
     assert "https" in caught.value.hint
@@ -480,28 +478,12 @@ def test_a_failure_is_logged_and_told_without_a_secret(client, script):
 # TLS
 
 
-def tls_server(file):
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(file)
-    return context
-
-
-def up_to_tls_1_1(file):
-    context = tls_server(file)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", DeprecationWarning)
-        context.minimum_version = ssl.TLSVersion.TLSv1
-        context.maximum_version = ssl.TLSVersion.TLSv1_1
-    context.set_ciphers("ALL:@SECLEVEL=0")
-    return context
-
-
 def trusting(authority=certificates.AUTHORITY):
     return {"SSL_CERT_FILE": str(authority)}
 
 
 def test_a_private_authority_is_trusted_when_it_is_named(client):
-    with RawServer(OK, tls=tls_server(certificates.of("127.0.0.1"))) as server:
+    with RawServer(OK, tls=certificates.tls(certificates.of("127.0.0.1"))) as server:
         assert client(trusting()).send(get(server.url)).body == b"fine"
 
 
@@ -516,7 +498,7 @@ def test_a_private_authority_is_trusted_when_it_is_named(client):
 )
 @pytest.mark.parametrize("make", [get, form])
 def test_a_certificate_that_is_not_good_is_refused_at_once(client, make, file, message, hint):
-    context = tls_server(file)
+    context = certificates.tls(file)
     with RawServer(OK, OK, tls=context) as server:
         with pytest.raises(Unreachable, match=message) as caught:
             client(trusting()).send(make(server.url))
@@ -525,7 +507,7 @@ def test_a_certificate_that_is_not_good_is_refused_at_once(client, make, file, m
 
 
 def test_a_certificate_that_names_its_host_as_common_name_alone_is_refused(client):
-    with RawServer(OK, tls=tls_server(certificates.COMMON_NAME_ONLY)) as server:
+    with RawServer(OK, tls=certificates.tls(certificates.COMMON_NAME_ONLY)) as server:
         with pytest.raises(Unreachable, match="cannot be trusted: Hostname mismatch") as caught:
             client(trusting(certificates.COMMON_NAME_ONLY)).send(get(f"https://localhost:{server.port}/"))
     assert "subject alternative name" in caught.value.hint
@@ -533,13 +515,13 @@ def test_a_certificate_that_names_its_host_as_common_name_alone_is_refused(clien
 
 
 def test_an_authority_that_was_not_named_is_not_trusted(client):
-    with RawServer(OK, tls=tls_server(certificates.of("127.0.0.1"))) as server:
+    with RawServer(OK, tls=certificates.tls(certificates.of("127.0.0.1"))) as server:
         with pytest.raises(Unreachable, match="cannot be trusted"):
             client(trusting(certificates.OTHER_AUTHORITY)).send(get(server.url))
 
 
 def test_tls_1_1_is_too_old(client):
-    with RawServer(OK, tls=up_to_tls_1_1(certificates.of("127.0.0.1"))) as server:
+    with RawServer(OK, tls=certificates.tls_1_1(certificates.of("127.0.0.1"))) as server:
         with pytest.raises(Unreachable, match="TLS with .* fails: .*version") as caught:
             client(trusting()).send(get(server.url))
     assert "1.2 or newer" in caught.value.hint
@@ -563,7 +545,7 @@ def test_a_failure_of_tls_after_the_form_was_sent_may_have_spent_it(client):
         with socket.socket(fileno=os.dup(connection.fileno())) as below_tls:
             below_tls.sendall(b"\x17\x03\x03\x00\x40" + b"x" * 64)
 
-    with RawServer(break_the_record, tls=tls_server(certificates.of("127.0.0.1"))) as server:
+    with RawServer(break_the_record, tls=certificates.tls(certificates.of("127.0.0.1"))) as server:
         with pytest.raises(Unreachable, match="TLS with .* fails") as caught:
             client(trusting()).send(form(server.url))
     assert (caught.value.sent, client.pauses) == (True, [])
@@ -584,7 +566,7 @@ def test_a_file_of_authorities_that_is_no_good_is_an_error(client, tmp_path, con
 
 def test_a_directory_of_authorities_is_honoured(client, tmp_path):
     certificates.fill_directory(tmp_path)
-    with RawServer(OK, tls=tls_server(certificates.of("127.0.0.1"))) as server:
+    with RawServer(OK, tls=certificates.tls(certificates.of("127.0.0.1"))) as server:
         assert client({"SSL_CERT_DIR": str(tmp_path)}).send(get(server.url)).body == b"fine"
 
 
@@ -594,7 +576,7 @@ def test_a_directory_of_authorities_is_honoured(client, tmp_path):
 @pytest.fixture
 def target():
     """An https server for auth.example.com that no name leads to: only a tunnel does."""
-    with RawServer(OK, OK, tls=tls_server(certificates.of("auth.example.com"))) as server:
+    with RawServer(OK, OK, tls=certificates.tls(certificates.of("auth.example.com"))) as server:
         yield server
 
 
@@ -669,7 +651,7 @@ def test_a_proxy_that_is_not_there_is_told_apart_from_the_server(client, host):
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])
 def test_loopback_is_never_proxied(client, host):
-    with RawServer(OK) as proxy, RawServer(OK, tls=tls_server(certificates.of(host))) as server:
+    with RawServer(OK) as proxy, RawServer(OK, tls=certificates.tls(certificates.of(host))) as server:
         http = client(through(proxy, HTTP_PROXY=proxy.url, http_proxy=proxy.url))
         assert http.send(get(f"https://{host}:{server.port}/")).body == b"fine"
     assert proxy.requests == []
