@@ -50,7 +50,7 @@ check: lint test  ## lint, tests, and two builds with equal bytes
 	@rm dist/first.pyz* dist/second.pyz*
 
 clean:  ## remove what the targets made
-	rm -rf dist $(VENV) .venv-* .roots .pytest_cache .mypy_cache .ruff_cache tests/real/oidc_provider/node_modules
+	rm -rf dist $(VENV) .venv-* .roots .keycloak .pytest_cache .mypy_cache .ruff_cache tests/real/oidc_provider/node_modules
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(VENV)/python:

@@ -1,8 +1,7 @@
 #!/usr/bin/env python3
 """Build dist/authgate.pyz and its checksum: all modules as source, those that `token` loads also as byte code.
 
-Builds are reproducible: the same source and Python release produce an identical file. `python -m zipapp`
-would store the dates of the files.
+The same source and Python release produce an identical file; `python -m zipapp` would store the files' dates.
 """
 
 from __future__ import annotations
@@ -11,12 +10,11 @@ import sys
 
 try:
     import hashlib
-    import importlib
+    import importlib.util
+    import marshal
     import os
-    import py_compile
     import re
     import subprocess
-    import tempfile
     import zipfile
     import zlib  # noqa: F401  without it, zipfile can be imported but cannot compress
     from pathlib import Path
@@ -33,7 +31,7 @@ LOADED = {Path(str(module.__file__)) for name, module in sys.modules.items() if 
 
 
 def build(target: Path) -> None:
-    """Write the archive and `<target>.sha256`; each appears complete or not at all."""
+    """Write the archive and `<target>.sha256`; each appears complete or not at all. Print its size."""
     target.parent.mkdir(parents=True, exist_ok=True)
     temporary = target.with_name(f"{target.name}.{os.getpid()}.tmp")
     with temporary.open("wb") as file:
@@ -47,8 +45,9 @@ def build(target: Path) -> None:
                 archive.writestr(entry, data, method, compresslevel=9)
     temporary.chmod(0o755)
     temporary.replace(target)
-    checksum = f"{hashlib.sha256(target.read_bytes()).hexdigest()}  {target.name}\n"
-    target.with_name(target.name + ".sha256").write_bytes(checksum.encode())
+    checksum = hashlib.sha256(target.read_bytes()).hexdigest()
+    target.with_name(target.name + ".sha256").write_bytes(f"{checksum}  {target.name}\n".encode())
+    print(f"{target}: {target.stat().st_size} bytes")
 
 
 def entries() -> dict[str, bytes]:
@@ -64,17 +63,17 @@ def entries() -> dict[str, bytes]:
 
 def byte_code(path: Path, name: str) -> bytes:
     """Return a module's .pyc; the same release of Python uses it without checking the source (PEP 552)."""
+    source = path.read_bytes()
     # Before 3.12, Python marks the strings that something else in the process uses as well: let that be all of them.
-    words = [sys.intern(word) for word in re.findall(r"\w+", path.read_text(encoding="utf-8"))]  # noqa: F841
-    with tempfile.TemporaryDirectory() as folder:
-        compiled, mode = os.path.join(folder, "module.pyc"), py_compile.PycInvalidationMode.UNCHECKED_HASH
-        py_compile.compile(str(path), compiled, name, doraise=True, optimize=2, invalidation_mode=mode)
-        return Path(compiled).read_bytes()
+    words = [sys.intern(word) for word in re.findall(r"\w+", source.decode())]  # noqa: F841
+    code = compile(source, name, "exec", dont_inherit=True, optimize=2)
+    header = importlib.util.MAGIC_NUMBER + (1).to_bytes(4, "little") + importlib.util.source_hash(source)
+    return header + marshal.dumps(code)
 
 
 if __name__ == "__main__":
-    if sys.flags.hash_randomization:  # the order of a set in the byte code depends on the hashes of its members
-        sys.exit(subprocess.call([sys.executable, *sys.argv], env={**os.environ, "PYTHONHASHSEED": "0"}))
-    target = Path(sys.argv[1]) if len(sys.argv) > 1 else ROOT / "dist" / "authgate.pyz"
-    build(target)
-    print(f"{target}: {target.stat().st_size} bytes")
+    # Sets keep their order, and column numbers, a tenth of the byte code, are left out.
+    wanted = {"PYTHONHASHSEED": "0", "PYTHONNODEBUGRANGES": "1"}
+    if not wanted.items() <= os.environ.items():
+        sys.exit(subprocess.call([sys.executable, *sys.argv], env={**os.environ, **wanted}))
+    build(Path(sys.argv[1]) if len(sys.argv) > 1 else ROOT / "dist" / "authgate.pyz")

@@ -16,7 +16,7 @@ from .commands import COMMANDS
 from .context import Context
 from .errors import AuthGateError, Terminated, UsageError
 from .options import SETTINGS, SWITCHES, Arguments, parse
-from .settings import FOUND, Settings, resolve
+from .settings import DOTENV, Settings, resolve
 from .system import real_system
 from .system.signals import die_of, ending_cleanly, prevent_core_files
 from .system.terminal import OutputClosed, Terminal, reserve_standard_descriptors
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
 BUG, INTERRUPTED = 70, 130
 REPORTS_PROBLEMS = ("status", "doctor")  # they print a result in every case
+WITHOUT_SETTINGS = (*REPORTS_PROBLEMS, "completion")  # they also run when the settings cannot be used
 
 
 def main() -> int:
@@ -85,7 +86,7 @@ def _run(
     now: Callable[[], float],
     edit: Callable[[System], System],
 ) -> int:
-    settings, problem = Settings(), None
+    problem, settings = None, Settings()
     try:
         arguments = parse(argv, (*SETTINGS, *SWITCHES), COMMANDS)
     except UsageError as error:
@@ -93,36 +94,33 @@ def _run(
         if not reports:
             raise
         arguments, problem = Arguments(reports[0], {"json": True}), error
-    flags = arguments.flags
+    flags, command = arguments.flags, arguments.command
     if "version" in flags:
         terminal.result(f"authgate {__version__}\n")
         return 0
-    if "help" in flags or arguments.command == "help":
+    if "help" in flags or command == "help":
         from .commands import help  # loaded only when needed
 
-        asked = "help" in flags and arguments.command in argv
-        return help.show(arguments, arguments.command if asked else "", terminal)
+        topics = (command,) if "help" in flags and command in argv else arguments.operands
+        return help.show(topics, "json" in flags, terminal)
     terminal.quiet, terminal.verbose = "quiet" in flags, "verbose" in flags
     warnings: list[str] = []
     try:
         named, dotenv = str(flags.get("env-file", "")), {}
-        if named or os.path.lexists(FOUND):
+        if named or os.path.lexists(DOTENV):
             from .system.env_file import read_env_file  # most directories hold no settings file
 
-            dotenv = read_env_file(named or FOUND, bool(named), warnings.append)
-        if arguments.command != "doctor":  # doctor reports them itself
-            for warning in warnings:
-                terminal.warn(warning)
+            warn = warnings.append if command == "doctor" else terminal.warn
+            dotenv = read_env_file(named or DOTENV, bool(named), warn)
         if problem is None:
-            settings = resolve(flags, environ, dotenv, arguments.repeated.get("param", ()), warnings)
+            settings = resolve(flags, environ, dotenv, arguments.repeated.get("param", ()))
     except UsageError as error:
-        if arguments.command not in REPORTS_PROBLEMS:
+        if command not in WITHOUT_SETTINGS:
             raise
-        problem, settings = error, settings._replace(warnings=tuple(warnings))
+        problem = error
     system = edit(real_system(settings, terminal, environ, now))
-    context = Context(arguments, settings, terminal, environ, system, problem)
-    module = import_module(f"{__package__}.commands.{arguments.command}")
-    status: int = module.run(context)
+    context = Context(arguments, settings, terminal, environ, system, problem, warnings)
+    status: int = import_module(f"{__package__}.commands.{command}").run(context)
     return status
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import cached_property
 
 from .errors import UsageError
-from .settings import STORED, not_set
+from .settings import EXPORT, STORED_IDENTITY, not_set
 from .store import Store, open_store
 from .text import clean, listing
 from .urls import same_issuer
@@ -14,6 +14,7 @@ from .values import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+    from .errors import AuthGateError
     from .options import Arguments
     from .server import Server
     from .settings import Settings
@@ -22,7 +23,11 @@ if TYPE_CHECKING:
 
 
 class Context:
-    """What one run of the program works with. `problem` is the error of settings that cannot be used, else None."""
+    """What one run of the program works with.
+
+    `problem` is the error of settings that cannot be used, else None. `warnings` are about the
+    settings file, for `doctor`; for other commands they have been printed.
+    """
 
     def __init__(
         self,
@@ -31,17 +36,25 @@ class Context:
         terminal: Terminal,
         environ: Mapping[str, str],
         system: System,
-        problem: UsageError | None = None,
+        problem: UsageError | None,
+        warnings: list[str],
     ):
-        self.arguments, self.settings, self.terminal = arguments, settings, terminal
-        self.environ, self.system, self.problem = environ, system, problem
+        self.arguments, self.settings, self.terminal, self.environ = arguments, settings, terminal, environ
+        self.system, self.problem, self.warnings = system, problem, warnings
+
+    def result(self, text: str, failure: AuthGateError | None = None) -> int:
+        """Print the result of the command, then raise the failure; return 0 if there is none."""
+        self.terminal.result(text, failure.exit_status if failure else 0)
+        if failure:
+            raise failure
+        return 0
 
     def require(self, *names: str) -> None:
         """Raise UsageError unless these variables are set; fill them in from the stored identity first."""
         if self.settings.missing(*names):
             store = open_store(self.settings, self.system, self.terminal, self.environ)
             self.settings = recall(self.settings, store.identities())
-            recalled = [name for name, source in self.settings.sources.items() if source == STORED]
+            recalled = [name for name, source in self.settings.sources.items() if source == STORED_IDENTITY]
             if recalled:
                 identity = f"client {self.settings.client_id} at {self.settings.issuer}"
                 self.terminal.explain(f"{listing(recalled)} from the stored identity: {identity}")
@@ -76,11 +89,10 @@ def recall(settings: Settings, stored: Iterable[tuple[str, str]]) -> Settings:
         shown = clean(", ".join(f"{client_id} at {issuer}" for issuer, client_id in fitting.values()))
         raise UsageError(
             f"{not_set(missing)}, and more than one identity is stored: {shown}",
-            "choose one with --url and --client-id, or export AUTHGATE_URL and CLIENT_ID",
+            f"choose one with --url and --client-id, or {EXPORT} AUTHGATE_URL and CLIENT_ID",
         )
-    for issuer, client_id in fitting.values():
-        sources = {**settings.sources, **dict.fromkeys(missing, STORED)}
-        return settings._replace(
-            issuer=settings.issuer or issuer, client_id=settings.client_id or client_id, sources=sources
-        )
-    return settings
+    if not fitting:
+        return settings
+    ((issuer, client_id),) = fitting.values()
+    sources = {**settings.sources, **dict.fromkeys(missing, STORED_IDENTITY)}
+    return settings._replace(issuer=settings.issuer or issuer, client_id=client_id, sources=sources)

@@ -14,8 +14,7 @@ class AuthGateError(Exception):
 
     def __init__(self, message: str, hint: str | None = None):
         super().__init__(message)
-        self.message = message
-        self.hint = hint
+        self.message, self.hint = message, hint
 
     @property
     def sentence(self) -> str:
@@ -53,24 +52,13 @@ class Unreachable(AuthGateError):
 
     `retry_after` is in seconds, if the server named a time. `sent` is False if no part of the
     request can have reached the server, so that even a one-time code may be sent again.
-    `timed_out` tells a time-out from other failures (RFC 8628 section 3.5).
     """
 
     exit_status = 3
 
-    def __init__(
-        self,
-        message: str,
-        hint: str | None = None,
-        *,
-        retry_after: float | None = None,
-        sent: bool = True,
-        timed_out: bool = False,
-    ):
+    def __init__(self, message: str, hint: str | None = None, *, retry_after: float | None = None, sent: bool = True):
         super().__init__(message, hint)
-        self.retry_after = retry_after
-        self.sent = sent
-        self.timed_out = timed_out
+        self.retry_after, self.sent = retry_after, sent
 
 
 class SignInNeeded(AuthGateError):

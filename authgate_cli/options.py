@@ -47,16 +47,14 @@ class Arguments(Value):
     repeated: dict[str, tuple[str, ...]] = {}
 
 
-FLOWS = ("auto", "browser", "device", "client-credentials")
-STORES = ("auto", "keyring", "file")
-
+_FLOWS = ("auto", "browser", "device", "client-credentials")
 DEFAULT_TOKEN_FILE = "~/.authgate-tokens.json"
 
 SETTINGS = (
     Option("url", "server URL (the issuer)", "URL", "AUTHGATE_URL"),
     Option("client-id", "client at that server", "ID", "CLIENT_ID"),
     Option("scope", "scopes to ask for", "SCOPES", "AUTHGATE_SCOPE", "profile email"),
-    Option("flow", "how to sign in", "FLOW", "AUTHGATE_FLOW", "auto", FLOWS),
+    Option("flow", "how to sign in", "FLOW", "AUTHGATE_FLOW", "auto", _FLOWS),
     Option(
         "redirect-uri",
         "registered callback URL, or several separated by commas",
@@ -64,7 +62,7 @@ SETTINGS = (
         "AUTHGATE_REDIRECT_URI",
         "http://127.0.0.1:8088/callback",
     ),
-    Option("store", "token store", "STORE", "AUTHGATE_STORE", "auto", STORES),
+    Option("store", "token store", "STORE", "AUTHGATE_STORE", "auto", ("auto", "keyring", "file")),
     Option("token-file", "token file", "FILE", "AUTHGATE_TOKEN_FILE", DEFAULT_TOKEN_FILE),
     Option("account", "which of several tokens of one client", "NAME", "AUTHGATE_ACCOUNT"),
     Option("timeout", "time for one HTTP exchange", "SECONDS", "AUTHGATE_TIMEOUT", "30"),
@@ -118,26 +116,25 @@ def parse(argv: list[str], options: tuple[Option, ...], commands: dict[str, Comm
         if len(word) > 2 and word[1] != "-" and all(letter in shorts for letter in word[1:]):
             rest[:0] = [f"-{letter}" for letter in word[1:]]
             continue
-        name, equals, value = word.partition("=")
-        option = known.get(name[2:]) if name.startswith("--") else shorts.get(name[1:])
+        written, equals, value = word.partition("=")
+        option = known.get(written[2:]) if written.startswith("--") else shorts.get(written[1:])
         if option is None:
-            raise _unknown_option(name, known)
-        flags[option.name] = _value(option, value if equals else None, rest)
-        if option.repeatable:
-            repeated[option.name] = (*repeated.get(option.name, ()), str(flags[option.name]))
-    return _arguments(words, flags, options, commands)._replace(repeated=repeated)
-
-
-def _value(option: Option, attached: str | None, rest: list[str]) -> str | bool:
-    if not option.metavar:
-        if attached is not None:
+            if written == "--client-secret":
+                raise UsageError(
+                    "a client secret cannot be given as an option: every process on this machine could read it",
+                    "set CLIENT_SECRET in the environment or in .env",
+                )
+            raise UsageError(f"unknown option {written}", _nearest(written, [f"--{name}" for name in known]))
+        if equals and not option.metavar:
             raise UsageError(f"--{option.name} takes no value")
-        return True
-    if attached is not None:
-        return attached
-    if not rest or rest[0].startswith("--"):
-        raise UsageError(f"--{option.name} needs a value", f"for example --{option.name} {option.metavar}")
-    return rest.pop(0)
+        if option.metavar and not equals:
+            if not rest or rest[0].startswith("--"):
+                raise UsageError(f"--{option.name} needs a value", f"for example --{option.name} {option.metavar}")
+            value = rest.pop(0)
+        flags[option.name] = value if option.metavar else True
+        if option.repeatable:
+            repeated[option.name] = (*repeated.get(option.name, ()), value)
+    return _arguments(words, flags, options, commands)._replace(repeated=repeated)
 
 
 def _arguments(
@@ -148,11 +145,10 @@ def _arguments(
     if command is None:
         # A long word may be a token that was meant for inspect; it is not repeated.
         shown = repr(name) if len(name) <= 20 else "(too long to show)"
-        raise UsageError(f"unknown command {shown}", _nearest(name, list(commands)) or "see authgate.pyz --help")
-    general = {option.name for option in options}
-    own = {option.name for option in command.options}
+        raise UsageError(f"unknown command {shown}", _nearest(name, list(commands)))
+    allowed = {option.name for option in (*options, *command.options)}
     for flag in flags:
-        if flag not in general | own:
+        if flag not in allowed:
             owners = [other.name for other in commands.values() if flag in {option.name for option in other.options}]
             raise UsageError(f"--{flag} is not an option of {name!r}", f"it is an option of {' and '.join(owners)}")
     if words[:1] == ["--"]:
@@ -162,18 +158,9 @@ def _arguments(
     return Arguments(name, flags, tuple(words))
 
 
-def _unknown_option(name: str, known: dict[str, Option]) -> UsageError:
-    if name == "--client-secret":
-        return UsageError(
-            "a client secret cannot be given as an option: every process on this machine could read it",
-            "set CLIENT_SECRET in the environment or in .env",
-        )
-    near = _nearest(name, ["--" + option for option in known])
-    return UsageError(f"unknown option {name}", near or "see authgate.pyz --help")
-
-
-def _nearest(word: str, words: list[str]) -> str | None:
+def _nearest(word: str, words: list[str]) -> str:
+    """Return a hint that names the most similar of these words."""
     import difflib  # loaded only when needed
 
     near = difflib.get_close_matches(word, words, n=1, cutoff=0.7)
-    return f"did you mean {near[0]}?" if near else None
+    return f"did you mean {near[0]}?" if near else "see authgate.pyz --help"

@@ -10,10 +10,10 @@ from __future__ import annotations
 
 from contextlib import ExitStack, contextmanager
 
-from .errors import Refused, SignInNeeded, StoreFailed, UsageError
+from .errors import Refused, SignInNeeded, StoreFailed
 from .store.file_store import Waiting
 from .store.locks import refresh_lock
-from .tokens import STILL_USABLE, IssuedToken
+from .tokens import STILL_USABLE, IssuedToken, TokenSet
 from .values import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -21,9 +21,8 @@ if TYPE_CHECKING:
 
     from .context import Context
     from .store import Place, StoredToken
-    from .tokens import TokenSet
 
-# What servers call a refresh token that has expired or was revoked; Dex, for one, says invalid_request.
+# What servers call a refresh token that has expired or was revoked; some say invalid_request.
 _DEAD_TOKEN = ("invalid_grant", "invalid_request", "invalid_token")
 
 
@@ -31,29 +30,28 @@ _DEAD_TOKEN = ("invalid_grant", "invalid_request", "invalid_token")
 def locked(context: Context, places: Iterable[Place], required: bool = False) -> Iterator[None]:
     """Hold the refresh lock of these places.
 
-    The wait is long enough for another process to fetch metadata and keys and to refresh. Without
-    `required`, go on when the lock cannot be made. Raise Unreachable or StoreFailed.
+    Without `required`, go on when the lock cannot be made. Raise Unreachable or StoreFailed.
     """
     system = context.system
     waiting = Waiting(system.now, system.monotonic, system.sleep)
+    seconds = 3 * context.settings.timeout + 5  # for another process to fetch metadata and keys and to refresh
     with ExitStack() as locks:
         for path in sorted({place.lock_path for place in places}):
-            seconds = 3 * context.settings.timeout + 5
             locks.enter_context(refresh_lock(path, waiting, seconds, context.terminal.explain, required))
         yield
 
 
-def renew(context: Context, stored: StoredToken | None, min_ttl: float, refused: TokenSet | None = None) -> IssuedToken:
+def renew(context: Context, stored: StoredToken | None, min_ttl: float, bad: TokenSet | None = None) -> IssuedToken:
     """Return a fresh token: refreshed here, or by another process in the meantime.
 
-    For a client-credentials setup a new token is requested, even if none is stored. `refused` is a
-    token that the server rejected; it is replaced even if it looks fresh. Raise SignInNeeded if there
-    is nothing to refresh with; Unreachable, Refused or StoreFailed if it cannot be done now, which
-    leaves the stored token unchanged.
+    For client credentials a new token is requested, even if none is stored. `bad` is a token that the
+    server does not accept; it is replaced even if it looks fresh. Raise SignInNeeded if there is nothing
+    to refresh with; Unreachable, Refused or StoreFailed if it cannot be done now, which leaves the
+    stored token unchanged.
     """
     with locked(context, [stored.place] if stored else context.store.places, required=not context.settings.is_machine):
         current = context.store.load_from(stored.place) if stored else context.store.load()
-        known = {token.access_token for token in (stored and stored.token, refused) if token}
+        known = {token.access_token for token in (stored and stored.token, bad) if token}
         if current and current.token.access_token not in known and _may_use(context, current.token, min_ttl):
             return current.issued
         if context.settings.is_machine:
@@ -66,17 +64,14 @@ def renew(context: Context, stored: StoredToken | None, min_ttl: float, refused:
 def machine_token(context: Context) -> IssuedToken:
     """Return a token for the client itself (RFC 6749 section 4.4); it is stored if possible.
 
-    A machine needs no writable store, and it never overwrites a person's token. Raise Unreachable
-    or Refused.
+    A machine needs no writable store, and it never overwrites a person's token. Raise Unreachable,
+    Refused, or UsageError without a client secret.
     """
     settings = context.settings
-    if not settings.client_secret:
-        raise UsageError(
-            "the client-credentials flow needs a client secret", "set CLIENT_SECRET in the environment or in .env"
-        )
+    settings.require_secret()
     fields = {"grant_type": "client_credentials", "scope": settings.scope or None}
     with context.system.uninterrupted():
-        token = context.server.grant(fields, "signing in failed")._replace(grant_type="client_credentials")
+        token = context.server.grant(fields)._replace(grant_type="client_credentials")
         try:
             stored = context.store.load()
             if stored and stored.token.is_personal:
@@ -88,25 +83,29 @@ def machine_token(context: Context) -> IssuedToken:
 
 
 def _refresh(context: Context, current: StoredToken) -> IssuedToken:
-    """Refresh a user's token; the caller holds the lock."""
-    token, place = current
+    """Exchange the refresh token (RFC 6749 section 6) and save what comes back; the caller holds the lock."""
+    (token, place), now = current, context.system.now
     if token.refresh_token is None:
         raise SignInNeeded("the token cannot be refreshed: it came without a refresh token", _hint(context))
     context.server.metadata  # noqa: B018  find out before the refresh token is used if the server is down
     if token.id_token:
         context.server.keys.load()  # the answer probably has a new ID token
     place.check_writable()
+    fields = {"grant_type": "refresh_token", "refresh_token": token.refresh_token}
     try:
-        return _spend(context, token, place)
+        with context.system.uninterrupted():
+            issued = context.store.save(context.server.grant(fields, token), "refreshed", place)
     except Refused as error:
         if error.code not in _DEAD_TOKEN:
             error.hint = error.hint or f"run {context.settings.login_command} --force to sign in again"
             raise
-        again = context.store.load_from(place)
-        left = again.token.seconds_left(context.system.now()) if again else 0.0
-        if again and again.token.access_token != token.access_token and left >= STILL_USABLE:
+        again = context.store.load_from(place)  # another program may have refreshed it without our lock
+        if again and again.token.access_token != token.access_token and again.token.is_fresh(now(), STILL_USABLE):
             return again.issued
         raise SignInNeeded(f"the server refused to refresh the token ({error.code})", _hint(context)) from error
+    if issued.save_error:
+        issued.save_error.hint = _hint(context)  # the stored refresh token has been used up
+    return issued
 
 
 def _hint(context: Context) -> str:
@@ -119,15 +118,3 @@ def _may_use(context: Context, token: TokenSet, min_ttl: float) -> bool:
     if settings.is_machine and (token.is_personal or settings.missing_scope(token)):
         return False
     return token.is_fresh(context.system.now(), min_ttl)
-
-
-def _spend(context: Context, current: TokenSet, place: Place) -> IssuedToken:
-    """Exchange the refresh token (RFC 6749 section 6) and save what comes back."""
-    fields = {"grant_type": "refresh_token", "refresh_token": current.refresh_token}
-    with context.system.uninterrupted():
-        token = context.server.grant(fields, "the token could not be refreshed", previous=current)
-        try:
-            return IssuedToken(token, "refreshed", context.store.save_refreshed(token, place))
-        except StoreFailed as failure:
-            error = StoreFailed(f"the refreshed token could not be saved: {failure.message}", _hint(context))
-            return IssuedToken(token, "refreshed", None, error)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 
-from .oauth.jwt import decode
+from .oauth.parsing import decode
 from .text import NAME, SCOPES, WORD, clean
 from .tokens import mask, rfc3339
 from .values import TYPE_CHECKING
@@ -13,8 +13,7 @@ from .values import TYPE_CHECKING
 if TYPE_CHECKING:
     from typing import Any
 
-    from .oauth.endpoints import Claims
-    from .oauth.strict_json import Json
+    from .oauth.parsing import Json
     from .session import Checked
     from .settings import Settings
     from .tokens import TokenSet
@@ -35,29 +34,38 @@ _TOKENINFO = (
 
 def as_text(checked: Checked, now: float, show_tokens: bool) -> str:
     """Return the report as text, in the lines that the README documents."""
-    token = checked.issued.token
-    shown = _unmasked if show_tokens else mask
-    lines = [
-        *_user(checked.userinfo, token, shown(token.access_token), show_tokens),
-        f"Access Token: {shown(token.access_token)}",
-        f"Refresh Token: {shown(token.refresh_token)}",
+    token, userinfo, tokeninfo = checked.issued.token, checked.userinfo, checked.tokeninfo
+    fields = token_fields(token, now, show_tokens)
+    user, told = (claims(answer.claims, show_tokens, token) for answer in (userinfo, tokeninfo))
+    if user is None:
+        lines = [f"Token: {fields['access_token']} (UserInfo not available: {clean(userinfo.reason)})"]
+    else:
+        lines = [f"User: {person(user)}", f"Subject: {clean(user['sub'])}"]
+    lines += [
+        f"Access Token: {fields['access_token']}",
+        f"Refresh Token: {fields['refresh_token'] or '(none)'}",
         f"Token Type: {clean(token.token_type, WORD)}",
-        f"Expires In: {'never' if token.expires_at is None else _seconds_left(token, now)}",
-        f"Expires At: {'never' if token.expires_at is None else rfc3339(token.expires_at)}",
+        f"Expires In: {'never' if token.expires_at is None else fields['expires_in']}",
+        f"Expires At: {fields['expires_at'] or 'never'}",
         f"Scope: {clean(token.scope or '', SCOPES) or '(none)'}",
-        f"ID Token: {shown(token.id_token)}",
-        *_tokeninfo(checked.tokeninfo, token, show_tokens),
+        f"ID Token: {fields['id_token'] or '(none)'}",
     ]
+    if told is None:
+        lines.append(f"TokenInfo: not available ({clean(tokeninfo.reason)})")
+    else:
+        lines.append(f"TokenInfo Active: {clean(told.get('active', '(none)'))}")
+        lines += [f"TokenInfo {label}: {clean(told.get(key) or '(none)')}" for label, key in _TOKENINFO]
     return "\n".join(lines) + "\n"
 
 
 def as_json(checked: Checked, settings: Settings, now: float, show_tokens: bool) -> str:
-    """Return the report as one JSON document; it is ASCII, other characters are escaped."""
+    """Return the report as one JSON document."""
+    token = checked.issued.token
     return document(
         {
-            "user": claims(checked.userinfo.claims, show_tokens, checked.issued.token),
-            "token": token_fields(checked.issued.token, now, show_tokens),
-            "tokeninfo": claims(checked.tokeninfo.claims, show_tokens, checked.issued.token),
+            "user": claims(checked.userinfo.claims, show_tokens, token),
+            "token": token_fields(token, now, show_tokens),
+            "tokeninfo": claims(checked.tokeninfo.claims, show_tokens, token),
             "source": checked.issued.source,
             "store": checked.issued.stored_in,
             "issuer": settings.issuer,
@@ -67,15 +75,12 @@ def as_json(checked: Checked, settings: Settings, now: float, show_tokens: bool)
 
 
 def token_fields(token: TokenSet, now: float, show_tokens: bool) -> dict[str, Any]:
-    """Return the fields of a token for JSON."""
-    shown = _unmasked if show_tokens else mask
-    never = token.expires_at is None
+    """Return the fields of a token for JSON; those that it does not have are None."""
+    secrets = {name: getattr(token, name) or None for name in ("access_token", "refresh_token", "id_token")}
     return {
-        "access_token": shown(token.access_token),
-        "refresh_token": shown(token.refresh_token) if token.refresh_token else None,
-        "id_token": shown(token.id_token) if token.id_token else None,
+        **{name: secret if show_tokens else secret and mask(secret) for name, secret in secrets.items()},
         "token_type": token.token_type,
-        "expires_in": None if never else _seconds_left(token, now),
+        "expires_in": None if token.expires_at is None else max(0, int(token.expires_at - now)),
         "expires_at": None if token.expires_at is None else rfc3339(token.expires_at),
         "scope": token.scope,
     }
@@ -108,15 +113,8 @@ def _masked(name: str, value: Any, own: list[str]) -> Any:
 
 
 def document(fields: dict[str, Any]) -> str:
-    """Return one JSON document for stdout."""
+    """Return one JSON document for stdout; it is ASCII, other characters are escaped."""
     return json.dumps(fields, indent=2) + "\n"
-
-
-def _user(userinfo: Claims, token: TokenSet, shown_token: str, show_tokens: bool) -> list[str]:
-    said = claims(userinfo.claims, show_tokens, token)
-    if said is None:
-        return [f"Token: {shown_token} (UserInfo not available: {clean(userinfo.reason)})"]
-    return [f"User: {person(said)}", f"Subject: {clean(said['sub'])}"]
 
 
 def person(said: Json) -> str:
@@ -148,14 +146,6 @@ def lifetime(token: TokenSet, now: float) -> tuple[str, str]:
     return ("Expires", f"in {_duration(seconds)} ({when})") if seconds > 0 else ("Expired", when)
 
 
-def _tokeninfo(tokeninfo: Claims, token: TokenSet, show_tokens: bool) -> list[str]:
-    said = claims(tokeninfo.claims, show_tokens, token)
-    if said is None:
-        return [f"TokenInfo: not available ({clean(tokeninfo.reason)})"]
-    lines = [f"TokenInfo Active: {clean(said.get('active', '(none)'))}"]
-    return lines + [f"TokenInfo {label}: {clean(said.get(key) or '(none)')}" for label, key in _TOKENINFO]
-
-
 def _duration(seconds: float) -> str:
     minutes, hours, days = int(seconds // 60), int(seconds // 3600), int(seconds // 86400)
     if days >= 2:
@@ -163,14 +153,6 @@ def _duration(seconds: float) -> str:
     if hours >= 2:
         return f"{hours} h {minutes % 60} min"
     return f"{minutes} min" if minutes >= 2 else f"{int(seconds)} s"
-
-
-def _seconds_left(token: TokenSet, now: float) -> int:
-    return max(0, int(token.seconds_left(now)))
-
-
-def _unmasked(token: str | None) -> str:
-    return token or "(none)"
 
 
 def _name(value: object) -> str:

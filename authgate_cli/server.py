@@ -2,39 +2,29 @@
 
 from __future__ import annotations
 
+from functools import cached_property
+
 from .errors import AuthGateError, Refused, Unreachable
-from .oauth import id_token, jwks
-from .oauth.endpoints import (
-    BASIC,
-    POST,
-    Claims,
-    authenticated,
-    parse_token_response,
-    parse_tokeninfo,
-    parse_userinfo,
-    refuses_client,
-)
-from .oauth.jwt import claimed_subject
-from .oauth.messages import check_data, get, get_as, refused
+from .oauth import endpoints, id_token, jwks
+from .oauth.endpoints import BASIC, POST, Claims
+from .oauth.messages import check_data, get, get_as, read_data, refusal
 from .oauth.metadata import metadata_url, oauth_metadata_url, parse_metadata
-from .oauth.strict_json import parse_object
+from .oauth.parsing import claimed_subject
+from .tokens import TokenSet
 from .urls import split
 from .values import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from .oauth.jwks import Key
-    from .oauth.jwt import Jwt
     from .oauth.messages import Request, Response
     from .oauth.metadata import Metadata
+    from .oauth.parsing import Jwt
     from .settings import Settings
     from .system import System
     from .system.terminal import Terminal
-    from .tokens import TokenSet
 
 _MAX_REDIRECTS = 3
-_NO_KEYS = "the server's keys cannot be fetched"
 
 
 class Server:
@@ -42,25 +32,20 @@ class Server:
 
     def __init__(self, system: System, settings: Settings, terminal: Terminal):
         self._system, self._settings, self._terminal = system, settings, terminal
-        self._metadata: Metadata | None = None
-        self._keys: KeySet | None = None
         self._method = ""  # of client authentication
 
-    @property
+    @cached_property
     def metadata(self) -> Metadata:
         """Return the server's metadata, fetched once in a run. Raise Unreachable or Refused."""
-        if self._metadata is None:
-            self._metadata = fetch_metadata(self._system.send, self._settings.issuer)
-            if self._metadata.issuer != self._settings.issuer:
-                self._terminal.explain(f"the server calls itself {self._metadata.issuer}, without the slash at the end")
-        return self._metadata
+        metadata = fetch_metadata(self._system.send, self._settings.issuer)
+        if metadata.issuer != self._settings.issuer:
+            self._terminal.explain(f"the server calls itself {metadata.issuer}, without the slash at the end")
+        return metadata
 
-    @property
+    @cached_property
     def keys(self) -> KeySet:
         """Return the keys that the server signs with. Raise Unreachable or Refused."""
-        if self._keys is None:
-            self._keys = KeySet(self._system.send, self.metadata.jwks_uri)
-        return self._keys
+        return KeySet(self._system.send, self.metadata.jwks_uri)
 
     def ask(self, endpoint: str, fields: Mapping[str, str | None]) -> Response:
         """Send a form, authenticated as this client. Raise Unreachable.
@@ -72,12 +57,12 @@ class Server:
         """
         client_id, secret = self._settings.client_id, self._settings.client_secret
         self._method = self._method or (POST if POST in self.metadata.auth_methods else BASIC)
-        response = self._system.send(authenticated(endpoint, fields, client_id, secret, self._method))
-        if secret is None or not refuses_client(response):
+        response = self._system.send(endpoints.authenticated(endpoint, fields, client_id, secret, self._method))
+        if secret is None or not endpoints.refuses_client(response):
             return response
         other = BASIC if self._method == POST else POST
-        again = self._system.send(authenticated(endpoint, fields, client_id, secret, other))
-        if refuses_client(again):
+        again = self._system.send(endpoints.authenticated(endpoint, fields, client_id, secret, other))
+        if endpoints.refuses_client(again):
             return response
         self._method = other
         return again
@@ -87,52 +72,52 @@ class Server:
         extra = {name: self._settings.params.get(name) for name in ("resource", "audience")}
         return self.ask(self.metadata.token_endpoint, {**extra, **fields})
 
-    def grant(
-        self,
-        fields: Mapping[str, str | None],
-        what: str,
-        nonce: str | None = None,
-        previous: TokenSet | None = None,
-    ) -> TokenSet:
-        """Ask the token endpoint and return the checked tokens; `what` begins the message of a failure.
+    def grant(self, fields: Mapping[str, str | None], previous: TokenSet | None = None) -> TokenSet:
+        """Ask the token endpoint and return the checked tokens. Raise Unreachable or Refused; see `accept`."""
+        return self.accept(self.ask_for_token(fields), previous=previous)
 
-        Raise Unreachable or Refused. See `accept` for `nonce` and `previous`.
-        """
-        return self.accept(self.ask_for_token(fields), what, nonce, previous)
-
-    def accept(
-        self, response: Response, what: str, nonce: str | None = None, previous: TokenSet | None = None
-    ) -> TokenSet:
+    def accept(self, response: Response, nonce: str | None = None, previous: TokenSet | None = None) -> TokenSet:
         """Return the checked tokens of a token endpoint's answer (RFC 6749 section 5, OpenID Connect Core 3.1.3.7).
 
         `previous` is the token that was refreshed: its values are kept where the answer has none,
         and a new ID token must be about the same user (section 12.2). Raise Unreachable or Refused.
         """
-        settings, now = self._settings, self._system.now()
-        scope = previous.scope if previous else settings.scope or None
-        token = parse_token_response(response, what, now, scope)
-        if token.id_token:
-            token = self._with_checked_id_token(token, nonce, previous)
-        if previous:
-            token = token._replace(
-                refresh_token=token.refresh_token or previous.refresh_token,
-                id_token=token.id_token or previous.id_token,
-            )
-        requested = previous.requested_scope if previous else settings.scope
-        return token._replace(issuer=self.metadata.issuer, client_id=settings.client_id, requested_scope=requested)
+        settings = self._settings
+        what = "the token could not be refreshed" if previous else "signing in failed"
+        # What a new sign-in begins with is the scope that it asks for.
+        before = previous or TokenSet("", scope=settings.scope or None, requested_scope=settings.scope)
+        token = endpoints.parse_token_response(response, what, self._system.now(), before.scope)
+        try:
+            if token.id_token:
+                self._check_id_token(token.id_token, nonce, token.access_token, claimed_subject(before.id_token))
+        except (Refused, Unreachable) as error:
+            # The old refresh token has been used up, so the new one is kept, unless the ID token is about
+            # another user, issuer or client.
+            if previous is None or isinstance(error, id_token.Mismatch):
+                raise
+            self._terminal.warn(f"{error.message}; the new ID token is discarded")
+            token = token._replace(id_token=None)
+        return token._replace(
+            refresh_token=token.refresh_token or before.refresh_token,
+            id_token=token.id_token or before.id_token,
+            issuer=self.metadata.issuer,
+            client_id=settings.client_id,
+            requested_scope=before.requested_scope,
+            grant_type=before.grant_type,
+        )
 
     def userinfo(self, access_token: str) -> Claims:
         """Ask UserInfo about a token, if the server offers it. Raise TokenRefused, Unreachable or Refused."""
         if self.metadata.userinfo_endpoint is None:
             return Claims(reason="the server does not offer it")
-        return parse_userinfo(self._system.send(get_as(self.metadata.userinfo_endpoint, access_token)))
+        return endpoints.parse_userinfo(self._system.send(get_as(self.metadata.userinfo_endpoint, access_token)))
 
     def tokeninfo(self, access_token: str) -> Claims:
         """Ask AuthGate's TokenInfo about a token; a failure is returned as the reason, never raised."""
         if self.metadata.tokeninfo_endpoint is None:
             return Claims(reason="this server is not an AuthGate")
         try:
-            return parse_tokeninfo(self._system.send(get_as(self.metadata.tokeninfo_endpoint, access_token)))
+            return endpoints.parse_tokeninfo(self._system.send(get_as(self.metadata.tokeninfo_endpoint, access_token)))
         except AuthGateError as error:
             return Claims(reason=error.message)
 
@@ -141,26 +126,24 @@ class Server:
         response = self.ask(str(self.metadata.revocation_endpoint), {"token": token, "token_type_hint": kind})
         if response.status != 200:
             check_data(response, "the tokens could not be revoked")
-            raise refused("the server did not revoke the tokens", response)
+            raise refusal(response, "the server did not revoke the tokens")
 
-    def _with_checked_id_token(self, token: TokenSet, nonce: str | None, previous: TokenSet | None) -> TokenSet:
-        """Return the token with its ID token checked. After a refresh, discard an ID token that is not valid.
+    def _check_id_token(self, text: str, nonce: str | None, access_token: str, subject: str | None) -> None:
+        """Check claims and signature of an ID token that came from the token endpoint, over TLS or loopback.
 
-        The old refresh token has been used up by then, so the new one is kept, unless the ID token is
-        about another user, issuer or client.
+        A symmetric signature cannot be verified; the connection to the server takes its place (OpenID
+        Connect Core section 3.1.3.7, rules 6 to 8).
         """
-        subject = claimed_subject(previous.id_token) if previous else None
-        expected = id_token.Expected(
-            self.metadata.issuer, self._settings.client_id, self._system.now(), nonce, token.access_token, subject
-        )
+        now, client_id = self._system.now(), self._settings.client_id
+        expected = id_token.Expected(self.metadata.issuer, client_id, now, nonce, access_token, subject)
+        token = id_token.check(text, expected)
+        if token.header["alg"] == id_token.UNVERIFIED:
+            return
         try:
-            self.keys.verify_id_token(id_token.check(str(token.id_token), expected))
-        except (Refused, Unreachable) as error:
-            if previous is None or isinstance(error, id_token.Mismatch):
-                raise
-            self._terminal.warn(f"{error.message}; the new ID token is discarded")
-            return token._replace(id_token=None)
-        return token
+            self.keys.verify(token)
+        except Refused as error:
+            error.hint = error.hint or jwks.OPERATOR
+            raise
 
 
 class KeySet:
@@ -168,50 +151,27 @@ class KeySet:
 
     def __init__(self, send: Callable[[Request], Response], jwks_uri: str | None):
         self._send, self._jwks_uri = send, jwks_uri
-        self._keys: tuple[Key, ...] | None = None
+        self._keys: tuple[jwks.Key, ...] | None = None
 
-    def load(self) -> None:
+    def load(self) -> tuple[jwks.Key, ...]:
         """Fetch the keys now, if the server publishes any: a failure is better before the sign-in or refresh."""
-        if self._jwks_uri is not None and self._keys is None:
-            self._keys = self._fetch(self._jwks_uri)
+        if self._keys is None and self._jwks_uri is not None:
+            response = self._send(get(self._jwks_uri))
+            self._keys = jwks.parse(read_data(response, "the server's keys cannot be fetched"))
+        return self._keys or ()
 
-    def verify(self, token: Jwt) -> Key:
+    def verify(self, token: Jwt) -> jwks.Key:
         """Return the key that signed a JWT. Raise Refused if none did, Unreachable if the keys cannot be fetched."""
-        self.load()
-        if self._jwks_uri is None or self._keys is None:
+        if self._jwks_uri is None:
             raise Refused(
                 "the server does not publish its signing keys",
                 "run authgate.pyz status to have the server check the token",
             )
         try:
-            return jwks.verify_jwt(token, self._keys)
+            return jwks.verify_jwt(token, self.load())
         except jwks.UnknownKey:
-            self._keys = self._fetch(self._jwks_uri)
-            return jwks.verify_jwt(token, self._keys)
-
-    def verify_id_token(self, token: Jwt) -> None:
-        """Verify the signature of an ID token that came from the token endpoint, over TLS or loopback.
-
-        A symmetric signature cannot be verified; the connection to the server takes its place (OpenID
-        Connect Core section 3.1.3.7, rules 6 to 8). `id_token.check` has refused unknown algorithms.
-        """
-        if token.header["alg"] == id_token.UNVERIFIED:
-            return
-        try:
-            self.verify(token)
-        except Refused as error:
-            error.hint = error.hint or jwks.OPERATOR
-            raise
-
-    def _fetch(self, uri: str) -> tuple[Key, ...]:
-        response = self._send(get(uri))
-        check_data(response, _NO_KEYS)
-        if response.status != 200:
-            raise refused(_NO_KEYS, response)
-        try:
-            return jwks.parse(parse_object(response.body))
-        except ValueError as error:
-            raise Refused(f"the server's keys cannot be used: {error}") from None
+            self._keys = None  # the server may have added the key since they were fetched
+            return jwks.verify_jwt(token, self.load())
 
 
 def fetch_metadata(send: Callable[[Request], Response], issuer: str) -> Metadata:
@@ -229,25 +189,19 @@ def fetch_metadata(send: Callable[[Request], Response], issuer: str) -> Metadata
 def _fetch(send: Callable[[Request], Response], url: str, issuer: str) -> Response:
     """Fetch a document. Only here are redirects followed, and only to https on the same host."""
     for _ in range(_MAX_REDIRECTS + 1):
-        response = send(get(url))
+        response, here = send(get(url)), split(url)
         if response.status not in (301, 302, 303, 307, 308):
             return response
-        url = _redirected(url, response.headers.get("location", ""), issuer)
+        url = response.headers.get("location", "")
+        if url.startswith("/") and not url.startswith("//"):
+            url = f"{here.scheme}://{here.netloc}{url}"
+        try:
+            there = split(url)
+        except ValueError:
+            there = None
+        if there is None or there.host != here.host or there.scheme != "https":
+            raise Refused(
+                "the server redirects its discovery document to another host or to plain http, which is not followed",
+                f"set AUTHGATE_URL to the server's own URL instead of {issuer}",
+            )
     raise Refused("the server's discovery document is behind too many redirects", "is AUTHGATE_URL right?")
-
-
-def _redirected(url: str, location: str, issuer: str) -> str:
-    here = split(url)
-    if location.startswith("/") and not location.startswith("//"):
-        location = f"{here.scheme}://{here.netloc}{location}"
-    try:
-        there = split(location)
-        allowed = there.host == here.host and there.scheme == "https"
-    except ValueError:
-        allowed = False
-    if not allowed:
-        raise Refused(
-            "the server redirects its discovery document to another host or to plain http, which is not followed",
-            f"set AUTHGATE_URL to the server's own URL instead of {issuer}",
-        )
-    return location

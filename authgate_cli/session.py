@@ -6,17 +6,8 @@ report says that it was not checked. At an AuthGate a new sign-in revokes the to
 
 from __future__ import annotations
 
-from .errors import (
-    AuthGateError,
-    NoSubject,
-    Refused,
-    SignInNeeded,
-    StoreCorrupt,
-    StoreFailed,
-    TokenRefused,
-    UsageError,
-)
-from .oauth.jwt import claimed_expiry, claimed_issuer, claimed_scope, claimed_subject
+from .errors import AuthGateError, NoSubject, Refused, SignInNeeded, StoreCorrupt, StoreFailed, TokenRefused, UsageError
+from .oauth.parsing import claimed_expiry, claimed_issuer, claimed_scope, claimed_subject
 from .text import ISSUER, clean
 from .tokens import EARLY, STILL_USABLE, IssuedToken, TokenSet, is_number, with_openid
 from .urls import same_issuer
@@ -47,24 +38,35 @@ class Checked(Value):
 
 def log_in(context: Context, force: bool = False) -> Checked:
     """Return a checked token: the stored one, refreshed if need be, or one from a new sign-in."""
-    issued = None if force else _token_at_hand(context)
-    if issued is not None:
-        try:
-            return _check_or_refresh(context, issued)
-        except TokenRefused:
-            if issued.source == "environment":
-                raise
-            context.terminal.tell("The server no longer accepts the stored token.")
-        except SignInNeeded as error:
-            context.terminal.tell(f"{error.sentence}.")
+    checked = None if force else _checked_without_sign_in(context)
+    if checked:
+        return checked
     issued = _sign_in(context)
     try:
         return check(context, issued)
     except TokenRefused as error:
-        raise _refused_at_once(context, issued) from error
+        raise _refused_at_once(context, issued, error) from error
     except _OtherUser:
         context.store.forget()
         raise
+
+
+def _checked_without_sign_in(context: Context) -> Checked | None:
+    """Return a checked token, or say why a sign-in is needed and return None."""
+    try:
+        issued = usable_token(context, signs_in=True)
+        return _check_or_refresh(context, issued) if issued else None
+    except TokenRefused:
+        if context.settings.access_token:
+            raise
+        context.terminal.tell("The server no longer accepts the stored token.")
+    except SignInNeeded as error:
+        context.terminal.tell(f"{error.sentence}.")
+    except StoreFailed as error:
+        # A new sign-in moves a corrupt file aside, and a machine needs no store.
+        if context.settings.no_input or not (isinstance(error, StoreCorrupt) or context.settings.is_machine):
+            raise
+    return None
 
 
 def usable_token(context: Context, min_ttl: float = EARLY, signs_in: bool = False) -> IssuedToken | None:
@@ -76,9 +78,12 @@ def usable_token(context: Context, min_ttl: float = EARLY, signs_in: bool = Fals
     returned with a warning, but a machine requests a new one, and a caller that `signs_in` gets
     SignInNeeded. Raise SignInNeeded, Unreachable, Refused or StoreFailed otherwise.
     """
-    if context.settings.access_token:
+    settings, now = context.settings, context.system.now()
+    if settings.access_token:
         return given_token(context)
-    settings, stored, now = context.settings, stored_token(context), context.system.now()
+    stored = stored_token(context)
+    if stored is None and not settings.is_machine:
+        return None
     lacking = settings.missing_scope(stored.token) if stored else ""
     if lacking and not settings.is_machine:
         reason = f"the stored token was obtained without the scope {lacking}"
@@ -88,8 +93,6 @@ def usable_token(context: Context, min_ttl: float = EARLY, signs_in: bool = Fals
         lacking = ""
     if stored and not lacking and stored.token.is_fresh(now, min_ttl):
         return stored.issued
-    if stored is None and not settings.is_machine:
-        return None
     from .refresh import renew  # most stored tokens are fresh
 
     try:
@@ -107,10 +110,12 @@ def fresh_token(context: Context) -> IssuedToken:
 
     Raise SignInNeeded if there is none, and Refused if the server issued one that has already expired.
     """
-    min_ttl = _min_ttl(str(context.arguments.flags.get("min-ttl", EARLY)))
+    text = str(context.arguments.flags.get("min-ttl", EARLY))
+    if not is_number(text) or len(text) >= 10:
+        raise UsageError("--min-ttl must be a whole number of seconds", "for example --min-ttl 300")
     if not context.settings.access_token:
         context.require("AUTHGATE_URL", "CLIENT_ID")
-    issued = usable_token(context, min_ttl)
+    issued = usable_token(context, float(text))
     if issued is None:
         raise SignInNeeded(
             f"not signed in to {context.settings.server_and_account}", f"run {context.settings.login_command}"
@@ -120,12 +125,6 @@ def fresh_token(context: Context) -> IssuedToken:
             raise SignInNeeded("the token in AUTHGATE_TOKEN has expired", "set it to a new one, or unset it")
         raise Refused("the server issued a token that has already expired", "report this to its operator")
     return issued
-
-
-def _min_ttl(text: str) -> float:
-    if not is_number(text) or len(text) >= 10:
-        raise UsageError("--min-ttl must be a whole number of seconds", "for example --min-ttl 300")
-    return float(text)
 
 
 def given_token(context: Context) -> IssuedToken:
@@ -151,14 +150,11 @@ def check(context: Context, issued: IssuedToken) -> Checked:
     server, token = context.server, issued.token.access_token
     subject = claimed_subject(issued.token.id_token)
     server.metadata  # noqa: B018  once, before two threads use it
-    asking = Background(lambda: server.tokeninfo(token))  # both at once, because a network may be slow
+    asking = Background(lambda: server.userinfo(token))  # both at once, because a network may be slow
+    tokeninfo = server.tokeninfo(token)
     try:
-        userinfo = server.userinfo(token)
-        tokeninfo: Claims = asking.result()
-    except AuthGateError as error:
-        tokeninfo = asking.result()
-        if not isinstance(error, (TokenRefused, NoSubject)):
-            raise
+        userinfo: Claims = asking.result()
+    except (TokenRefused, NoSubject) as error:
         userinfo = Claims(reason=_without_user(context, issued, error, tokeninfo))
     if tokeninfo.refused and not userinfo.accepted:
         raise token_refused(tokeninfo.reason, tokeninfo.reason)
@@ -196,7 +192,7 @@ def _without_user(context: Context, issued: IssuedToken, refusal: TokenRefused |
 def _is_machine(context: Context, issued: IssuedToken, tokeninfo: Claims) -> bool:
     """Tell whether a client has obtained this token for itself."""
     token = issued.token
-    if context.settings.is_machine or (token.grant_type == "client_credentials" and not token.is_personal):
+    if context.settings.is_machine or token.grant_type == "client_credentials":
         return True
     return (tokeninfo.claims or {}).get("subject_type") == "client"
 
@@ -210,32 +206,18 @@ def _openid_hint(context: Context, issued: IssuedToken) -> str | None:
     return f"its UserInfo may require the scope openid; try {with_openid(context.settings.scope)}"
 
 
-def _token_at_hand(context: Context) -> IssuedToken | None:
-    """Return a token that needs no sign-in, or say why a sign-in is needed and return None."""
-    try:
-        return usable_token(context, signs_in=True)
-    except SignInNeeded as error:
-        context.terminal.tell(f"{error.sentence}.")
-    except StoreFailed as error:
-        # A new sign-in moves a corrupt file aside, and a machine needs no store.
-        if context.settings.no_input or not (isinstance(error, StoreCorrupt) or context.settings.is_machine):
-            raise
-    return None
-
-
 def _check_or_refresh(context: Context, issued: IssuedToken) -> Checked:
     """Ask the server about a token; a stored one that it refuses is refreshed once."""
     try:
         return check(context, issued)
-    except TokenRefused:
+    except TokenRefused as error:
         if issued.source == "client-credentials":
-            raise _refused_at_once(context, issued) from None
+            raise _refused_at_once(context, issued, error) from None
         if issued.source != "stored" or not (context.settings.is_machine or issued.token.refresh_token):
             raise
     from .refresh import renew
 
-    renewed = renew(context, stored_token(context), EARLY, refused=issued.token)
-    return check(context, renewed)
+    return check(context, renew(context, stored_token(context), EARLY, bad=issued.token))
 
 
 def _sign_in(context: Context) -> IssuedToken:
@@ -250,28 +232,25 @@ def _sign_in(context: Context) -> IssuedToken:
     metadata = context.server.metadata
     if issued.save_error or not (metadata.is_authgate and metadata.revocation_endpoint):
         return issued
-    for stored in before:
-        token, owner = stored.token, stored.token.issuer
-        if token.is_personal and owner and same_issuer(owner, context.settings.issuer):
-            _revoke_replaced(context, token, issued.token)
+    kept = (issued.token.refresh_token, issued.token.access_token)
+    for token in (stored.token for stored in before):
+        if not (token.is_personal and token.issuer and same_issuer(token.issuer, context.settings.issuer)):
+            continue
+        try:
+            for kind in ("refresh_token", "access_token"):
+                secret = getattr(token, kind)
+                if secret and secret not in kept:
+                    context.server.revoke(secret, kind)
+        except AuthGateError as error:
+            context.terminal.explain(f"the replaced tokens could not be revoked: {error.message}")
     return issued
 
 
-def _revoke_replaced(context: Context, old: TokenSet, new: TokenSet) -> None:
-    """Revoke the tokens of a replaced entry; a failure is only reported with --verbose."""
-    try:
-        for kind in ("refresh_token", "access_token"):
-            secret = getattr(old, kind)
-            if secret and secret not in (new.refresh_token, new.access_token):
-                context.server.revoke(secret, kind)
-    except AuthGateError as error:
-        context.terminal.explain(f"the replaced tokens could not be revoked: {error.message}")
-
-
-def _refused_at_once(context: Context, issued: IssuedToken) -> Refused:
+def _refused_at_once(context: Context, issued: IssuedToken, error: TokenRefused) -> Refused:
     asked = context.server.metadata.userinfo_endpoint is not None
     hint = _openid_hint(context, issued) if asked else None
-    return Refused("the server does not accept the token that it has just issued", hint)
+    reason = error.message.partition(": ")[2] or error.code
+    return Refused(f"the server does not accept the token that it has just issued: {reason}", hint)
 
 
 def require_own_issuer(context: Context, issued: IssuedToken) -> None:

@@ -4,7 +4,7 @@ An empty value counts as not set: CI systems pass secrets that do not exist as "
 around a value of the environment or a file is cut off.
 
 Flags, the environment and a file named with `--env-file` come from the user. A `.env` that is found
-in the current directory may come from somebody else: it may set FOUND_MAY_SET only, and no secret
+in the current directory may come from somebody else: it may set DOTENV_MAY_SET only, and no secret
 that the user exported is sent to a server that only this file, or only a stored identity, names.
 """
 
@@ -20,23 +20,20 @@ from .urls import split
 from .values import TYPE_CHECKING, Value
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
-    from typing import TypeVar
+    from collections.abc import Iterable, Mapping
 
     from .tokens import TokenSet
     from .urls import Url
 
-    T = TypeVar("T")
-
-LONGEST_ACCOUNT = 100  # characters
 # What a `.env` that is found may set: where to sign in and as which client, and nothing else. A new
 # setting must be added here to be allowed.
-FOUND_MAY_SET = frozenset(
+DOTENV_MAY_SET = frozenset(
     ("AUTHGATE_URL", "CLIENT_ID", "CLIENT_SECRET", "AUTHGATE_SCOPE", "AUTHGATE_FLOW")
     + ("AUTHGATE_REDIRECT_URI", "AUTHGATE_TIMEOUT", "AUTHGATE_NO_INPUT")
 )
+EXPORT = "export" if os.name == "posix" else "set"  # what one does to a variable in a shell
 # The sources that the user has not named; the others are trusted.
-FOUND, STORED = ".env", "the stored identity"
+DOTENV, STORED_IDENTITY = ".env", "the stored identity"
 
 # Parameters that our requests set; --param may not set them (`prompt` only with offline_access).
 OWN_PARAMETERS = frozenset(
@@ -44,11 +41,11 @@ OWN_PARAMETERS = frozenset(
     + ("code_challenge_method", "client_secret", "grant_type", "code", "code_verifier", "device_code", "refresh_token")
 )
 
-_YES, _NO = ("1", "true", "yes", "on", "y"), ("0", "false", "no", "off", "n")
+_YES, _NO = ("1", "true", "yes", "on", "y"), ("", "0", "false", "no", "off", "n")
 
 
 class Settings(Value):
-    """The settings of one run. `sources` says where each came from; the repr shows no secret."""
+    """The settings of one run. `sources` says where each came from."""
 
     issuer: str = ""
     client_id: str = ""
@@ -64,10 +61,6 @@ class Settings(Value):
     account: str = ""
     params: dict[str, str] = {}
     sources: dict[str, str] = {}
-    warnings: tuple[str, ...] = ()  # which lines of the settings file are ignored, and why
-
-    def __repr__(self) -> str:
-        return f"Settings(issuer={self.issuer!r}, client_id={self.client_id!r}, flow={self.flow!r})"
 
     @property
     def is_machine(self) -> bool:
@@ -89,7 +82,7 @@ class Settings(Value):
     @property
     def issuer_is_trusted(self) -> bool:
         """Tell whether the user named the server: by a flag, the environment or `--env-file`."""
-        return self.sources.get("AUTHGATE_URL") not in (FOUND, STORED)
+        return self.sources.get("AUTHGATE_URL") not in (DOTENV, STORED_IDENTITY)
 
     def missing_scope(self, token: TokenSet) -> str:
         """Return what `--scope` or AUTHGATE_SCOPE asks for and this token was not obtained for; "" if nothing.
@@ -103,21 +96,29 @@ class Settings(Value):
 
     def require_trusted_issuer(self, variable: str) -> None:
         """Raise UsageError if this secret, exported by the user, would go to a server that the user has not named."""
-        if self.issuer_is_trusted or self.sources.get(variable, FOUND) == FOUND:
+        if self.issuer_is_trusted or self.sources.get(variable, DOTENV) == DOTENV:
             return
-        fits_there = self.sources["AUTHGATE_URL"] == FOUND and variable in FOUND_MAY_SET
+        source = self.sources["AUTHGATE_URL"]
+        fits_there = source == DOTENV and variable in DOTENV_MAY_SET
         raise UsageError(
-            f"{variable} is not sent to {self.issuer}, which is known only from {self.sources['AUTHGATE_URL']}",
-            f"export AUTHGATE_URL as well{', or put it into .env' if fits_there else ''}",
+            f"{variable} is not sent to {self.issuer}, which is known only from {source}",
+            f"{EXPORT} AUTHGATE_URL as well{', or put it into .env' if fits_there else ''}",
         )
+
+    def require_secret(self) -> None:
+        """Raise UsageError unless the client has a secret."""
+        if not self.client_secret:
+            raise UsageError(
+                "the client-credentials flow needs a client secret", "set CLIENT_SECRET in the environment or in .env"
+            )
 
     def require(self, *names: str) -> None:
         """Raise UsageError unless these variables are set."""
         missing = self.missing(*names)
         if missing:
             examples = {"AUTHGATE_URL": "https://auth.example.com", "CLIENT_ID": "your-client-id"}
-            words = " ".join(f"{name}={examples[name]}" for name in missing)
-            raise UsageError(not_set(missing), f"export {words}, or put it into .env")
+            words = export({name: examples[name] for name in missing}, os.environ)
+            raise UsageError(not_set(missing), f"{words}, or put it into .env")
 
     def missing(self, *names: str) -> list[str]:
         """Return which of these variables, AUTHGATE_URL or CLIENT_ID, are not set."""
@@ -130,26 +131,25 @@ def resolve(
     environ: Mapping[str, str],
     dotenv: Mapping[str, str],
     params: Iterable[str] = (),
-    warnings: Iterable[str] = (),
 ) -> Settings:
-    """Merge and check all settings. Raise UsageError for the first value that cannot be used.
+    """Merge and check all settings. Raise UsageError for a value that cannot be used.
 
-    `dotenv` holds the settings of the file that the flag `env-file` names, or of the one that was
-    found; `warnings` are those that reading it gave. `params` are the values of `--param`.
+    `dotenv` holds the settings of the file that the flag `env-file` names, or of the `.env` that was
+    found. `params` are the values of `--param`.
     """
     sources: dict[str, str] = {}
     named: dict[str, str] = {}  # for errors: the flag, or the variable and its file
-    file = f"--env-file {flags['env-file']}" if flags.get("env-file") else FOUND
+    file = f"--env-file {flags['env-file']}" if flags.get("env-file") else DOTENV
 
     def pick(name: str, variable: str, default: str = "") -> str:
         # An empty --scope asks for none; any other empty flag counts as not set.
         if flags.get(name) or (name == "scope" and name in flags):
             sources[variable] = named[variable] = f"--{name}"
             return "1" if flags[name] is True else str(flags[name])
-        for place, origin in ((environ, "environment"), (dotenv, file)):
-            value = place.get(variable, "").strip()
-            if value and (origin != FOUND or variable in FOUND_MAY_SET):
-                sources[variable], named[variable] = origin, variable + (f" in {file}" if origin == file else "")
+        for values, source in ((environ, "environment"), (dotenv, file)):
+            value = values.get(variable, "").strip()
+            if value and (source != DOTENV or variable in DOTENV_MAY_SET):
+                sources[variable], named[variable] = source, variable + (f" in {file}" if source == file else "")
                 return value
         return default
 
@@ -158,31 +158,94 @@ def resolve(
     for option in SETTINGS:
         if option.choices and value[option.variable] not in option.choices:
             raise UsageError(f"{named[option.variable]} must be one of {', '.join(option.choices)}")
-
-    def check(judge: Callable[[str, str], T], variable: str) -> T:
-        return judge(value[variable], named.get(variable, variable))
-
+    for variable, is_usable, problem, hint in _CHECKS:
+        if not is_usable(value[variable]):
+            raise UsageError(f"{named[variable]} {problem}", hint)
+    uris = tuple(uri.strip() for uri in value["AUTHGATE_REDIRECT_URI"].split(","))
+    for uri in uris:
+        _check_redirect_uri(uri, named.get("AUTHGATE_REDIRECT_URI", ""))
+    if value["AUTHGATE_URL"]:
+        _check_issuer(value["AUTHGATE_URL"], named["AUTHGATE_URL"])
+    scopes = value["AUTHGATE_SCOPE"].split()
     return Settings(
-        issuer=check(_issuer, "AUTHGATE_URL") if value["AUTHGATE_URL"] else "",
-        client_id=check(_client_id, "CLIENT_ID"),
-        client_secret=check(_plain, "CLIENT_SECRET") or None,
-        scope=check(_scope, "AUTHGATE_SCOPE"),
+        issuer=value["AUTHGATE_URL"],
+        client_id=value["CLIENT_ID"],
+        client_secret=value["CLIENT_SECRET"] or None,
+        scope=" ".join(scopes),
         flow=value["AUTHGATE_FLOW"],
-        redirect_uris=check(_redirect_uris, "AUTHGATE_REDIRECT_URI"),
+        redirect_uris=uris,
         store=value["AUTHGATE_STORE"],
-        token_file=expand_home(check(_plain, "AUTHGATE_TOKEN_FILE"), environ),
-        timeout=check(_timeout, "AUTHGATE_TIMEOUT"),
-        no_input=check(_truth, "AUTHGATE_NO_INPUT"),
-        access_token=check(_access_token, "AUTHGATE_TOKEN"),
-        account=check(_account, "AUTHGATE_ACCOUNT"),
-        params=_params(params, "offline_access" in value["AUTHGATE_SCOPE"].split()),
+        token_file=expand_home(value["AUTHGATE_TOKEN_FILE"], environ),
+        timeout=float(value["AUTHGATE_TIMEOUT"]),
+        no_input=value["AUTHGATE_NO_INPUT"].lower() in _YES,
+        access_token=value["AUTHGATE_TOKEN"] or None,
+        account=value["AUTHGATE_ACCOUNT"],
+        params=_params(params, "offline_access" in scopes),
         sources=sources,
-        warnings=tuple(warnings),
     )
 
 
 def _quoted(word: str) -> str:
     return word if word.translate(dict.fromkeys(map(ord, "/._-~"))).isalnum() else f"'{word}'"
+
+
+def _is_plain(value: str) -> bool:
+    return value.isprintable() and value == value.strip()
+
+
+def _is_scope(value: str) -> bool:
+    return value.isascii() and value.isprintable() and '"' not in value and "\\" not in value  # RFC 6749 section 3.3
+
+
+def _is_account(value: str) -> bool:
+    return value.isprintable() and "#" not in value and "://" not in value and len(value) <= 100
+
+
+def _is_timeout(value: str) -> bool:
+    try:
+        return 0 < float(value) <= 3600
+    except ValueError:
+        return False
+
+
+_PLAIN = (_is_plain, "has leading or trailing spaces or unprintable characters", "was a line break copied with it?")
+# What the value of a variable must be, what is wrong with any other value, and a hint.
+_CHECKS = (
+    ("CLIENT_ID", *_PLAIN),
+    (
+        "CLIENT_ID",
+        lambda value: "#" not in value,  # it begins the account in the name of a stored token
+        "contains #, which separates client and account where tokens are stored",
+        "was a comment copied with it? in a settings file it needs a space before the #",
+    ),
+    ("CLIENT_SECRET", *_PLAIN),
+    ("AUTHGATE_SCOPE", _is_scope, "has characters that are not allowed in a scope", "for example 'openid email'"),
+    ("AUTHGATE_TOKEN_FILE", *_PLAIN),
+    (
+        "AUTHGATE_ACCOUNT",
+        _is_account,
+        "must be a name of at most 100 characters, without # and ://",
+        "for example work",
+    ),
+    ("AUTHGATE_TIMEOUT", _is_timeout, "must be a number of seconds above 0 and not above 3600", "for example 30"),
+    ("AUTHGATE_NO_INPUT", lambda value: value.lower() in _YES + _NO, "must be 1 or 0", None),
+    (
+        "AUTHGATE_TOKEN",
+        lambda value: not value or is_token(value),
+        "has characters that are not allowed in a token",
+        "was a line break or space copied?",
+    ),
+)
+
+
+def export(values: Mapping[str, str], environ: Mapping[str, str]) -> str:
+    """Return what to type to set environment variables, in the shell that we are probably started from."""
+    if os.name == "posix":
+        return "export " + " ".join(f"{name}={value}" for name, value in values.items())
+    # Of the shells of Windows, only PowerShell adds a folder of the user's to this variable.
+    modules, home = environ.get("PSMODULEPATH", "").lower(), environ.get("USERPROFILE", "").lower()
+    form = "$env:{}='{}'" if home and home in modules else "set {}={}"
+    return " and ".join(form.format(name, value) for name, value in values.items())
 
 
 def not_set(names: list[str]) -> str:
@@ -193,19 +256,13 @@ def not_set(names: list[str]) -> str:
 def is_issuer(url: str) -> bool:
     """Tell whether a URL could be the setting AUTHGATE_URL."""
     try:
-        return bool(_issuer(url, ""))
+        _check_issuer(url, "")
     except UsageError:
         return False
+    return True
 
 
-def _split(url: str, problem: str, example: str) -> Url:
-    try:
-        return split(url)
-    except ValueError as error:
-        raise UsageError(f"{problem}: {error}", example) from None
-
-
-def _issuer(url: str, name: str) -> str:
+def _check_issuer(url: str, name: str) -> None:
     example = "for example https://auth.example.com"
     parts = _split(url, f"{name} is not a server URL", example)
     if parts.query or parts.fragment or url.endswith("?"):  # RFC 8414 section 2
@@ -215,72 +272,20 @@ def _issuer(url: str, name: str) -> str:
             f"{name} is plain http, which would send tokens unencrypted over the network",
             f"use https://{parts.netloc}{parts.path}; plain http is allowed only for this machine",
         )
-    return url
 
 
-def _redirect_uri(uri: str, name: str) -> str:
+def _check_redirect_uri(uri: str, name: str) -> None:
     example = "for example http://127.0.0.1:8088/callback"
     parts = _split(uri, f"{name} is not a callback URL", example)
     if parts.scheme != "http" or not parts.is_loopback or parts.fragment:
         raise UsageError(f"{name} must be an http:// URL on this machine (RFC 8252)", example)
-    return uri
 
 
-def _redirect_uris(value: str, name: str) -> tuple[str, ...]:
-    return tuple(_redirect_uri(uri.strip(), name) for uri in value.split(","))
-
-
-def _plain(value: str, name: str) -> str:
-    if not value.isprintable() or value != value.strip():
-        raise UsageError(
-            f"{name} has leading or trailing spaces or unprintable characters", "was a line break copied with it?"
-        )
-    return value
-
-
-def _client_id(value: str, name: str) -> str:
-    if "#" in value:  # in the name of a stored token it begins the account
-        hint = "was a comment copied with it? in a settings file it needs a space before the #"
-        raise UsageError(f"{name} contains #, which separates client and account where tokens are stored", hint)
-    return _plain(value, name)
-
-
-def _account(value: str, name: str) -> str:
-    if not value.isprintable() or "#" in value or "://" in value or len(value) > LONGEST_ACCOUNT:
-        raise UsageError(
-            f"{name} must be a name of at most {LONGEST_ACCOUNT} characters, without # and ://", "for example work"
-        )
-    return value
-
-
-def _access_token(value: str, name: str) -> str | None:
-    if value and not is_token(value):
-        raise UsageError(f"{name} has characters that are not allowed in a token", "was a line break or space copied?")
-    return value or None
-
-
-def _scope(value: str, name: str) -> str:
-    if not value.isascii() or not value.isprintable() or '"' in value or "\\" in value:  # RFC 6749 section 3.3
-        raise UsageError(f"{name} has characters that are not allowed in a scope", "for example 'openid profile email'")
-    return " ".join(value.split())
-
-
-def _timeout(value: str, name: str) -> float:
+def _split(url: str, problem: str, example: str) -> Url:
     try:
-        seconds = float(value)
-    except ValueError:
-        seconds = 0.0
-    if not 0 < seconds <= 3600:
-        raise UsageError(f"{name} must be a number of seconds above 0 and not above 3600", "for example 30")
-    return seconds
-
-
-def _truth(value: str, name: str) -> bool:
-    if value.lower() in _YES:
-        return True
-    if value and value.lower() not in _NO:
-        raise UsageError(f"{name} must be 1 or 0")
-    return False
+        return split(url)
+    except ValueError as error:
+        raise UsageError(f"{problem}: {error}", example) from None
 
 
 def _params(words: Iterable[str], consents: bool) -> dict[str, str]:
@@ -307,9 +312,3 @@ def expand_home(value: str, environ: Mapping[str, str]) -> str:
         return os.path.join(home, value[2:]) if home else ""
     path = os.path.expanduser(value)
     return "" if path.startswith("~") else path
-
-
-def shorten_home(path: str, environ: Mapping[str, str]) -> str:
-    """Return a path with the home directory written as `~`."""
-    home = expand_home("~/", environ)
-    return f"~{os.sep}{path[len(home) :]}" if home.strip(os.sep) and path.startswith(home) else path

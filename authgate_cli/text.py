@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-from .values import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
+import re
 
 # The longest text of each kind that is shown from a server or a token, in columns of a terminal.
 WORD = 60  # an error code, an algorithm, a code to type
@@ -19,7 +16,7 @@ MARKS = 4  # combining marks on one character; no script needs more
 
 # C0 and C1 controls, soft hyphen, bidi marks and overrides, zero-width and other invisible
 # formatting, blanks that count as letters, tags, lone surrogates: text from a server
-# must not move the cursor or forge a line.
+# must not move the cursor or forge a line. Not compiled here: most text is plain.
 _INVISIBLE = (
     "[\x00-\x1f\x7f-\x9f\xad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u2028-\u202e"
     "\u2060-\u206f\u2800\u3164\ufe00-\ufe0f\ufeff\uffa0\ufff0-\uffff\ud800-\udfff\U0001bca0-\U0001bca3"
@@ -31,7 +28,7 @@ def clean(text: object, limit: int = VALUE) -> str:
     """Return untrusted `text` as one line of at most `limit` columns, without invisible characters."""
     line = " ".join(str(text).split())
     if not _is_plain(line):
-        line = _fold_marks(" ".join(_replaced(_INVISIBLE, "", line).split()))
+        line = _fold_marks(" ".join(re.sub(_INVISIBLE, "", line).split()))
     return cut(line, limit)
 
 
@@ -59,7 +56,7 @@ def columns(line: str) -> int:
 
 def escape(text: str) -> str:
     r"""Return the user's own `text` with invisible characters as escapes, such as \x1b."""
-    return _replaced(_INVISIBLE, lambda match: ascii(match[0])[1:-1], text)
+    return text if _is_plain(text) else re.sub(_INVISIBLE, lambda match: ascii(match[0])[1:-1], text)
 
 
 def listing(words: list[str]) -> str:
@@ -75,17 +72,8 @@ def _fold_marks(line: str) -> str:
     """Leave no more than MARKS combining marks in a row: a longer row would cover the lines above."""
     from unicodedata import category  # loaded only when needed
 
-    kept, marks = [], 0
+    kept, marks = "", 0
     for character in line:
         marks = marks + 1 if category(character).startswith("M") else 0
-        if marks <= MARKS:
-            kept.append(character)
-    return "".join(kept)
-
-
-def _replaced(pattern: str, replacement: str | Callable[..., str], text: str) -> str:
-    if _is_plain(text):
-        return text
-    import re  # importing `re` is slow, and most text does not need it
-
-    return re.sub(pattern, replacement, text)
+        kept += character if marks <= MARKS else ""
+    return kept

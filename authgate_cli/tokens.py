@@ -13,17 +13,14 @@ if TYPE_CHECKING:
 
     from .errors import StoreFailed
 
-# The last second of the year 9999: what RFC 3339 and every calendar can write.
-LATEST = 253402300799
-# A token this close to its end is refreshed early (seconds).
-EARLY = 60
-# A token with this many seconds left is still used if it cannot be refreshed now.
-STILL_USABLE = 10
+LATEST = 253402300799  # the last second of the year 9999: what RFC 3339 and every calendar can write
+EARLY = 60  # seconds; a token with less left is refreshed
+STILL_USABLE = 10  # seconds; a token with this much left is still used if it cannot be refreshed now
 _B64 = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~+/")
 
 
 class TokenSet(Value):
-    """A token with everything known about it; its repr shows no secret."""
+    """A token with everything known about it."""
 
     access_token: str
     token_type: str = "Bearer"
@@ -37,9 +34,6 @@ class TokenSet(Value):
     requested_scope: str | None = None  # what was requested; servers rename and drop scopes
     grant_type: str | None = None  # client_credentials for a machine's token
 
-    def __repr__(self) -> str:
-        return f"TokenSet(access_token={mask(self.access_token)}, expires_at={self.expires_at})"
-
     def seconds_left(self, now: float) -> float:
         """Return the seconds until the token expires; infinity when it never does."""
         return float("inf") if self.expires_at is None else self.expires_at - now
@@ -50,8 +44,8 @@ class TokenSet(Value):
 
     @property
     def is_personal(self) -> bool:
-        """Tell whether a person signed in for this token: only then does it have a refresh or ID token."""
-        return bool(self.refresh_token or self.id_token)
+        """Tell whether a person signed in for this token; some servers give a machine a refresh or ID token too."""
+        return self.grant_type != "client_credentials" and bool(self.refresh_token or self.id_token)
 
 
 class IssuedToken(Value):
@@ -99,35 +93,31 @@ def expiry(expires_in: object, now: float) -> float | None:
 
 
 def rfc3339(when: float) -> str:
-    """Write a time of the years 0 to 9999 as RFC 3339 in UTC with whole seconds.
+    """Write a time of the years 1 to 9999 as RFC 3339 in UTC with whole seconds."""
+    from datetime import datetime, timedelta  # slow to import; a stored token is printed without it
 
-    By hand, as `time.gmtime` fails on Windows after the year 3000 and before 1970.
-    """
-    days, second = divmod(int(when), 86400)
-    year = days * 400 // 146097 + 1968  # never too late
-    while _days(year + 1, 1, 1) <= days:
-        year += 1
-    month = max(month for month in range(1, 13) if _days(year, month, 1) <= days)
-    day = days - _days(year, month, 1) + 1
-    return "%04d-%02d-%02dT%02d:%02d:%02dZ" % (year, month, day, second // 3600, second // 60 % 60, second % 60)
+    # Not `fromtimestamp`, which fails on Windows before 1970 and after the year 3000.
+    return (datetime(1970, 1, 1) + timedelta(seconds=int(when))).isoformat() + "Z"
 
 
 def parse_rfc3339(text: str) -> float | None:
     """Read an RFC 3339 time, with any fraction and offset; None for anything else.
 
-    By hand: importing `datetime` or `re` takes as long as everything else in a `token` from the store.
+    By hand: importing `datetime` takes as long as everything else in a `token` from the store.
     """
-    digits = text[:4] + text[5:7] + text[8:10] + text[11:13] + text[14:16] + text[17:19]
-    marks = text[4:5] + text[7:8] + text[10:11].upper() + text[13:14] + text[16:17]
-    if len(digits) != 14 or not is_number(digits) or marks not in ("--T::", "-- ::"):
+    zone = text[19:].lstrip(".0123456789")
+    fraction = text[19 : len(text) - len(zone)]
+    date, time = _numbers(text[:10], "-", 4, 2, 2), _numbers(text[11:19], ":", 2, 2, 2)
+    offset = [0, 0] if zone in ("Z", "z") else _numbers(zone[1:], ":", 2, 2)
+    if not (date and time and offset) or text[10] not in "Tt " or zone[0] not in "Zz+-":
         return None
-    year, month, day = int(text[:4]), int(text[5:7]), int(text[8:10])
-    hour, minute, second = int(text[11:13]), int(text[14:16]), int(text[17:19])
-    fraction, zone = _fraction(text[19:])
-    offset = _offset(zone)
-    if offset is None or not (1 <= month <= 12 and 1 <= day <= 31 and hour < 24 and minute < 60 and second <= 60):
+    if fraction and not (fraction[0] == "." and is_number(fraction[1:])):
         return None
-    return _days(year, month, day) * 86400 + hour * 3600 + minute * 60 + second + fraction - offset
+    (year, month, day), (hour, minute, second) = date, time
+    if not (1 <= month <= 12 and 1 <= day <= 31 and hour < 24 and minute < 60 and second <= 60):
+        return None
+    ahead = (offset[0] * 60 + offset[1]) * (-60 if zone[0] == "-" else 60)
+    return _days(year, month, day) * 86400 + hour * 3600 + minute * 60 + second + float(fraction or 0) - ahead
 
 
 def is_number(text: str) -> bool:
@@ -135,22 +125,11 @@ def is_number(text: str) -> bool:
     return text.isascii() and text.isdecimal()
 
 
-def _fraction(text: str) -> tuple[float, str]:
-    """Return the fraction of a second that a text begins with, and the rest."""
-    rest = text[1:].lstrip("0123456789")
-    if text[:1] != "." or len(rest) == len(text) - 1:
-        return 0.0, text
-    return float(text[: len(text) - len(rest)]), rest
-
-
-def _offset(zone: str) -> int | None:
-    """Return the seconds that a zone is ahead of UTC; None if it is not a zone."""
-    if zone in ("Z", "z"):
-        return 0
-    sign, hours, colon, minutes = zone[:1], zone[1:3], zone[3:4], zone[4:]
-    if sign not in ("+", "-") or colon != ":" or len(hours + minutes) != 4 or not is_number(hours + minutes):
-        return None
-    return int(sign + "1") * (int(hours) * 3600 + int(minutes) * 60)
+def _numbers(text: str, separator: str, *lengths: int) -> list[int]:
+    """Return the numbers in a text, or [] if they do not have these numbers of digits."""
+    parts = text.split(separator)
+    fits = [*map(len, parts)] == [*lengths] and all(map(is_number, parts))
+    return [int(part) for part in parts] if fits else []
 
 
 def _days(year: int, month: int, day: int) -> int:

@@ -5,7 +5,10 @@ from __future__ import annotations
 from ipaddress import ip_address
 from urllib.parse import urlsplit
 
-from .values import Value
+from .values import TYPE_CHECKING, Value
+
+if TYPE_CHECKING:
+    from typing import TypeGuard
 
 
 class Url(Value):
@@ -27,17 +30,15 @@ class Url(Value):
     @property
     def is_loopback(self) -> bool:
         """Tell whether the host is this machine: `localhost`, 127.0.0.0/8 or ::1."""
-        parts = self.host.split(".")
-        in_127 = len(parts) == 4 and parts[0] == "127" and all(part in _BYTES for part in parts)
-        return self.host in ("localhost", "::1") or in_127
+        try:
+            return self.host == "localhost" or ip_address(self.host).is_loopback
+        except ValueError:
+            return False
 
     @property
     def is_safe(self) -> bool:
         """Tell whether a secret may be sent there: over https, or within this machine."""
         return self.scheme == "https" or self.is_loopback
-
-
-_BYTES = frozenset(map(str, range(256)))
 
 
 def split(url: str) -> Url:
@@ -48,24 +49,29 @@ def split(url: str) -> Url:
         raise ValueError("it must begin with https:// or http://")
     try:
         parts = urlsplit(url)
-        host, port = parts.hostname or "", parts.port
-        is_ipv6 = ":" in host
-        if is_ipv6:
+        host, port, netloc = parts.hostname or "", parts.port, parts.netloc
+        if ":" in host:
             ip_address(host)  # before Python 3.11.4, urllib accepts any text here
     except ValueError:
         raise ValueError("its host or port is not valid") from None
-    netloc = parts.netloc
     if "@" in netloc:
         raise ValueError("it contains a user name or password")
     if not netloc:
         raise ValueError("it names no host")
     # urllib ignores text between "]" and ":".
-    rest = netloc.lower().removeprefix(f"[{host}]" if is_ipv6 else host)
+    rest = netloc.lower().removeprefix(f"[{host}]" if ":" in host else host)
     if not host or "%" in host or port == 0 or (rest and not (rest[0] == ":" and rest[1:].isdecimal())):
         raise ValueError("its host or port is not valid")
-    fragment = "#" + parts.fragment if "#" in url else ""
     port = port or (443 if parts.scheme == "https" else 80)
-    return Url(parts.scheme, host, port, netloc, parts.path, parts.query, fragment)
+    return Url(parts.scheme, host, port, netloc, parts.path, parts.query, f"#{parts.fragment}" if "#" in url else "")
+
+
+def is_url(text: object) -> TypeGuard[str]:
+    """Tell whether `text` is a URL that `split` accepts."""
+    try:
+        return isinstance(text, str) and bool(split(text))
+    except ValueError:
+        return False
 
 
 def same_issuer(one: str, other: str) -> bool:

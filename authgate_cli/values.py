@@ -19,14 +19,13 @@ else:
         __slots__ = ()
 
         def __new__(cls, *values, **named):
-            in_order = dict(zip(cls._fields, values))
-            given = {**cls._defaults, **in_order, **named}
-            if len(in_order) < len(values) or in_order.keys() & named.keys() or given.keys() != set(cls._fields):
+            rest, given = cls._fields[len(values) :], {**cls._defaults, **named}
+            if len(values) > len(cls._fields) or not named.keys() <= set(rest) <= given.keys():
                 raise TypeError(f"{cls.__name__} takes {', '.join(cls._fields)}")
-            return tuple.__new__(cls, [given[field] for field in cls._fields])
+            return tuple.__new__(cls, (*values, *[given[field] for field in rest]))
 
         def __repr__(self):
-            return f"{type(self).__name__}({', '.join(map('{}={!r}'.format, self._fields, self))})"
+            return f"<{type(self).__name__}>"  # without the fields: many hold secrets
 
         def _asdict(self):
             return dict(zip(self._fields, self))

@@ -170,7 +170,7 @@ RULES = [
         (
             *("M", "a time-out lowers the rate, more each time"),
             f"{DEVICE}::test_failures_are_followed_by_longer_and_longer_pauses",
-            f"{POLLER}::test_no_answer_leaves_things_open",
+            f"{POLLER}::test_the_next_question_is_due_as_the_answers_say",
         ),
         (
             *("H", "429, 5xx, what is no JSON and a broken network are waited out"),

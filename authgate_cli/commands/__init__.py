@@ -62,9 +62,7 @@ COMMANDS = {
             examples=("authgate.pyz inspect --verify", "authgate.pyz token | authgate.pyz inspect -"),
         ),
         Command(
-            "doctor",
-            "check everything that signing in needs, and suggest fixes",
-            examples=("authgate.pyz doctor",),
+            "doctor", "check everything that signing in needs, and suggest fixes", examples=("authgate.pyz doctor",)
         ),
         Command(
             "completion",

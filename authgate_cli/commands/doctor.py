@@ -10,6 +10,7 @@ import os
 import platform
 import ssl
 import stat
+from contextlib import suppress
 from textwrap import TextWrapper
 
 from .. import report, session
@@ -17,30 +18,28 @@ from ..errors import AuthGateError, FlowUnavailable, KeyringUnavailable, StoreFa
 from ..oauth.authorization import new_request
 from ..oauth.endpoints import scope_hint
 from ..oauth.messages import get, http_date, parse_query, quotable_error
-from ..options import SECRET_VARIABLES, SETTINGS
+from ..options import SECRET_VARIABLES
 from ..server import fetch_metadata
 from ..sign_in import choose, device_flow
 from ..sign_in.callback_server import CallbackServer
 from ..store.keyring_store import KeyringStore
-from ..system.proxy import proxy_for
-from ..system.sockets import tls_context
-from ..text import clean
+from ..system.access_list import read_access_list, who_else_may_open
+from ..system.connections import no_certificates_hint, proxy_for, tls_context
+from ..text import clean, listing
 from ..urls import split
 from ..values import TYPE_CHECKING, Value
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
     from ..context import Context
-    from ..oauth.messages import OAuthError, Request, Response
+    from ..oauth.messages import Request, Response
 
-
-_ANOTHER_PORT = "stop the program that uses the port, or name another registered callback with --redirect-uri"
-_SKEW = 60  # seconds; a larger difference between the clocks is a warning
+_LARGEST_SKEW = 60  # seconds that the clocks may differ without a warning
 
 
 class Check(Value):
-    """One line of the report."""
+    """One check; its state is ok, warning (something unusual) or failed. The remedy is not shown with ok."""
 
     name: str
     state: str
@@ -49,88 +48,38 @@ class Check(Value):
     exit_status: int = 1
 
 
-if TYPE_CHECKING:
-    Group = Callable[[Context], Iterator[Check]]
-
-
-def ok(name: str, text: str) -> Check:
-    """Return a check that found nothing wrong."""
-    return Check(name, "ok", text)
-
-
-def warning(name: str, text: str, remedy: str = "") -> Check:
-    """Return a check that found something unusual."""
-    return Check(name, "warning", text, remedy)
-
-
-def failed(name: str, text: str, remedy: str, exit_status: int = 1) -> Check:
-    """Return a check that found a reason why signing in cannot work."""
-    return Check(name, "failed", text, remedy, exit_status)
-
-
-def _bad(name: str, text: str, remedy: str, grave: bool, exit_status: int = 1) -> Check:
-    """Return a failure if `grave` (nothing else can be tried), otherwise a warning."""
-    return failed(name, text, remedy, exit_status) if grave else warning(name, text, remedy)
-
-
-def python(context: Context) -> Iterator[Check]:
-    """Report the Python version and platform."""
-    yield ok("Python", f"{platform.python_version()} on {context.system.environment().platform}")
-
-
 def tls(context: Context) -> Iterator[Check]:
-    """Check that there are CA certificates."""
-    count = tls_context(context.environ).cert_store_stats()["x509_ca"] or _certificates_in(context)
+    """Report the Python version and platform, and check that there are CA certificates."""
+    yield Check("Python", "ok", f"{platform.python_version()} on {context.system.environment().platform}")
+    count = tls_context(context.environ).cert_store_stats()["x509_ca"]
+    if not count:  # OpenSSL reads a directory of certificates only when it needs one
+        directory = context.environ.get("SSL_CERT_DIR") or ssl.get_default_verify_paths().capath
+        with suppress(OSError):
+            count = sum(name.endswith(".0") for name in os.listdir(directory or ""))
     where = next((name for name in ("SSL_CERT_FILE", "SSL_CERT_DIR") if context.environ.get(name)), "the system's own")
     text = f"{ssl.OPENSSL_VERSION}, {count} CA certificates ({where})"
-    if count:
-        yield ok("TLS", text)
-    else:
-        yield warning("TLS", text, "install the package ca-certificates, or name a PEM file in SSL_CERT_FILE")
-
-
-def _certificates_in(context: Context) -> int:
-    """Count the certificates of a directory; OpenSSL reads it only when it needs one."""
-    directory = context.environ.get("SSL_CERT_DIR") or ssl.get_default_verify_paths().capath
-    try:
-        return sum(name.endswith(".0") for name in os.listdir(directory)) if directory else 0
-    except OSError:
-        return 0
+    remedy = no_certificates_hint(context.system.environment().platform)
+    yield Check("TLS", "ok" if count else "warning", text, remedy)
 
 
 def proxy(context: Context) -> Iterator[Check]:
     """Report the proxy that is used for the server."""
     if context.settings.issuer:
         found = proxy_for(split(context.settings.issuer), context.environ)
-        yield ok("proxy", f"{found.host}:{found.port}" if found else "none for this server")
+        yield Check("proxy", "ok", f"{found.host}:{found.port}" if found else "none for this server")
 
 
 def settings(context: Context) -> Iterator[Check]:
     """Report where each setting comes from, and raise what is wrong with them."""
-    sources = context.settings.sources
-    for variable in (*(option.variable for option in SETTINGS), *SECRET_VARIABLES):
-        if variable in sources:
-            source = "the environment" if sources[variable] == "environment" else sources[variable]
-            hidden = " (not shown)" if variable in SECRET_VARIABLES else ""
-            yield ok("setting", f"{variable} from {source}{hidden}")
-    for line in context.settings.warnings:
+    for variable, source in context.settings.sources.items():
+        where = "the environment" if source == "environment" else source
+        hidden = " (not shown)" if variable in SECRET_VARIABLES else ""
+        yield Check("setting", "ok", f"{variable} from {where}{hidden}")
+    for line in context.warnings:
         text, _, remedy = line.partition("; ")
-        yield warning("settings file", text, remedy)
+        yield Check("settings file", "warning", text, remedy)
     if context.problem:
         raise context.problem
-
-
-def _settle(context: Context) -> None:
-    """Set `context.problem` if the settings are incomplete or a secret may not be sent to their server."""
-    if context.problem:
-        return
-    try:
-        context.require("AUTHGATE_URL", "CLIENT_ID")
-        context.settings.require_trusted_issuer("CLIENT_SECRET")
-        if context.settings.access_token:
-            session.require_own_issuer(context, session.given_token(context))
-    except UsageError as error:
-        context.problem = error
 
 
 def server(context: Context) -> Iterator[Check]:
@@ -148,145 +97,147 @@ def server(context: Context) -> Iterator[Check]:
         fetch_metadata(send, context.settings.issuer)
     except AuthGateError as error:
         problem = error
-    if answers:
-        yield from _clock(context, answers[0].headers.get("date", ""))
+    theirs = http_date(answers[0].headers.get("date", "")) if answers else None
+    if theirs is not None:
+        skew = context.system.now() - theirs
+        if abs(skew) <= _LARGEST_SKEW:
+            yield Check("clock", "ok", f"agrees with the server's within {_LARGEST_SKEW} s")
+        else:
+            text = f"{abs(skew):.0f} s {'ahead of' if skew > 0 else 'behind'} the server's"
+            yield Check("clock", "warning", text, "correct this machine's clock")
     if problem and (isinstance(problem, Unreachable) or not answers):
         raise problem
-    yield ok("server", f"{context.settings.issuer} answers")
+    yield Check("server", "ok", f"{context.settings.issuer} answers")
     if problem:
-        yield failed("issuer", problem.message, problem.hint or "", problem.exit_status)
+        yield Check("issuer", "failed", problem.message, problem.hint or "", problem.exit_status)
     else:
-        yield ok("issuer", "the discovery document names this issuer")
-
-
-def _clock(context: Context, date: str) -> Iterator[Check]:
-    theirs = http_date(date)
-    if theirs is None:
-        return
-    skew = context.system.now() - theirs
-    if abs(skew) <= _SKEW:
-        yield ok("clock", f"agrees with the server's within {_SKEW} s")
-    else:
-        direction = "ahead of" if skew > 0 else "behind"
-        yield warning("clock", f"{abs(skew):.0f} s {direction} the server's", "correct this machine's clock")
-
-
-def flow(context: Context) -> Iterator[Check]:
-    """Report which way of signing in would be chosen, and why."""
-    choice = choose(context.settings.flow, context.system.environment(), context.system.find_browser)
-    yield ok("sign-in", f"would use {choice.flow}: {choice.reason}")
-
-
-def callback(context: Context) -> Iterator[Check]:
-    """Check that the callback ports can be opened."""
-    uris, taken = context.settings.redirect_uris, {}
-    for uri in uris:
-        try:
-            CallbackServer(split(uri), "", "", context.system.monotonic).close()
-            yield ok("callback", f"{uri} is free")
-        except AuthGateError as error:
-            taken[uri] = error
-    grave = context.settings.flow == "browser" and len(taken) == len(uris)
-    for uri, why in taken.items():
-        yield _bad("callback", f"{uri}: {why.message}", why.hint or _ANOTHER_PORT, grave, why.exit_status)
+        yield Check("issuer", "ok", "the discovery document names this issuer")
 
 
 def client(context: Context) -> Iterator[Check]:
     """Ask the server, as far as that is possible without signing in, whether it knows the client."""
-    settings = context.settings
-    if context.problem or not (settings.issuer and settings.client_id):
+    if context.problem or not (context.settings.issuer and context.settings.client_id):
         return
-    if settings.flow == "client-credentials":
-        if not settings.client_secret:
-            raise UsageError(
-                "the client-credentials flow needs a client secret", "set CLIENT_SECRET in the environment or in .env"
-            )
-        yield ok("client", "has a secret; run authgate.pyz token to see whether the server accepts it")
+    if context.settings.is_machine:
+        context.settings.require_secret()
+        yield Check("client", "ok", "has a secret; run authgate.pyz token to see whether the server accepts it")
         return
     yield _device_flow(context)
     yield from _browser_flow(context)
 
 
 def _device_flow(context: Context) -> Check:
-    grave = context.settings.flow == "device"
+    bad = _bad(context, "device")
     if not context.server.metadata.offers_device:
-        return _bad("device flow", "not offered: the server does not name it", "use --flow browser", grave)
+        return Check("device flow", bad, "not offered: the server does not name it", "use --flow browser")
     try:
         device_flow.begin(context)
     except FlowUnavailable as error:
-        return _bad("device flow", error.message, error.hint or "", grave)
-    return ok("device flow", "the server offers it to this client")
+        return Check("device flow", bad, error.message, error.hint or "")
+    return Check("device flow", "ok", "the server offers it to this client")
 
 
 def _browser_flow(context: Context) -> Iterator[Check]:
-    settings, endpoint = context.settings, context.server.metadata.authorization_endpoint
-    grave = settings.flow == "browser"
+    name, bad, settings = "browser flow", _bad(context, "browser"), context.settings
+    endpoint = context.server.metadata.authorization_endpoint
     if endpoint is None:
-        yield _bad("browser flow", "the server does not offer it", "use --flow device", grave)
+        yield Check(name, bad, "the server does not offer it", "use --flow device")
         return
+    remedies = {
+        "invalid_scope": scope_hint(settings.scope),
+        "unauthorized_client": "use --flow device, or have the sign-in by browser enabled for the client",
+    }
     for uri in settings.redirect_uris:
         request = new_request(settings.client_id, uri, settings.scope, context.system.random_bytes)
         response = context.system.send(get(request.url(endpoint, settings.params)))
-        error = _redirected_error(response)
+        try:
+            fields = parse_query(split(response.headers.get("location", "")).query)
+        except ValueError:
+            fields = {}
+        error = quotable_error(fields, response.secrets)  # RFC 6749 section 4.1.2.1
         if error.code or response.status in (400, 401, 403, 404):
             said = error if error.code else f"status {response.status}"
-            remedy = f"register exactly {uri} for this client at the server, or see --redirect-uri"
-            if error.code == "invalid_scope":
-                remedy = scope_hint(settings.scope)
-            elif error.code == "unauthorized_client":
-                remedy = "use --flow device, or have the sign-in by browser enabled for the client"
-            yield _bad("browser flow", f"the server rejects the client or the callback URL ({said})", remedy, grave)
+            register = f"register exactly {uri} for this client at the server, or see --redirect-uri"
+            text = f"the server rejects the client or the callback URL ({said})"
+            yield Check(name, bad, text, remedies.get(error.code, register))
         else:
-            yield ok("browser flow", f"the server did not reject {uri}; the sign-in itself was not tried")
+            yield Check(name, "ok", f"the server did not reject {uri}; the sign-in itself was not tried")
 
 
-def _redirected_error(response: Response) -> OAuthError:
-    """Return the error that a redirect carries (RFC 6749 section 4.1.2.1), or an empty one."""
-    try:
-        fields = parse_query(split(response.headers.get("location", "")).query)
-    except ValueError:
-        fields = {}
-    return quotable_error(fields, response.secrets)
+def flow_and_callback(context: Context) -> Iterator[Check]:
+    """Report which way of signing in would be chosen, and check that the callback ports can be opened."""
+    choice = choose(context.settings.flow, context.system.environment(), context.system.find_browser)
+    yield Check("sign-in", "ok", f"would use {choice.flow}: {choice.reason}")
+    uris, taken = context.settings.redirect_uris, {}
+    for uri in uris:
+        try:
+            CallbackServer(split(uri), "", "", context.system.monotonic).close()
+            yield Check("callback", "ok", f"{uri} is free")
+        except AuthGateError as error:
+            taken[uri] = error
+    bad = _bad(context, "browser") if len(taken) == len(uris) else "warning"
+    remedy = "stop the program that uses the port, or name another registered callback with --redirect-uri"
+    for uri, why in taken.items():
+        yield Check("callback", bad, f"{uri}: {why.message}", why.hint or remedy, why.exit_status)
+
+
+def _bad(context: Context, flow: str) -> str:
+    """Return the state of a check that shows that this flow does not work; if it was not asked for, another one may."""
+    return "failed" if context.settings.flow == flow else "warning"
 
 
 def keyring(context: Context) -> Iterator[Check]:
     """Check that the keyring works, if it is used."""
     if context.settings.store == "file":
-        yield ok("keyring", "not used (--store file)")
+        yield Check("keyring", "ok", "not used (--store file)")
         return
-    place = next((place for place in context.store.places if isinstance(place, KeyringStore)), None)
-    if place is None:
-        yield ok("keyring", "the Python package keyring is not installed; using the token file")
+    store = next((place for place in context.store.places if isinstance(place, KeyringStore)), None)
+    if store is None:
+        yield Check("keyring", "ok", "the Python package keyring is not installed; using the token file")
         return
     try:
-        name = place.describe()
-        place.find()
-        yield ok("keyring", name)
+        name = store.describe()
+        store.find()
+        yield Check("keyring", "ok", name)
     except StoreFailed as error:
         if context.settings.store == "keyring":
             raise
-        text, missing = f"{error.message}; using the token file", isinstance(error, KeyringUnavailable)
-        yield ok("keyring", text) if missing else warning("keyring", text, error.hint or "")
+        state = "ok" if isinstance(error, KeyringUnavailable) else "warning"
+        yield Check("keyring", state, f"{error.message}; using the token file", error.hint or "")
 
 
 def token_file(context: Context) -> Iterator[Check]:
     """Check that the token file can be read and written; a loose mode is tightened."""
     path = context.settings.token_file
     if context.settings.access_token:
-        yield ok("token file", "not used (AUTHGATE_TOKEN is set)")
+        yield Check("token file", "ok", "not used (AUTHGATE_TOKEN is set)")
         return
     if context.settings.store == "keyring" or not (path and context.settings.client_id):
         return
-    place = context.store.places[-1]
+    store = context.store.places[-1]
     mode = stat.S_IMODE(os.lstat(path).st_mode) if os.path.lexists(path) else None
-    place.check_writable()
-    place.find()
-    if mode is not None and mode & 0o077 and os.name == "posix":
+    store.check_writable()
+    store.find()
+    if mode is not None and os.name == "nt":
+        yield _by_access_list(path)
+    elif mode is not None and mode & 0o077:
         now = "it is now 0600" if os.lstat(path).st_mode & 0o077 == 0 else "chmod cannot change it here"
         remedy = "if someone else may have read it, run authgate.pyz logout and sign in again"
-        yield warning("token file", f"{clean(path)} had mode {mode:04o}; {now}", remedy)
+        yield Check("token file", "warning", f"{clean(path)} had mode {mode:04o}; {now}", remedy)
     else:
-        yield ok("token file", f"{clean(path)}, " + ("does not exist yet" if mode is None else f"mode {mode:04o}"))
+        how = "does not exist yet" if mode is None else f"mode {mode:04o}"
+        yield Check("token file", "ok", f"{clean(path)}, {how}")
+
+
+def _by_access_list(path: str) -> Check:
+    try:
+        others = who_else_may_open(read_access_list(path))
+    except OSError as error:
+        return Check("token file", "warning", f"{clean(path)}, whose access list cannot be read ({error.strerror})")
+    if others:
+        remedy = "keep it in your user folder, or remove them in the security settings of the file"
+        return Check("token file", "warning", f"{clean(path)} can be opened by {listing(others)} too", remedy)
+    return Check("token file", "ok", f"{clean(path)}, private to your account")
 
 
 def stored_token(context: Context) -> Iterator[Check]:
@@ -297,65 +248,62 @@ def stored_token(context: Context) -> Iterator[Check]:
         stored = session.stored_token(context)
     except StoreFailed:
         return  # reported by the check of the store
+    remedy = f"run {context.settings.login_command}"
     if stored is None:
-        yield ok("stored token", f"none; run {context.settings.login_command}")
+        yield Check("stored token", "ok", f"none; {remedy}")
         return
     token, now, said = stored.token, context.system.now(), report.id_claims(stored.token)
     label, when = report.lifetime(token, now)
     whose = report.person(said) if said else "owner unknown (no ID token)"
     text = f"{whose}; {label.lower()} {when}; {'can' if token.refresh_token else 'cannot'} be refreshed"
-    if token.refresh_token or token.seconds_left(now) > 0:
-        yield ok("stored token", text)
-    else:
-        yield warning("stored token", text, f"run {context.settings.login_command}")
+    usable = token.refresh_token or token.seconds_left(now) > 0
+    yield Check("stored token", "ok" if usable else "warning", text, remedy)
 
 
 # The name is that of the check that reports an error of the group.
-GROUPS: dict[str, Group] = {
-    "Python": python,
+GROUPS = {
     "TLS": tls,
     "proxy": proxy,
     "settings": settings,
     "server": server,
     "client": client,
-    "sign-in": flow,
-    "callback": callback,
+    "sign-in": flow_and_callback,
     "keyring": keyring,
     "token file": token_file,
     "stored token": stored_token,
 }
-_NOT_ASKED = warning("client", "not checked, because the server check failed")
 
 
 def run(context: Context) -> int:
     """Print the checks; the exit status is that of the first one that failed."""
-    _settle(context)
-    results: list[Check] = []
-    for name, group in GROUPS.items():
-        results += [_NOT_ASKED] if name == "client" and not _server_works(results) else _tried(context, name, group)
-    exit_status = next((one.exit_status for one in results if one.state == "failed"), 0)
-    if "json" in context.arguments.flags:
-        checks = [{"name": one.name, "state": one.state, "text": one.text, "remedy": one.remedy} for one in results]
-        passed = all(one.state != "failed" for one in results)
-        context.terminal.result(report.document({"ok": passed, "checks": checks}), exit_status)
-    else:
-        context.terminal.result("".join(_lines(one, context.terminal.result_columns) for one in results), exit_status)
-    return exit_status
-
-
-def _tried(context: Context, name: str, group: Group) -> list[Check]:
-    """Return the checks of a group, including the error that ends it."""
-    found = []
     try:
-        for check in group(context):
-            found.append(check)  # list() would lose all of them if one raises
-    except AuthGateError as error:
-        found.append(failed(name, error.message, error.hint or "", error.exit_status))
-    return found
-
-
-def _server_works(results: list[Check]) -> bool:
-    return not any(one.state == "failed" for one in results if one.name in ("server", "issuer"))
+        if context.problem is None:
+            context.require("AUTHGATE_URL", "CLIENT_ID")
+            context.settings.require_trusted_issuer("CLIENT_SECRET")
+            if context.settings.access_token:
+                session.require_own_issuer(context, session.given_token(context))
+    except UsageError as error:
+        context.problem = error  # the check of the settings raises it
+    checks: list[Check] = []
+    for name, group in GROUPS.items():
+        if name == "client" and any(check.state == "failed" for check in checks if check.name in ("server", "issuer")):
+            checks.append(Check("client", "warning", "not checked, because the server check failed"))
+            continue
+        try:
+            for check in group(context):
+                checks.append(check)  # extend() would lose those before an error
+        except AuthGateError as error:
+            checks.append(Check(name, "failed", error.message, error.hint or "", error.exit_status))
+    checks = [check._replace(remedy="") if check.state == "ok" else check for check in checks]
+    failed = [check.exit_status for check in checks if check.state == "failed"]
+    if "json" in context.arguments.flags:
+        fields = [{name: getattr(check, name) for name in ("name", "state", "text", "remedy")} for check in checks]
+        text = report.document({"ok": not failed, "checks": fields})
+    else:
+        text = "".join(_lines(check, context.terminal.result_columns) for check in checks)
+    exit_status = failed[0] if failed else 0
+    context.terminal.result(text, exit_status)
+    return exit_status
 
 
 def _lines(check: Check, columns: int | None) -> str:

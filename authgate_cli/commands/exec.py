@@ -10,7 +10,7 @@ import subprocess
 
 from ..errors import AuthGateError, UsageError
 from ..session import fresh_token
-from ..system.signals import allow_core_files, prevent_core_files
+from ..system.signals import allow_core_files, handling, prevent_core_files
 from ..text import clean
 from ..values import TYPE_CHECKING
 
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
     from ..context import Context
 
+# What Windows can start, in the order of its PATHEXT; the last two are for cmd.exe.
+_EXTENSIONS = (".com", ".exe", ".bat", ".cmd")
 # Python ignores these signals, and the command would inherit that.
 _IGNORED_BY_PYTHON = [getattr(signal, name) for name in ("SIGPIPE", "SIGXFSZ") if hasattr(signal, name)]
 
@@ -50,8 +52,7 @@ def run(context: Context) -> int:
     environment.pop("CLIENT_SECRET", None)
     try:
         if os.name != "posix":
-            code = subprocess.run(command, env=environment, check=False).returncode
-            return code if code < 2**31 else code - 2**32  # the same 32 bits to Windows
+            return _run_on_windows(command, environment)
         _become(command, environment)
     except (OSError, ValueError) as error:
         raise _failure(command[0], error, environment) from error
@@ -74,6 +75,48 @@ def _become(command: tuple[str, ...], environment: dict[str, str]) -> NoReturn:
             signal.signal(one, signal.SIG_IGN)
 
 
+def _run_on_windows(command: tuple[str, ...], environment: dict[str, str]) -> int:
+    """Run the command and return its exit status, also if Ctrl-C ended it: that reaches it without us."""
+    program = _find_on_windows(command[0], environment)
+    words: str | tuple[str, ...] = command
+    if program.lower().endswith((".bat", ".cmd")):
+        words = _batch_command(program, command[1:])
+        program = os.path.join(environment.get("SYSTEMROOT", r"C:\Windows"), "System32", "cmd.exe")
+    with handling(signal.SIG_IGN):
+        code = subprocess.run(words, executable=program, env=environment, check=False).returncode
+    return code if code < 2**31 else code - 2**32  # the same 32 bits to Windows
+
+
+def _find_on_windows(name: str, environment: dict[str, str]) -> str:
+    """Return the path of a program. Raise FileNotFoundError.
+
+    Not shutil.which, which looks in the current directory first, and before 3.12 adds no extension to a path.
+    """
+    is_path = bool(os.path.dirname(name))
+    folders = [""] if is_path else [folder for folder in environment.get("PATH", "").split(os.pathsep) if folder]
+    endings = ("",) if name.lower().endswith(_EXTENSIONS) else (*_EXTENSIONS, *[""] * is_path)
+    paths = (os.path.abspath(os.path.join(folder, name + ending)) for folder in folders for ending in endings)
+    found = next(filter(os.path.isfile, paths), None)
+    if found is None:
+        raise FileNotFoundError
+    return found
+
+
+def _batch_command(script: str, arguments: tuple[str, ...]) -> str:
+    """Return the command line that runs a batch file. Raise CannotRun for an argument that cannot be quoted.
+
+    Within double quotes cmd.exe takes everything literally except these characters, and no character
+    escapes them (CVE-2024-24576).
+    """
+    words = (script, *arguments)
+    if any(character in word for word in words for character in '"%\r\n'):
+        hint = "run the program that it starts, or pass such a value in a variable or a file"
+        raise CannotRun(f"{clean(script)} is a batch file, which cannot be given a quote, a % or a line break", hint)
+    # Backslashes before a quote are doubled for the program that the batch file starts.
+    quoted = [f'"{word}{word[len(word.rstrip(chr(92))) :]}"' for word in words]
+    return f'cmd.exe /d /e:on /v:off /s /c "{" ".join(quoted)}"'
+
+
 def _is_binary(path: str) -> bool:
     """Tell a program for another machine from a script without a `#!` line."""
     with open(path, "rb") as file:
@@ -83,7 +126,7 @@ def _is_binary(path: str) -> bool:
 def _failure(program: str, error: OSError | ValueError, environment: dict[str, str]) -> AuthGateError:
     shown = clean(program) or "(empty name)"
     missing = isinstance(error, (FileNotFoundError, NotADirectoryError))
-    if missing and shutil.which(program, path=environment.get("PATH")):
+    if missing and os.name == "posix" and shutil.which(program, path=environment.get("PATH")):
         return CannotRun(f"{shown} cannot be run: the interpreter that its first line names does not exist")
     if missing or not program:
         return NoSuchProgram(f"program not found: {shown}", "exec searches PATH; for a program elsewhere give its path")

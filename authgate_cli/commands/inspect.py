@@ -8,8 +8,8 @@ from .. import report, session
 from ..errors import Refused, SignInNeeded, UsageError
 from ..oauth.id_token import LEEWAY
 from ..oauth.jwks import UnknownKey, WrongSignature
-from ..oauth.jwt import decode, is_time
 from ..oauth.messages import quotable, quotable_issuer
+from ..oauth.parsing import decode, is_time
 from ..text import NAME, WORD, clean, columns
 from ..tokens import LATEST, rfc3339
 from ..urls import same_issuer
@@ -17,8 +17,7 @@ from ..values import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from ..context import Context
-    from ..oauth.jwt import Jwt
-    from ..oauth.strict_json import Json
+    from ..oauth.parsing import Json, Jwt
 
 _ASK_SERVER = "run authgate.pyz status to ask the server"
 _ROTATED = "the server may have replaced its keys since it issued the token; run authgate.pyz status to ask the server"
@@ -40,11 +39,15 @@ def run(context: Context) -> int:
     proven = _verified(context, token) if "verify" in context.arguments.flags else None
     claims = report.claims(token.claims, "show-tokens" in context.arguments.flags) or {}
     if "json" in context.arguments.flags:
-        fields = {"header": token.header, "claims": claims, "verified": proven is not None}
-        context.terminal.result(report.document({**fields, "proven": proven or []}))
+        fields = {"header": token.header, "claims": claims, "verified": proven is not None, "proven": proven or []}
+        return context.result(report.document(fields))
+    lines = ["Header", *_fields(token.header), "Claims", *_fields(claims)]
+    if proven is None:
+        lines.append("None of this has been verified; use --verify.")
     else:
-        context.terminal.result(_text(token.header, claims) + _proof(proven))
-    return 0
+        lines += [f"Proven: {one}" for one in proven]
+        lines.append("Not proven: that it has not been revoked, and that it is meant for you (aud)")
+    return context.result("\n".join(lines) + "\n")
 
 
 def _verified(context: Context, token: Jwt) -> list[str]:
@@ -99,28 +102,16 @@ def _token(context: Context) -> str:
     return stored.token.access_token
 
 
-def _text(header: Json, claims: Json) -> str:
-    lines = ["Header", *_fields(header), "Claims", *_fields(claims)]
-    return "\n".join(lines) + "\n"
-
-
 def _fields(fields: Json) -> list[str]:
     names = {name: clean(name, WORD) for name in fields}
     width = max(map(columns, names.values()), default=0)
-    return [f"  {shown}{' ' * (width - columns(shown))}  {_shown(name, fields[name])}" for name, shown in names.items()]
-
-
-def _shown(name: str, value: object) -> str:
-    text = value if isinstance(value, str) else json.dumps(value)
-    return f"{clean(text)}  ({_when(value)})" if name in _TIMES else clean(text)
+    lines = []
+    for name, value in fields.items():
+        text = clean(value if isinstance(value, str) else json.dumps(value))
+        when = f"  ({_when(value)})" if name in _TIMES else ""
+        lines.append(f"  {names[name]}{' ' * (width - columns(names[name]))}  {text}{when}")
+    return lines
 
 
 def _when(value: object) -> str:
     return rfc3339(value) if is_time(value) else "not a time"
-
-
-def _proof(proven: list[str] | None) -> str:
-    if proven is None:
-        return "None of this has been verified; use --verify.\n"
-    not_proven = "that it has not been revoked, and that it is meant for you (aud)"
-    return "".join(f"Proven: {one}\n" for one in proven) + f"Not proven: {not_proven}\n"

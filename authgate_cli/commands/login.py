@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
+
 from .. import report, session
 from ..errors import UsageError
-from ..settings import shorten_home
+from ..settings import expand_home
 from ..values import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -43,5 +45,7 @@ def _closing_line(context: Context, checked: Checked) -> str:
     said = checked.userinfo.claims or report.id_claims(checked.issued.token)
     client = f" as client {context.settings.client_id}" if source == "client-credentials" else ""
     who = f" as {report.name_of(said)}" if said else client
-    where = "the keyring" if place == "keyring" else shorten_home(place or "", context.environ)
-    return f"Signed in{who}. The token is {f'stored in {where}' if place else 'not stored'}."
+    home, where = expand_home("~/", context.environ), "the keyring" if place == "keyring" else place or ""
+    if home.strip(os.sep) and where.startswith(home):
+        where = f"~{os.sep}{where[len(home) :]}"
+    return f"Signed in{who}. The token is {f'stored in {where}' if where else 'not stored'}."

@@ -6,9 +6,10 @@ from .. import report
 from ..errors import AuthGateError, Refused, Unreachable
 from ..refresh import locked
 from ..server import Server
+from ..settings import is_issuer
 from ..store.token_file import Owner
 from ..text import ISSUER, NAME, clean, listing
-from ..urls import same_issuer, split
+from ..urls import same_issuer
 from ..values import TYPE_CHECKING, Value
 
 if TYPE_CHECKING:
@@ -39,14 +40,23 @@ def run(context: Context) -> int:
     if context.settings.access_token:
         context.terminal.warn("AUTHGATE_TOKEN is still set and will still be used; unset it as well")
     outcomes: list[Outcome] = []
-    if find(context):
-        if any(_is_configured(context, owner) for owner in find(context)):
+    if owners := find(context):
+        if any(_is_configured(context, owner) for owner in owners):
             context.server  # noqa: B018  raises before anything is deleted
         with locked(context, context.store.all_places):  # no process may refresh what is being revoked
-            found = find(context)  # another process may have refreshed
-            outcomes = [_revoke(context, owner, tokens) for owner, tokens in found.items()]
-            _forget(context, everything)
-    _look_after_leftovers(context, everything)
+            owners = find(context)  # another process may have refreshed
+            outcomes = [_revoke(context, owner, tokens) for owner, tokens in owners.items()]
+            if everything:
+                for entry, place in context.store.entries():
+                    if entry.issuer is not None:
+                        place.forget_entry(entry.key)
+            else:
+                context.store.forget()
+    if everything:
+        context.store.remove_leftovers()
+    elif left := context.store.leftovers():
+        hint = "run authgate.pyz logout --all to remove them"
+        context.terminal.warn(f"{listing(left)} may still contain old tokens; {hint}")
     return _report(context, everything, outcomes)
 
 
@@ -57,33 +67,14 @@ def _own_tokens(context: Context) -> dict[Owner, list[TokenSet]]:
 
 def _all_tokens(context: Context) -> dict[Owner, list[TokenSet]]:
     """Return the stored tokens grouped by owner; those without an issuer are left alone."""
-    found: dict[Owner, list[TokenSet]] = {}
+    owners: dict[Owner, list[TokenSet]] = {}
     for entry, _ in context.store.entries():
         if entry.issuer is None:
-            whose = clean(entry.key, 80)
+            whose = clean(entry.key, NAME)
             context.terminal.warn(f"the stored token of {whose} does not name its server; it was not deleted")
         else:
-            found.setdefault(Owner(entry.issuer, entry.client_id, entry.account), []).append(entry.token)
-    return found
-
-
-def _forget(context: Context, everything: bool) -> None:
-    if not everything:
-        context.store.forget()
-        return
-    for entry, place in context.store.entries():
-        if entry.issuer is not None:
-            place.forget_entry(entry.key)
-
-
-def _revoke(context: Context, owner: Owner, tokens: list[TokenSet]) -> Outcome:
-    try:
-        server = _server(context, owner)
-        if server.metadata.revocation_endpoint is None:
-            return Outcome(owner, offered=False)
-        return _revoke_at(server, owner, tokens)
-    except AuthGateError as error:
-        return Outcome(owner, failure=error)
+            owners.setdefault(Owner(entry.issuer, entry.client_id, entry.account), []).append(entry.token)
+    return owners
 
 
 def _is_configured(context: Context, owner: Owner) -> bool:
@@ -92,22 +83,7 @@ def _is_configured(context: Context, owner: Owner) -> bool:
     return owner.client_id == settings.client_id and same_issuer(owner.issuer, settings.issuer)
 
 
-def _server(context: Context, owner: Owner) -> Server:
-    """Return the server of an owner. The client secret is only for the client and issuer of the settings."""
-    settings = context.settings
-    if _is_configured(context, owner):
-        return context.server
-    try:
-        safe = split(owner.issuer).is_safe
-    except ValueError:
-        safe = False
-    if not safe:
-        raise Refused(f"{clean(owner.issuer, ISSUER)} is not a server that tokens may be sent to")
-    other = settings._replace(issuer=owner.issuer, client_id=owner.client_id, client_secret=None)
-    return Server(context.system, other, context.terminal)
-
-
-def _revoke_at(server: Server, owner: Owner, tokens: list[TokenSet]) -> Outcome:
+def _revoke(context: Context, owner: Owner, tokens: list[TokenSet]) -> Outcome:
     """Revoke the refresh tokens, then the access tokens; the first failure is reported.
 
     After a refusal the next token is tried, but not if the server cannot be reached. Some servers
@@ -115,6 +91,12 @@ def _revoke_at(server: Server, owner: Owner, tokens: list[TokenSet]) -> Outcome:
     """
     failure: AuthGateError | None = None
     ended = expires = False
+    try:
+        server = _server(context, owner)
+        if server.metadata.revocation_endpoint is None:
+            return Outcome(owner, offered=False)
+    except AuthGateError as error:
+        return Outcome(owner, failure=error)
     for kind in ("refresh_token", "access_token"):
         for secret in dict.fromkeys(getattr(token, kind) for token in tokens):
             try:
@@ -131,43 +113,42 @@ def _revoke_at(server: Server, owner: Owner, tokens: list[TokenSet]) -> Outcome:
     return Outcome(owner, expires=expires, failure=failure)
 
 
-def _look_after_leftovers(context: Context, remove: bool) -> None:
-    if remove:
-        context.store.remove_leftovers()
-    elif left := context.store.leftovers():
-        context.terminal.warn(
-            f"{listing(left)} may still contain old tokens; run authgate.pyz logout --all to remove them"
-        )
+def _server(context: Context, owner: Owner) -> Server:
+    """Return the server of an owner. The client secret is only for the client and issuer of the settings."""
+    if _is_configured(context, owner):
+        return context.server
+    if not is_issuer(owner.issuer):
+        raise Refused(f"{clean(owner.issuer, ISSUER)} is not a server that tokens may be sent to")
+    other = context.settings._replace(issuer=owner.issuer, client_id=owner.client_id, client_secret=None)
+    return Server(context.system, other, context.terminal)
 
 
 def _report(context: Context, everything: bool, outcomes: list[Outcome]) -> int:
-    failures = [(outcome, outcome.failure) for outcome in outcomes if outcome.failure]
+    failures = [
+        (f"{clean(outcome.owner.issuer, ISSUER)}{_account(outcome.owner)}: " if everything else "", outcome.failure)
+        for outcome in outcomes
+        if outcome.failure
+    ]
     failures.sort(key=lambda failed: failed[1].exit_status)  # the last is raised: an unreachable server counts most
-    for number, (outcome, failure) in enumerate(failures, 1):
-        whose = f"{clean(outcome.owner.issuer, ISSUER)}{_account(outcome.owner)}: " if everything else ""
-        message = whose + failure.message
-        if number == len(failures):
-            raise type(failure)(message, _MAY_LIVE)
-        context.terminal.warn(message)
+    for whose, failure in failures[:-1]:
+        context.terminal.warn(whose + failure.message)
+    for whose, failure in failures[-1:]:
+        raise type(failure)(whose + failure.message, _MAY_LIVE)
     if "json" in context.arguments.flags:
         revoked = bool(outcomes) and all(outcome.offered for outcome in outcomes)
-        context.terminal.result(report.document({"signed_out": bool(outcomes), "revoked": revoked}))
-        return 0
-    lines = [_sentence(outcome, everything) for outcome in outcomes]
+        return context.result(report.document({"signed_out": bool(outcomes), "revoked": revoked}))
     where = "" if everything else f" to {context.settings.server_and_account}"
-    context.terminal.result("".join(lines) or f"Not signed in{where}.\n")
-    return 0
+    lines = [_sentence(outcome, everything) for outcome in outcomes] or [f"Not signed in{where}."]
+    return context.result("".join(f"{line}\n" for line in lines))
 
 
 def _sentence(outcome: Outcome, everything: bool) -> str:
-    issuer = clean(outcome.owner.issuer, ISSUER)
-    client = f" as client {clean(outcome.owner.client_id, NAME)}" if everything else ""
-    account = _account(outcome.owner)
+    owner, issuer = outcome.owner, clean(outcome.owner.issuer, ISSUER)
+    whose = (f" as client {clean(owner.client_id, NAME)}" if everything else "") + _account(owner)
     if not outcome.offered:
-        rest = f"{issuer} does not offer revocation: the tokens live until they expire"
-        return f"Signed out here{client}{account}; {rest}.\n"
+        return f"Signed out here{whose}; {issuer} does not offer revocation: the tokens live until they expire."
     rest = "; the access token cannot be revoked there and stays valid until it expires" if outcome.expires else ""
-    return f"Signed out of {issuer}{client}{account}{rest}.\n"
+    return f"Signed out of {issuer}{whose}{rest}."
 
 
 def _account(owner: Owner) -> str:

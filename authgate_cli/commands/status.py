@@ -11,13 +11,12 @@ from ..values import TYPE_CHECKING, Value
 
 if TYPE_CHECKING:
     from ..context import Context
-    from ..session import Checked
     from ..store import Place
     from ..store.token_file import Entry
 
 
 class Status(Value):
-    """What is known; `failure` is why the user is not signed in."""
+    """What is known about the token; `failure` is why the user is not signed in."""
 
     issued: IssuedToken | None = None
     user: Claims | None = None
@@ -34,21 +33,18 @@ def run(context: Context) -> int:
     if "all" in context.arguments.flags:
         return _all(context)
     status = _status(context)
-    lines = _lines(context, status) if status.issued else []
-    return _show(context, _as_fields(context, status), _text(lines), status.failure)
+    text = _text(_lines(context, status, status.issued)) if status.issued else ""
+    return _show(context, _as_fields(context, status), text, status.failure)
 
 
 def _show(context: Context, fields: dict[str, object], text: str, failure: AuthGateError | None) -> int:
     """Print a JSON document, or the text; then raise the failure."""
-    exit_status = failure.exit_status if failure else 0
     if "json" in context.arguments.flags:
-        error = {"error": failure.message, "hint": failure.hint} if failure else {"error": None, "hint": None}
-        context.terminal.result(report.document({**fields, **error, "exit_status": exit_status}), exit_status)
-    elif text:
-        context.terminal.result(text, exit_status)
-    if failure:
+        error = {"error": failure and failure.message, "hint": failure and failure.hint}
+        text = report.document({**fields, **error, "exit_status": failure.exit_status if failure else 0})
+    if failure and not text:
         raise failure
-    return 0
+    return context.result(text, failure)
 
 
 def _text(lines: list[tuple[str, str]]) -> str:
@@ -57,27 +53,26 @@ def _text(lines: list[tuple[str, str]]) -> str:
 
 def _all(context: Context) -> int:
     """List the tokens of all accounts, clients and issuers; no server is asked."""
-    found: list[tuple[Entry, Place]] = []
+    entries: list[tuple[Entry, Place]] = []
     failure: AuthGateError | None = context.problem
     try:
-        found = [] if failure else context.store.entries()
+        entries = [] if failure else context.store.entries()
     except StoreFailed as error:
         failure = error
-    now = context.system.now()
-    documents, texts = [], []
-    for entry, place in found:
+    documents, texts, now = [], [], context.system.now()
+    for entry, place in entries:
         token = report.token_fields(entry.token, now, show_tokens=False)
         whose = {"account": entry.account or None, "client_id": entry.client_id, "issuer": entry.issuer}
         time = {name: token[name] for name in ("expires_in", "expires_at")}
         documents.append({**whose, "store": place.label, **time})
-        lines = [("Account", clean(entry.account, NAME))] if entry.account else []
-        lines += [
+        lines = [
+            ("Account", clean(entry.account, NAME)),
             ("Server", clean(entry.issuer or "(not recorded)", ISSUER)),
             ("Client", clean(entry.client_id, NAME)),
             report.lifetime(entry.token, now),
             ("Kept in", place.label),
         ]
-        texts.append(_text(lines))
+        texts.append(_text(lines if entry.account else lines[1:]))
     text = "" if failure else "\n".join(texts) or "No token is stored.\n"
     return _show(context, {"tokens": documents}, text, failure)
 
@@ -88,12 +83,20 @@ def _status(context: Context) -> Status:
         if context.problem:
             raise context.problem
         context.require("AUTHGATE_URL", *(() if context.settings.access_token else ("CLIENT_ID",)))
-        issued = _token(context)
-        if issued is None:
-            raise SignInNeeded(f"not signed in to {context.settings.server_and_account}", _sign_in_hint(context))
+        settings = context.settings
+        login = f"run {settings.login_command}"
+        if settings.access_token:
+            issued = session.given_token(context)
+        elif stored := session.stored_token(context):
+            issued = stored.issued
+        else:
+            raise SignInNeeded(f"not signed in to {settings.server_and_account}", login)
         checked_by = "clock"
         if issued.token.seconds_left(context.system.now()) <= 0:
-            raise SignInNeeded("the token has expired", _expired_hint(context, issued))
+            hint = f"{login} or authgate.pyz token to refresh it" if issued.token.refresh_token else login
+            if settings.access_token:
+                hint = "set AUTHGATE_TOKEN to a new token, or unset it"
+            raise SignInNeeded("the token has expired", hint)
         if "offline" in context.arguments.flags:
             said = report.id_claims(issued.token)
             return Status(issued, Claims(said) if said else None, checked_by)
@@ -101,62 +104,36 @@ def _status(context: Context) -> Status:
         checked = session.check(context, issued)
         issued = checked.issued
         checked_by = "server" if checked.is_proven or checked.tokeninfo.refused else None
-        return Status(issued, _accepted(context, checked), checked_by)
+        if checked.tokeninfo.refused:
+            raise SignInNeeded("the server says that the token is not active", login)
+        if not (checked.is_proven or checked.is_machine):
+            raise Refused(
+                f"the server does not say whether the token is valid (UserInfo: {clean(checked.userinfo.reason)})",
+                "run authgate.pyz status --offline to check only the expiry time",
+            )
+        return Status(issued, checked.userinfo, checked_by)
     except TokenRefused as failure:
         return Status(issued, None, "server", failure)
     except AuthGateError as failure:
         return Status(issued, None, checked_by, failure)
 
 
-def _token(context: Context) -> IssuedToken | None:
-    if context.settings.access_token:
-        return session.given_token(context)
-    stored = session.stored_token(context)
-    return stored.issued if stored else None
-
-
-def _accepted(context: Context, checked: Checked) -> Claims:
-    """Return what the server says about the user. Raise if it does not show that it accepts the token."""
-    if checked.tokeninfo.refused:
-        raise SignInNeeded("the server says that the token is not active", _sign_in_hint(context))
-    if not (checked.is_proven or checked.is_machine):
-        raise Refused(
-            f"the server does not say whether the token is valid (UserInfo: {clean(checked.userinfo.reason)})",
-            "run authgate.pyz status --offline to check only the expiry time",
-        )
-    return checked.userinfo
-
-
-def _sign_in_hint(context: Context) -> str:
-    return f"run {context.settings.login_command}"
-
-
-def _expired_hint(context: Context, issued: IssuedToken) -> str:
-    if issued.source == "environment":
-        return "set AUTHGATE_TOKEN to a new token, or unset it"
-    if issued.token.refresh_token:
-        return f"run {context.settings.login_command} or authgate.pyz token to refresh it"
-    return _sign_in_hint(context)
-
-
-def _lines(context: Context, status: Status) -> list[tuple[str, str]]:
-    assert status.issued is not None
-    token, now = status.issued.token, context.system.now()
-    lines = [("Server", context.settings.issuer), ("Client", context.settings.client_id or "(none)")]
+def _lines(context: Context, status: Status, issued: IssuedToken) -> list[tuple[str, str]]:
+    settings, lines = context.settings, []
     if status.user and status.user.claims:
-        lines.insert(0, ("User", report.person(report.claims(status.user.claims, False, status.issued.token) or {})))
+        lines.append(("User", report.person(report.claims(status.user.claims, False, issued.token) or {})))
     elif status.user:
-        lines.insert(0, ("User", f"not available ({clean(status.user.reason)})"))
-    if context.settings.account and status.issued.source == "stored":
-        lines.append(("Account", context.settings.account))
+        lines.append(("User", f"not available ({clean(status.user.reason)})"))
+    lines += [("Server", settings.issuer), ("Client", settings.client_id or "(none)")]
+    if settings.account and issued.source == "stored":
+        lines.append(("Account", settings.account))
     server = "the server; the token is not valid" if status.failure else "the server"
-    checked = {"server": server, "clock": "the clock only", None: "(not checked)"}[status.checked_by]
     return [
         *lines,
-        report.lifetime(token, now),
-        ("Scope", clean(token.scope or "") or "(none)"),
-        ("Kept in", status.issued.stored_in or "AUTHGATE_TOKEN (nothing is stored)"),
-        ("Checked by", checked),
+        report.lifetime(issued.token, context.system.now()),
+        ("Scope", clean(issued.token.scope or "") or "(none)"),
+        ("Kept in", issued.stored_in or "AUTHGATE_TOKEN (nothing is stored)"),
+        ("Checked by", {"server": server, "clock": "the clock only", None: "(not checked)"}[status.checked_by]),
     ]
 
 
@@ -173,16 +150,14 @@ def _reason(status: Status) -> str | None:
 
 
 def _as_fields(context: Context, status: Status) -> dict[str, object]:
-    issued = status.issued
-    show_tokens = "show-tokens" in context.arguments.flags
-    token = report.token_fields(issued.token, context.system.now(), show_tokens) if issued else None
+    issued, show_tokens = status.issued, "show-tokens" in context.arguments.flags
     return {
         "signed_in": status.failure is None,
         "reason": _reason(status),
         "user": report.claims(status.user.claims, show_tokens, issued and issued.token) if status.user else None,
-        "token": token,
-        "source": issued.source if issued else None,
-        "store": issued.stored_in if issued else None,
+        "token": report.token_fields(issued.token, context.system.now(), show_tokens) if issued else None,
+        "source": issued and issued.source,
+        "store": issued and issued.stored_in,
         "checked_by": status.checked_by,
         "issuer": context.settings.issuer or None,
         "client_id": context.settings.client_id or None,

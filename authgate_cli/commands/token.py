@@ -28,11 +28,7 @@ def run(context: Context) -> int:
         raise UsageError(f"--json and --format {form} contradict each other", "leave one of them out")
     api = _api_version(context.environ.get("KUBERNETES_EXEC_INFO", "")) if form == "exec-credential" else ""
     issued = fresh_token(context)
-    failure = issued.save_error
-    context.terminal.result(_formatted(issued, form, api, context.system.now()), failure.exit_status if failure else 0)
-    if failure:
-        raise failure
-    return 0
+    return context.result(_formatted(issued, form, api, context.system.now()), issued.save_error)
 
 
 def _formatted(issued: IssuedToken, form: str, api: str, now: float) -> str:
@@ -49,10 +45,8 @@ def _formatted(issued: IssuedToken, form: str, api: str, now: float) -> str:
             status["expirationTimestamp"] = rfc3339(token.expires_at)
         return report.document({"apiVersion": api, "kind": "ExecCredential", "status": status})
     fields = report.token_fields(token, now, show_tokens=True)
-    names = ("access_token", "token_type", "expires_in", "expires_at", "scope")
-    return report.document(
-        {**{name: fields[name] for name in names}, "source": issued.source, "store": issued.stored_in}
-    )
+    del fields["refresh_token"], fields["id_token"]
+    return report.document({**fields, "source": issued.source, "store": issued.stored_in})
 
 
 def _api_version(exec_info: str) -> str:

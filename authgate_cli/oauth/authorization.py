@@ -8,17 +8,13 @@ from __future__ import annotations
 import hashlib
 import hmac
 import re
+from collections.abc import Callable, Mapping
 from urllib.parse import parse_qsl, quote, urlencode
 
-from ..urls import split
-from ..values import TYPE_CHECKING, Value
-from .jwt import base64url_encode
+from ..urls import Url, is_url, split
+from ..values import Value
 from .messages import parse_query, quotable_error, quotable_issuer
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-
-    from ..urls import Url
+from .parsing import base64url_encode
 
 
 def new_secret(random_bytes: Callable[[int], bytes]) -> str:
@@ -40,9 +36,6 @@ class AuthorizationRequest(Value):
     state: str
     verifier: str
     nonce: str | None
-
-    def __repr__(self) -> str:
-        return f"AuthorizationRequest(client_id={self.client_id!r}, redirect_uri={self.redirect_uri!r})"
 
     def url(self, endpoint: str, extra: Mapping[str, str] = {}) -> str:
         """Return the address to open in the browser.
@@ -112,9 +105,6 @@ class Callback(Value):
     description: str = ""
     issuer: str | None = None
 
-    def __repr__(self) -> str:
-        return f"Callback(error={self.error!r})"
-
 
 def read_query(query: str, state: str) -> Callback | None:
     """Parse the query of a callback; return None unless it belongs to this sign-in."""
@@ -144,10 +134,10 @@ def read_pasted(text: str, redirect: Url, state: str) -> Callback | None:
     scheme, separator, rest = address.partition("://")
     if separator and scheme.lower() not in ("http", "https"):
         return None
-    try:
-        url = split(f"{redirect.scheme}://{rest if separator else address}")
-    except ValueError:
+    callback = f"{redirect.scheme}://{rest if separator else address}"
+    if not is_url(callback):
         return None
+    url = split(callback)
     if (url.origin, url.path or "/") != (redirect.origin, redirect.path or "/"):
         return None
     return read_query(url.query, state)

@@ -3,23 +3,17 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 
-from ..errors import Denied, FlowUnavailable, Refused, SignInNeeded, Unreachable
+from ..errors import Denied, FlowUnavailable, Refused, SignInNeeded
 from ..text import ADDRESS, WORD, clean, columns
 from ..tokens import is_secret
-from ..urls import split
-from ..values import TYPE_CHECKING, Value
+from ..urls import is_url, split
+from ..values import Value
 from .authorization import challenge
 from .endpoints import DEVICE_GRANT
-from .messages import check_data, read_error, refused, retry_after
-from .strict_json import parse_object
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from ..errors import AuthGateError
-    from .messages import Response
-    from .strict_json import Json
+from .messages import Response, read_data, read_error, refusal, retry_after
+from .parsing import Json, is_number
 
 # Seconds. To a server that measures in milliseconds, a poll after exactly `interval` may be too early.
 MARGIN = 0.1
@@ -30,7 +24,7 @@ _LONGEST_PAUSE = 60.0
 _FORGOTTEN = "run authgate.pyz login again; the server no longer knows the code"
 _CLIENT = "check CLIENT_ID, CLIENT_SECRET if the client has one, and AUTHGATE_URL"
 # The errors for a client that may not use this grant; some servers send them only at the first poll.
-# With status 401 the credentials are wrong, whatever the code: Keycloak sends unauthorized_client then.
+# With status 401 the credentials are wrong, whatever the code: some servers send unauthorized_client then.
 _NOT_ALLOWED = ("unauthorized_client", "unsupported_grant_type")
 
 
@@ -44,9 +38,6 @@ class DeviceAuthorization(Value):
     expires_in: float
     interval: float
     verifier: str
-
-    def __repr__(self) -> str:
-        return f"DeviceAuthorization(verification_uri={self.verification_uri!r})"
 
     def poll_fields(self) -> dict[str, str | None]:
         """Return the form fields of a poll (section 3.4)."""
@@ -68,28 +59,64 @@ def parse_authorization(response: Response, issuer: str, verifier: str) -> Devic
     Raise FlowUnavailable when the server does not offer this grant to the client.
     """
     what = "device sign-in cannot start"
-    if response.status != 200:
-        error, status = read_error(response), response.status
-        credentials = error.code == "invalid_client" or (status == 401 and error.code != "")
-        is_refusal = 400 <= status < 500 and status != 429 and not response.is_html
-        if (is_refusal or status in (403, 404, 405, 501)) and not credentials and error.code != "invalid_scope":
-            raise _not_offered(error if error.code else f"status {status}")
-        check_data(response, what)
-        raise refused(what, response, _CLIENT if credentials else None)
-    check_data(response, what)
+    error, status = read_error(response), response.status
+    credentials = error.code == "invalid_client" or (status == 401 and error.code != "")
+    is_refusal = 400 <= status < 500 and status != 429 and not response.is_html
+    if (is_refusal or status in (403, 404, 405, 501)) and not credentials and error.code != "invalid_scope":
+        raise _not_offered(error if error.code else f"status {status}")
     try:
-        document = parse_object(response.body)
-    except ValueError as error:
-        raise Refused(f"{what}: the server's answer cannot be used: {error}") from None
+        return _read(read_data(response, what), issuer, verifier)
+    except ValueError as problem:
+        raise Refused(f"{what}: {problem}") from None
+    except Refused as failure:
+        failure.hint = _CLIENT if credentials else None
+        raise
+
+
+def _read(document: Json, issuer: str, verifier: str) -> DeviceAuthorization:
+    """Check the members. Raise ValueError with the reason, as do the functions that this calls."""
+    device_code, user_code = _text(document, "device_code"), clean(_text(document, "user_code"), ADDRESS)
+    complete_uri = document.get("verification_uri_complete")
+    if not is_secret(device_code):  # for example a lone surrogate, which cannot be sent back
+        raise ValueError("the server's answer has a device_code that cannot be used")
+    if columns(user_code) > WORD:  # it could hide the rest of the prompt
+        raise ValueError("the server's user_code is too long to type")
     return DeviceAuthorization(
-        device_code=_code(document),
-        user_code=_user_code(_need(document, "user_code")),
-        verification_uri=_address(_need(document, "verification_uri", "verification_url"), issuer),
-        complete_uri=_complete(document.get("verification_uri_complete"), issuer),
-        expires_in=_seconds(document.get("expires_in"), _DEFAULT_LIFETIME),
-        interval=_seconds(document.get("interval"), _DEFAULT_INTERVAL),
+        device_code,
+        user_code,
+        verification_uri=_address(_text(document, "verification_uri", "verification_url"), issuer),
+        complete_uri=_address(complete_uri, issuer) if is_url(complete_uri) else None,
+        expires_in=_seconds(document, "expires_in", _DEFAULT_LIFETIME),
+        interval=_seconds(document, "interval", _DEFAULT_INTERVAL),
         verifier=verifier,
     )
+
+
+def _text(document: Json, *names: str) -> str:
+    """Return the first of these members that is a text."""
+    for name in names:
+        value = document.get(name)
+        if isinstance(value, str) and value:
+            return value
+    raise ValueError(f"the server's answer has no {names[0]}")
+
+
+def _address(address: str, issuer: str) -> str:
+    """Return the address to visit, if it is a web address of a sensible length."""
+    if not is_url(address):
+        raise ValueError("the address to visit is not a web address")
+    if len(address) > ADDRESS:
+        raise ValueError(f"the address to visit has more than {ADDRESS} characters")
+    url = split(address)
+    if url.host != split(issuer).host:
+        return address
+    # An AuthGate whose own URL ends in a slash adds a second one, and has no page at that address.
+    return address.replace(url.netloc + url.path, url.netloc + re.sub("/+", "/", url.path), 1)
+
+
+def _seconds(document: Json, name: str, default: float) -> float:
+    value = document.get(name)
+    return float(value) if is_number(value) and 0 <= value < 1e6 else default
 
 
 class Poller(Value):
@@ -105,8 +132,7 @@ class Poller(Value):
         if isinstance(verdict, TryLater):
             # Section 3.5: back off when the connection fails; a temporary error is treated alike.
             failures = min(self.failures + 1, 10)  # by then the pause is the longest one
-            longest = max(_LONGEST_PAUSE, 2 * self.interval)
-            pause = min(self.interval * 2**failures, longest)
+            pause = min(self.interval * 2**failures, max(_LONGEST_PAUSE, 2 * self.interval))
             if verdict.retry_after is not None:
                 pause = max(self.interval, verdict.retry_after) + MARGIN
             return self._replace(due=now + pause, failures=failures)
@@ -147,31 +173,28 @@ def interpret_poll(response: Response, now: float) -> Pending | TryLater | None:
     more, raise Denied, SignInNeeded (the code expired), FlowUnavailable or Refused.
     """
     error = read_error(response)  # some servers send it with status 200
-    if response.status == 200 and not error.code and _holds_data(response):
+    if response.status == 200 and not error.code and response.document is not None and not response.is_html:
         return None
     if error.code == "authorization_pending":
         return Pending()
     if error.code == "slow_down":
-        return Pending(True, _interval(response))
-    if error.code in ("access_denied", "expired_token"):
-        raise _ended(error.code)
+        return Pending(True, _seconds(response.document or {}, "interval", 0.0) or None)
+    if error.code == "access_denied":
+        raise Denied("the sign-in was denied", "run authgate.pyz login to try again")
+    if error.code == "expired_token":
+        raise code_expired()
     if response.status == 429 or response.status >= 500 or not error.code:
         why = "rate limit" if response.status == 429 else f"status {response.status}"
         return TryLater(why, retry_after(response.headers, now))
     if error.code in _NOT_ALLOWED and response.status != 401:
         raise _not_offered(error)
     hint = _CLIENT if response.status == 401 else _FORGOTTEN if error.code == "invalid_grant" else None
-    raise refused("device sign-in failed", response, hint)
+    raise refusal(response, "device sign-in failed", hint)
 
 
-def interpret_failure(error: Unreachable) -> TryLater:
-    """Return the verdict for a poll that got no answer: try later, the code is still valid."""
-    return TryLater(error.message, error.retry_after)
-
-
-def expired() -> AuthGateError:
+def code_expired() -> SignInNeeded:
     """Return the error for a code that nobody approved in time."""
-    return _ended("expired_token")
+    return SignInNeeded("the code expired before the sign-in was approved", "run authgate.pyz login for a new code")
 
 
 def _not_offered(reason: object) -> FlowUnavailable:
@@ -179,80 +202,3 @@ def _not_offered(reason: object) -> FlowUnavailable:
         f"the server does not offer device sign-in to this client: {reason}",
         "use --flow browser, or have the device flow enabled for the client",
     )
-
-
-def _ended(code: str) -> AuthGateError:
-    if code == "access_denied":
-        return Denied("the sign-in was denied", "run authgate.pyz login to try again")
-    return SignInNeeded("the code expired before the sign-in was approved", "run authgate.pyz login for a new code")
-
-
-def _interval(response: Response) -> float | None:
-    """Return the larger interval that slow_down may come with, or None."""
-    try:
-        return _seconds(parse_object(response.body).get("interval"), 0.0) or None
-    except ValueError:  # the error was in a header
-        return None
-
-
-def _holds_data(response: Response) -> bool:
-    try:
-        parse_object(response.body)
-    except ValueError:
-        return False
-    return not response.is_html
-
-
-def _need(document: Json, *names: str) -> str:
-    for name in names:
-        value = document.get(name)
-        if isinstance(value, str) and value:
-            return value
-    raise Refused(f"device sign-in cannot start: the server's answer has no {names[0]}")
-
-
-def _code(document: Json) -> str:
-    code = _need(document, "device_code")
-    if not is_secret(code):  # for example a lone surrogate, which cannot be sent back
-        raise Refused("device sign-in cannot start: the server's answer has a device_code that cannot be used")
-    return code
-
-
-def _user_code(said: str) -> str:
-    """Return the code that the user types. Raise Refused for a long one: it could hide the rest of the prompt."""
-    code = clean(said, ADDRESS)
-    if columns(code) > WORD:
-        raise Refused("device sign-in cannot start: the server's user_code is too long to type")
-    return code
-
-
-def _address(address: str, issuer: str) -> str:
-    """Return the address to visit. Raise Refused unless it is a web address of a sensible length."""
-    try:
-        url = split(address)
-    except ValueError:
-        raise Refused("device sign-in cannot start: the address to visit is not a web address") from None
-    if len(address) > ADDRESS:
-        raise Refused(f"device sign-in cannot start: the address to visit has more than {ADDRESS} characters")
-    if url.host != split(issuer).host:
-        return address
-    # An AuthGate whose own URL ends in a slash adds a second one, and has no page at that address.
-    place, mark, query = address.partition("?")
-    scheme, _, rest = place.partition("://")
-    return f"{scheme}://{re.sub('/+', '/', rest)}{mark}{query}"
-
-
-def _complete(address: object, issuer: str) -> str | None:
-    if not isinstance(address, str):
-        return None
-    try:
-        split(address)
-    except ValueError:
-        return None
-    return _address(address, issuer)
-
-
-def _seconds(value: object, default: float) -> float:
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value < 1e6:
-        return default
-    return float(value)

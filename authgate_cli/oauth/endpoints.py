@@ -5,27 +5,33 @@ RFC 6749 sections 4 to 6 and OpenID Connect Core section 5.3. Revocation (RFC 70
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from urllib.parse import quote_plus
+
 from ..errors import NoSubject, Refused, TokenRefused
 from ..text import WORD, clean
 from ..tokens import TokenSet, expiry, is_secret, is_token, with_openid
-from ..values import TYPE_CHECKING, Value
-from .jwt import claimed_subject
-from .messages import check_data, client_authorization, in_between, post_form, quotable, read_error, refused
-from .strict_json import parse_object
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from .messages import Request, Response
-    from .strict_json import Json
-
+from ..values import Value
+from .messages import (
+    Request,
+    Response,
+    basic_authorization,
+    check_data,
+    from_a_proxy,
+    post_form,
+    quotable,
+    read_data,
+    read_error,
+    refusal,
+)
+from .parsing import Json, claimed_subject, parse_object
 
 DEVICE_GRANT = "urn:ietf:params:oauth:grant-type:device_code"
 _HINTS = {
     "invalid_client": "check CLIENT_ID, and CLIENT_SECRET if the client has one",
-    # Keycloak sends this for a wrong secret too, and so does AuthGate when it exchanges a code.
+    # Sent for a wrong secret too, also by AuthGate when it exchanges a code.
     "unauthorized_client": "check CLIENT_SECRET; if it is right, the server does not allow this client this sign-in",
-    "invalid_grant": "sign in again with authgate.pyz login",
+    "invalid_grant": "run authgate.pyz login to sign in again",
 }
 POST, BASIC = "client_secret_post", "client_secret_basic"
 
@@ -35,16 +41,16 @@ def authenticated(
 ) -> Request:
     """Return a form POST that authenticates the client (RFC 6749 section 2.3).
 
-    The secret goes into the form if `method` is POST, else into a Basic header. Without a secret
-    the form only names the client.
+    The secret goes into the form if `method` is POST, else into a Basic header, whose parts are
+    form-encoded first (section 2.3.1). Without a secret the form only names the client.
     """
-    named = {**fields, "client_id": client_id}
-    if secret is None:
-        return post_form(endpoint, named)
-    if method == POST:
-        return post_form(endpoint, {**named, "client_secret": secret})
-    request = post_form(endpoint, named, {"Authorization": client_authorization(client_id, secret)})
-    return request._replace(secrets=(*request.secrets, secret))
+    in_form = secret if method == POST else None
+    request = post_form(endpoint, {**fields, "client_id": client_id, "client_secret": in_form})
+    if secret is None or in_form:
+        return request
+    basic = basic_authorization(quote_plus(client_id), quote_plus(secret))
+    secrets = (*request.secrets, basic.partition(" ")[2], secret)
+    return request._replace(headers={**request.headers, "Authorization": basic}, secrets=secrets)
 
 
 def refuses_client(response: Response) -> bool:
@@ -53,7 +59,7 @@ def refuses_client(response: Response) -> bool:
 
 
 def scope_hint(scope: str) -> str:
-    """Return the hint for scopes that the server refuses; some servers, such as Dex, require openid."""
+    """Return the hint for scopes that the server refuses; some servers require openid."""
     example = "" if "openid" in scope.split() else f", for example {with_openid(scope)}"
     return f"ask for other scopes{example or ' with --scope'}"
 
@@ -63,40 +69,31 @@ def parse_token_response(response: Response, what: str, now: float, asked_scope:
 
     Raise Unreachable for a temporary error, Refused for a refusal and for an answer that cannot be used.
     """
-    check_data(response, what)
-    if response.status != 200:
-        failure = refused(what, response)
-        failure.hint = {**_HINTS, "invalid_scope": scope_hint(asked_scope or "")}.get(failure.code or "")
-        raise failure
     try:
-        document = parse_object(response.body)
-    except ValueError as error:
-        raise Refused(f"{what}: the server's answer cannot be used: {error}") from None
+        document = read_data(response, what)
+    except Refused as error:
+        error.hint = {**_HINTS, "invalid_scope": scope_hint(asked_scope or "")}.get(error.code or "")
+        raise
     kind = document.get("token_type")
     if not is_token(document.get("access_token")):
         raise Refused(f"{what}: the server's answer holds no access token that can be used")
     if not isinstance(kind, str) or kind.lower() != "bearer":
         shown = f"of type {quotable(kind, WORD, response.secrets)}" if isinstance(kind, str) else "without a type"
         raise Refused(f"{what}: the server issued a token {shown} instead of a Bearer token")
+    refresh_token = document.get("refresh_token")
+    if refresh_token not in (None, "") and not is_secret(refresh_token):
+        raise Refused(f"{what}: the server's answer holds a refresh token that cannot be used")
     scope, expires_at = document.get("scope"), expiry(document.get("expires_in"), now)
     return TokenSet(
         access_token=document["access_token"],
         token_type="Bearer",
         expires_at=expires_at,
         lifetime=expires_at - now if expires_at is not None and expires_at > now else None,
-        refresh_token=_token(document.get("refresh_token"), "refresh token", what),
+        refresh_token=refresh_token or None,
         # An ID token that cannot be read is found by its check, which does not make a refresh fail.
         id_token=None if document.get("id_token") in (None, "") else str(document["id_token"]),
         scope=clean(scope, len(scope)) if isinstance(scope, str) else asked_scope,
     )
-
-
-def _token(value: object, name: str, what: str) -> str | None:
-    if value is None or value == "":
-        return None
-    if not is_secret(value):
-        raise Refused(f"{what}: the server's answer holds a {name} that cannot be used")
-    return value
 
 
 class Claims(Value):
@@ -124,7 +121,9 @@ def parse_userinfo(response: Response) -> Claims:
         subject = claimed_subject(response.body.decode("ascii", "replace").strip())
         return Claims(reason="the server signs it (application/jwt)", accepted=subject is not None, subject=subject)
     if response.status == 200:
-        claims = _claims(response, what)
+        claims = read_data(response, what)
+        if not isinstance(claims.get("sub"), str) or not claims["sub"]:
+            raise NoSubject(f"{what}: the server's answer does not name the user (sub)", None, "no sub")
         return Claims(claims, accepted=True, subject=claims["sub"])
     error, forbidden = read_error(response), response.status == 403
     if forbidden and error.code == "insufficient_scope":  # only a valid token gets this error
@@ -135,9 +134,9 @@ def parse_userinfo(response: Response) -> Claims:
     if response.status in (404, 405, 501):
         return Claims(reason=error.code or f"status {response.status}")
     if 300 <= response.status < 400:
-        raise in_between(f"{what}: got a redirect instead of data (status {response.status})")
+        raise from_a_proxy(f"{what}: got a redirect instead of data (status {response.status})")
     check_data(response, what)
-    raise refused(what, response)
+    raise refusal(response, what)
 
 
 def parse_tokeninfo(response: Response) -> Claims:
@@ -155,17 +154,6 @@ def parse_tokeninfo(response: Response) -> Claims:
 
 def token_refused(said: str, code: str, forbidden: bool = False) -> TokenRefused:
     """Return the error for a token that the server does not accept, or no longer accepts."""
-    hint = "sign in again with authgate.pyz login, or set AUTHGATE_TOKEN to a new token"
-    reason = f": {said}" if said else ""
-    return TokenRefused(f"the server does not accept the token{reason}", hint, code, forbidden)
-
-
-def _claims(response: Response, what: str) -> Json:
-    check_data(response, what)
-    try:
-        claims = parse_object(response.body)
-    except ValueError as error:
-        raise Refused(f"{what}: the server's answer cannot be used: {error}") from None
-    if not isinstance(claims.get("sub"), str) or not claims["sub"]:
-        raise NoSubject(f"{what}: the server's answer does not name the user (sub)", None, "no sub")
-    return claims
+    message = "the server does not accept the token" + (f": {said}" if said else "")
+    hint = "run authgate.pyz login to sign in again, or set AUTHGATE_TOKEN to a new token"
+    return TokenRefused(message, hint, code, forbidden)

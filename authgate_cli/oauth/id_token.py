@@ -6,16 +6,12 @@ import hashlib
 import hmac
 
 from ..errors import Refused
-from ..text import WORD
 from ..tokens import rfc3339
-from ..values import TYPE_CHECKING, Value
+from ..values import Value
 from . import signatures
-from .jwks import OPERATOR
-from .jwt import Jwt, base64url_encode, decode
-from .messages import quotable, quotable_issuer
-
-if TYPE_CHECKING:
-    from .strict_json import Json
+from .jwks import OPERATOR, header_problem
+from .messages import quotable_issuer
+from .parsing import Json, Jwt, base64url_encode, decode, is_number
 
 LEEWAY = 120  # seconds that clocks may differ
 UNVERIFIED = "HS256"  # AuthGate signs with its own secret, so no client can check the signature
@@ -31,9 +27,6 @@ class Expected(Value):
     access_token: str | None = None
     subject: str | None = None
 
-    def __repr__(self) -> str:
-        return f"Expected(issuer={self.issuer!r}, client_id={self.client_id!r})"
-
 
 class Mismatch(Refused):
     """The issuer, the client or the user of the ID token is not the expected one."""
@@ -46,14 +39,11 @@ def check(id_token: str, expected: Expected) -> Jwt:
     except ValueError as error:
         raise Refused(f"the server's ID token cannot be read: {error}", OPERATOR) from None
     distrust = "the server's ID token cannot be trusted: "
-    mismatch = _mismatch(token.claims, expected)
-    if mismatch:
-        raise Mismatch(distrust + mismatch, OPERATOR)
-    problem = _header_problem(token) or _claims_problem(token.claims, expected) or _hash_problem(token, expected)
-    if problem:
+    if problem := _mismatch(token.claims, expected):
+        raise Mismatch(distrust + problem, OPERATOR)
+    if problem := header_problem(token.header, (*signatures.ALGORITHMS, UNVERIFIED)) or _problem(token, expected):
         raise Refused(distrust + problem, OPERATOR)
-    problem = _time_problem(token.claims, expected.now)
-    if problem:
+    if problem := _time_problem(token.claims, expected.now):
         hint = f"this machine's clock says {rfc3339(expected.now)}; if that is right, the server's clock is wrong"
         raise Refused(distrust + problem, hint)
     return token
@@ -79,51 +69,33 @@ def _mismatch(claims: Json, expected: Expected) -> str | None:
     return None
 
 
-def _header_problem(token: Jwt) -> str | None:
-    """Return why the signature cannot be checked, or None."""
-    algorithm = token.header.get("alg")
-    if algorithm not in (*signatures.ALGORITHMS, UNVERIFIED):
-        shown = quotable(algorithm, WORD) if isinstance(algorithm, str) else "it names none"
-        return f"its signature algorithm is not supported: {shown or 'an empty name'} (alg)"
+def _problem(token: Jwt, expected: Expected) -> str | None:
+    """Return what else is wrong, apart from the times, or None."""
+    claims, access_token, at_hash = token.claims, expected.access_token, token.claims.get("at_hash")
     if not token.signature:
         return "it is not signed"
-    if "crit" in token.header:  # RFC 7515 section 4.1.11: an unknown extension must not be ignored
-        return "it asks for an extension that is not supported (crit)"
-    return None
-
-
-def _time_problem(claims: Json, now: float) -> str | None:
-    """Return which time is wrong, or None."""
-    expires, issued, begins = claims["exp"], claims["iat"], claims.get("nbf", 0)
-    if expires + LEEWAY <= now:
-        return "it has expired (exp)"
-    if issued - LEEWAY > now:
-        return "it was issued in the future (iat)"
-    if begins - LEEWAY > now:
-        return "it is not valid yet (nbf)"
-    return None
-
-
-def _claims_problem(claims: Json, expected: Expected) -> str | None:
-    """Return what is wrong with another claim, or None."""
     for name in ("exp", "iat", *(["nbf"] if "nbf" in claims else [])):
-        if isinstance(claims.get(name), bool) or not isinstance(claims.get(name), (int, float)):
+        if not is_number(claims.get(name)):
             return f"its {name} claim is missing or is not a number"
     if expected.nonce is not None and not _equal(claims.get("nonce"), expected.nonce):
         return "it does not belong to this sign-in (nonce)"
-    return None
-
-
-def _hash_problem(token: Jwt, expected: Expected) -> str | None:
-    """Return what is wrong with `at_hash`, the hash of the access token (section 3.1.3.6), or None."""
-    stated = token.claims.get("at_hash")
-    if stated is None or expected.access_token is None:
-        return None
-    digest = hashlib.new("sha" + token.header["alg"][2:], expected.access_token.encode()).digest()
-    if not _equal(stated, base64url_encode(digest[: len(digest) // 2])):
-        return "it does not belong to the access token (at_hash)"
+    if at_hash is not None and access_token is not None:  # section 3.1.3.6
+        digest = hashlib.new("sha" + token.header["alg"][2:], access_token.encode()).digest()
+        if not _equal(at_hash, base64url_encode(digest[: len(digest) // 2])):
+            return "it does not belong to the access token (at_hash)"
     return None
 
 
 def _equal(stated: object, expected: str) -> bool:
     return isinstance(stated, str) and hmac.compare_digest(stated.encode(errors="replace"), expected.encode())
+
+
+def _time_problem(claims: Json, now: float) -> str | None:
+    """Return which time is wrong, or None."""
+    if claims["exp"] + LEEWAY <= now:
+        return "it has expired (exp)"
+    if claims["iat"] - LEEWAY > now:
+        return "it was issued in the future (iat)"
+    if claims.get("nbf", 0) - LEEWAY > now:
+        return "it is not valid yet (nbf)"
+    return None

@@ -9,19 +9,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from contextlib import suppress
+
 from ..errors import Refused
 from ..text import NAME, WORD
-from ..values import TYPE_CHECKING, Value
+from ..values import Value
 from . import signatures
-from .jwt import base64url_decode
 from .messages import quotable
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from .jwt import Jwt
-    from .signatures import PublicKey
-    from .strict_json import Json
+from .parsing import Json, Jwt, base64url_decode
 
 OPERATOR = "report this to the operator of the server"
 
@@ -38,13 +34,9 @@ class Key(Value):
     """A public key of a set; `unfit` is the reason why it must not be used, or None."""
 
     kid: str | None
-    public: PublicKey
+    public: signatures.PublicKey
     algorithms: tuple[str, ...]
     unfit: str | None = None
-
-    def fits(self, algorithm: str) -> bool:
-        """Tell whether the key may verify signatures of this algorithm."""
-        return self.unfit is None and algorithm in self.algorithms
 
 
 def parse(document: Json) -> tuple[Key, ...]:
@@ -54,10 +46,8 @@ def parse(document: Json) -> tuple[Key, ...]:
         raise Refused("the server's key set cannot be used: it has no list of keys", OPERATOR)
     keys = []
     for entry in entries:
-        try:
+        with suppress(ValueError):
             keys.append(_key(entry))
-        except ValueError:
-            continue
     return tuple(keys)
 
 
@@ -67,11 +57,13 @@ def choose(keys: Sequence[Key], header: Json) -> Key:
     Raise UnknownKey when its `kid` is not in the set, and Refused when the algorithm is not
     supported, no key fits or several do.
     """
-    algorithm, kid = _algorithm(header), header.get("kid")
+    algorithm, kid = header.get("alg"), header.get("kid")
+    if problem := header_problem(header, signatures.ALGORITHMS):
+        raise Refused(f"the token cannot be verified: {problem}")
     if "kid" in header and not isinstance(kid, str):
         raise Refused("the token's key ID is not a string (kid)")
     named = [key for key in keys if kid is None or key.kid == kid]
-    fitting = [key for key in named if key.fits(algorithm)]
+    fitting = [key for key in named if key.unfit is None and algorithm in key.algorithms]
     if len(fitting) == 1:
         return fitting[0]
     if kid is None:
@@ -87,20 +79,21 @@ def choose(keys: Sequence[Key], header: Json) -> Key:
 
 def verify_jwt(token: Jwt, keys: Sequence[Key]) -> Key:
     """Return the key that signed a JWT. Raise UnknownKey, WrongSignature or Refused if it cannot be verified."""
-    if "crit" in token.header:  # RFC 7515 section 4.1.11: an unknown extension must not be ignored
-        raise Refused("the token asks for an extension that is not supported (crit)")
     key = choose(keys, token.header)
     if not signatures.verify(token.header["alg"], key.public, token.signed, token.signature):
         raise WrongSignature("the token's signature is wrong")
     return key
 
 
-def _algorithm(header: Json) -> str:
+def header_problem(header: Json, algorithms: Sequence[str]) -> str | None:
+    """Return why a token with this header cannot be verified with these algorithms, or None."""
     algorithm = header.get("alg")
-    if algorithm in signatures.ALGORITHMS:
-        return str(algorithm)
-    shown = quotable(algorithm, WORD) if isinstance(algorithm, str) else "it names none (alg)"
-    raise Refused(f"the token's signature algorithm is not supported: {shown}")
+    if algorithm not in algorithms:
+        shown = (quotable(algorithm, WORD) or "an empty name") if isinstance(algorithm, str) else "it names none"
+        return f"its signature algorithm is not supported: {shown} (alg)"
+    if "crit" in header:  # RFC 7515 section 4.1.11: an unknown extension must not be ignored
+        return "it asks for an extension that is not supported (crit)"
+    return None
 
 
 def _key(jwk: Json) -> Key:
@@ -115,7 +108,7 @@ def _key(jwk: Json) -> Key:
     return Key(kid, public, algorithms, _other_purpose(jwk, algorithms) or signatures.flaw(public))
 
 
-def _public(jwk: Json) -> PublicKey:
+def _public(jwk: Json) -> signatures.PublicKey:
     if jwk.get("kty") == "RSA":  # RFC 7518 section 6.3.1
         return signatures.RsaKey(_number(jwk.get("n")), _number(jwk.get("e")))
     curve = jwk.get("crv")

@@ -4,30 +4,25 @@ from __future__ import annotations
 
 import binascii
 import re
+from collections.abc import Mapping
 from urllib.parse import parse_qsl, unquote, urlencode
 
 from ..errors import Refused, Unreachable
 from ..text import ISSUER, SENTENCE, WORD, clean, cut
 from ..tokens import is_number
-from ..urls import split
-from ..values import TYPE_CHECKING, Value
-from .strict_json import parse_object
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
+from ..urls import is_url
+from ..values import Value
+from .parsing import Json, parse_object
 
 
 class Request(Value):
-    """An HTTP request. Headers and body may hold `secrets`, so the repr shows neither."""
+    """An HTTP request. Headers and body may hold `secrets`."""
 
     method: str
     url: str
     headers: dict[str, str] = {}
     body: str | None = None
     secrets: tuple[str, ...] = ()
-
-    def __repr__(self) -> str:
-        return f"Request({self.method} {self.url.partition('?')[0]})"
 
 
 class Response(Value):
@@ -38,14 +33,19 @@ class Response(Value):
     body: bytes
     secrets: tuple[str, ...] = ()
 
-    def __repr__(self) -> str:
-        return f"Response({self.status}, {len(self.body)} bytes)"
-
     @property
     def is_html(self) -> bool:
         """Tell whether the body is a web page."""
         kind = self.headers.get("content-type", "").lower()
         return "html" in kind or self.body.lstrip()[:1] == b"<"
+
+    @property
+    def document(self) -> Json | None:
+        """Return the JSON object in the body, or None for any other body."""
+        try:
+            return parse_object(self.body)
+        except ValueError:
+            return None
 
 
 def get(url: str) -> Request:
@@ -56,15 +56,6 @@ def get(url: str) -> Request:
 def get_as(url: str, access_token: str) -> Request:
     """Return a GET request with a Bearer token (RFC 6750 section 2.1)."""
     return Request("GET", url, {"Authorization": f"Bearer {access_token}"}, secrets=(access_token,))
-
-
-def form_encode(fields: Mapping[str, str | None]) -> str:
-    """Return fields as application/x-www-form-urlencoded; those that are None are left out."""
-    return urlencode(_present(fields))
-
-
-def _present(fields: Mapping[str, str | None]) -> dict[str, str]:
-    return {name: value for name, value in fields.items() if value is not None}
 
 
 def parse_query(query: str) -> dict[str, str]:
@@ -81,20 +72,14 @@ def basic_authorization(user: str, password: str) -> str:
     return "Basic " + binascii.b2a_base64(f"{user}:{password}".encode(), newline=False).decode()
 
 
-def client_authorization(client_id: str, secret: str) -> str:
-    """Return a client's Basic header: both parts are form-encoded first (RFC 6749 section 2.3.1)."""
-    return basic_authorization(urlencode({"": client_id})[1:], urlencode({"": secret})[1:])
-
-
 _SECRET_FIELDS = ("client_secret", "code", "code_verifier", "device_code", "refresh_token", "token")
 
 
-def post_form(url: str, fields: Mapping[str, str | None], headers: Mapping[str, str] | None = None) -> Request:
+def post_form(url: str, fields: Mapping[str, str | None]) -> Request:
     """Return a POST request with a form; fields that are None are left out."""
-    sent = {"Content-Type": "application/x-www-form-urlencoded", **(headers or {})}
-    credentials = sent.get("Authorization", "").partition(" ")[2]
-    secrets = (*(fields.get(name) for name in _SECRET_FIELDS), credentials)
-    return Request("POST", url, sent, form_encode(fields), tuple(secret for secret in secrets if secret))
+    form = {name: value for name, value in fields.items() if value is not None}
+    secrets = tuple(form[name] for name in _SECRET_FIELDS if form.get(name))
+    return Request("POST", url, {"Content-Type": "application/x-www-form-urlencoded"}, urlencode(form), secrets)
 
 
 def http_date(text: str) -> float | None:
@@ -154,11 +139,7 @@ def quotable(said: object, limit: int, secrets: tuple[str, ...] = ()) -> str:
 
 def quotable_issuer(said: object, secrets: tuple[str, ...] = ()) -> str:
     """Return an issuer unchanged if it is a URL; any other text is quoted by `quotable`."""
-    try:
-        split(said if isinstance(said, str) else "")
-    except ValueError:
-        return quotable(said, ISSUER, secrets)
-    return clean(said, ISSUER)
+    return clean(said, ISSUER) if is_url(said) else quotable(said, ISSUER, secrets)
 
 
 def _unescaped(text: str) -> str:
@@ -215,11 +196,7 @@ def quotable_error(fields: Mapping[str, object], secrets: tuple[str, ...]) -> OA
 
 def read_error(response: Response) -> OAuthError:
     """Return the error in the body of an answer, else in WWW-Authenticate (RFC 6750 section 3), else an empty one."""
-    try:
-        document = parse_object(response.body)
-    except ValueError:
-        document = {}
-    error = quotable_error(document, response.secrets)
+    error = quotable_error(response.document or {}, response.secrets)
     if error.code or response.status not in (401, 403):
         return error
     challenge = response.headers.get("www-authenticate", "")[:_LONGEST_QUOTE]
@@ -228,7 +205,7 @@ def read_error(response: Response) -> OAuthError:
 
 
 def check_reachable(response: Response, what: str) -> None:
-    """Raise Unreachable for 429 and 5xx."""
+    """Raise Unreachable for 429 and 5xx; `what` begins its message, as it does in the functions below."""
     if response.status == 429:
         wait = retry_after(response.headers, 0) if response.headers.get("retry-after", "").isdecimal() else None
         soon = f"try again in {wait:.0f} s" if wait else "try again in a minute"
@@ -238,19 +215,29 @@ def check_reachable(response: Response, what: str) -> None:
 
 
 def check_data(response: Response, what: str) -> None:
-    """Raise Unreachable for 429, 5xx, and for a web page in place of data (a proxy, a captive portal)."""
+    """Raise Unreachable for 429, 5xx, and for a web page in place of data."""
     check_reachable(response, what)
     if response.is_html:
-        raise in_between(f"{what}: got a web page instead of data (status {response.status})")
+        raise from_a_proxy(f"{what}: got a web page instead of data (status {response.status})")
 
 
-def in_between(message: str) -> Unreachable:
-    """Return the error for an answer that probably comes from a proxy and not from the server."""
+def read_data(response: Response, what: str) -> Json:
+    """Return the JSON object of a successful answer. Raise Unreachable as `check_data` does, or Refused."""
+    check_data(response, what)
+    if response.status != 200:
+        raise refusal(response, what)
+    try:
+        return parse_object(response.body)
+    except ValueError as error:
+        raise Refused(f"{what}: the server's answer cannot be used: {error}") from None
+
+
+def from_a_proxy(message: str) -> Unreachable:
+    """Return the error for an answer that probably comes from a proxy or a captive portal."""
     return Unreachable(message, "is a proxy or a network sign-in page in the way? is AUTHGATE_URL right?")
 
 
-def refused(what: str, response: Response, hint: str | None = None) -> Refused:
+def refusal(response: Response, what: str, hint: str | None = None) -> Refused:
     """Return the error for an answer that refuses the request."""
     error = read_error(response)
-    reason = str(error) if error.code else f"status {response.status}"
-    return Refused(f"{what}: {reason}", hint, error.code)
+    return Refused(f"{what}: {error if error.code else f'status {response.status}'}", hint, error.code)

@@ -8,15 +8,11 @@ from __future__ import annotations
 
 from ..errors import Refused
 from ..text import ADDRESS
-from ..urls import Url, split
-from ..values import TYPE_CHECKING, Value
+from ..urls import Url, is_url, split
+from ..values import Value
 from .endpoints import BASIC, DEVICE_GRANT
-from .messages import check_reachable, quotable_issuer
-from .strict_json import parse_object
-
-if TYPE_CHECKING:
-    from .messages import Response
-    from .strict_json import Json
+from .messages import Response, check_reachable, quotable_issuer
+from .parsing import Json, parse_object
 
 _ENDPOINTS = (
     "authorization_endpoint",
@@ -50,8 +46,8 @@ class Metadata(Value):
 
     @property
     def is_authgate(self) -> bool:
-        """Tell whether this looks like an AuthGate, by the path of its token endpoint."""
-        return self.token_endpoint == self.issuer.removesuffix("/") + "/oauth/token"
+        """Tell whether this is an AuthGate, by the address of its token endpoint."""
+        return self.tokeninfo_endpoint is not None
 
 
 def metadata_url(issuer: str) -> str:
@@ -78,52 +74,43 @@ def parse_metadata(response: Response, issuer: str) -> Metadata:
         document = parse_object(response.body)
     except ValueError as error:
         raise Refused(f"the server's discovery document cannot be used: {error}", hint) from None
-    _check_issuer(document.get("issuer"), issuer)
-    issuer = document["issuer"]
-    base = split(issuer)
-    found = {name: _endpoint(document, name, base) for name in _ENDPOINTS if document.get(name) is not None}
-    if "token_endpoint" not in found:
+    stated = document.get("issuer")
+    if stated not in (issuer, issuer.removesuffix("/")):  # RFC 8414 section 3.3
+        if not isinstance(stated, str):
+            raise Refused("the server's discovery document names no issuer", "is this an OpenID server?")
+        raise Refused(f"the server at {issuer} says it is {quotable_issuer(stated)}", _difference(stated, issuer))
+    named = {name: _endpoint(document, name, split(stated)) for name in _ENDPOINTS if document.get(name) is not None}
+    if "token_endpoint" not in named:
         raise Refused("the server's discovery document names no token_endpoint", hint)
-    below, grants = issuer.removesuffix("/") + "/oauth", document.get("grant_types_supported")
-    is_authgate, named = found["token_endpoint"] == below + "/token", "device_authorization_endpoint" in found
-    found.setdefault("device_authorization_endpoint", below + "/device/code")
+    authgate, grants = stated.removesuffix("/") + "/oauth", document.get("grant_types_supported")
+    is_authgate = named["token_endpoint"] == f"{authgate}/token"
+    methods = document.get("token_endpoint_auth_methods_supported")
+    if not isinstance(methods, list):
+        methods = _BASIC
     return Metadata(
-        issuer=issuer,
-        tokeninfo_endpoint=below + "/tokeninfo" if is_authgate else None,
-        offers_device=(named or is_authgate) and not (isinstance(grants, list) and DEVICE_GRANT not in grants),
+        issuer=stated,
+        tokeninfo_endpoint=f"{authgate}/tokeninfo" if is_authgate else None,
+        offers_device=(is_authgate or "device_authorization_endpoint" in named)
+        and not (isinstance(grants, list) and DEVICE_GRANT not in grants),
         sends_iss=document.get("authorization_response_iss_parameter_supported") is True,
-        auth_methods=_auth_methods(document),
-        **found,
+        auth_methods=tuple(method for method in methods if isinstance(method, str)),
+        **{"device_authorization_endpoint": f"{authgate}/device/code", **named},
     )
-
-
-def _check_issuer(stated: object, issuer: str) -> None:
-    """Raise Refused unless the document names this issuer (RFC 8414 section 3.3)."""
-    if stated in (issuer, issuer.removesuffix("/")):
-        return
-    if not isinstance(stated, str):
-        raise Refused("the server's discovery document names no issuer", "is this an OpenID server?")
-    raise Refused(f"the server at {issuer} says it is {quotable_issuer(stated)}", _difference(stated, issuer))
 
 
 def _difference(stated: str, issuer: str) -> str:
     """Return a hint that shows how the issuers differ."""
-    try:
-        theirs, ours = split(stated), split(issuer)
-    except ValueError:
-        return "ask the operator of the server to correct its issuer"
     shown = quotable_issuer(stated)
+    if not is_url(stated):
+        return "ask the operator of the server to correct its issuer"
     if shown != stated:
         return "is AUTHGATE_URL right?"  # the issuer is too long to show
+    theirs, ours = split(stated), split(issuer)
     if _roughly(theirs) != _roughly(ours):
         return f"if {shown} is the server you mean, set AUTHGATE_URL to that"
-    differences = []
-    if theirs.path != ours.path:
-        differences.append("a slash at the end")
-    if theirs.host != ours.host:
-        differences.append(f"{theirs.host} is not {ours.host}")
-    if theirs.scheme != ours.scheme:
-        differences.append(f"{theirs.scheme} is not {ours.scheme}")
+    differences = ["a slash at the end"] if theirs.path != ours.path else []
+    pairs = ((theirs.host, ours.host), (theirs.scheme, ours.scheme))
+    differences += [f"{one} is not {other}" for one, other in pairs if one != other]
     named = f"(the difference: {', '.join(differences) or 'how it is written'})"
     if not theirs.is_safe:
         return f"ask the operator of the server to put https into its own URL {named}"
@@ -136,29 +123,21 @@ def _roughly(url: Url) -> tuple[str, int, str]:
     return ("localhost" if url.is_loopback else url.host, port, url.path.rstrip("/"))
 
 
-def _endpoint(document: Json, name: str, base: Url) -> str:
-    value = document[name]
-    try:
-        url = split(value if isinstance(value, str) else "")
-    except ValueError:
-        raise Refused(f"the server's {name} is not a URL") from None
-    if len(str(value)) > ADDRESS:
+def _endpoint(document: Json, name: str, issuer: Url) -> str:
+    """Return an endpoint of the document. Raise Refused for an address that no request may go to."""
+    address = document[name]
+    if not is_url(address):
+        raise Refused(f"the server's {name} is not a URL")
+    if len(address) > ADDRESS:
         raise Refused(f"the server's {name} has more than {ADDRESS} characters")
-    if url.is_loopback and not base.is_loopback:
+    if split(address).is_loopback and not issuer.is_loopback:
         raise Refused(
             f"the server's {name} points to this machine, but the server runs elsewhere",
             "ask the operator of the server to correct its endpoints",
         )
-    if not url.is_safe:
+    if not split(address).is_safe:
         raise Refused(
             f"the server's {name} is not https, and a secret would be sent there",
             "ask the operator of the server to put its endpoints on https",
         )
-    return str(value)
-
-
-def _auth_methods(document: Json) -> tuple[str, ...]:
-    methods = document.get("token_endpoint_auth_methods_supported")
-    if not isinstance(methods, list):
-        return _BASIC
-    return tuple(method for method in methods if isinstance(method, str))
+    return address

@@ -15,7 +15,7 @@ import hashlib
 from ..values import TYPE_CHECKING, Value
 
 if TYPE_CHECKING:
-    Point = tuple[int, int, int]  # Jacobian: x = X / Z², y = Y / Z³; Z = 0 is the point at infinity
+    Point = tuple[int, int] | None  # None is the point at infinity
 
 
 class Curve(Value):
@@ -73,7 +73,6 @@ CURVES = {
         ),
     ),
 }
-_INFINITY = (1, 1, 0)
 # DigestInfo up to the digest, RFC 8017 section 9.2
 _DIGEST_INFO = {
     "256": bytes.fromhex("3031300d060960864801650304020105000420"),
@@ -113,7 +112,21 @@ def algorithms_of(key: PublicKey) -> tuple[str, ...]:
 
 def flaw(key: PublicKey) -> str | None:
     """Return why a key must not be used, or None."""
-    return _rsa_flaw(key) if isinstance(key, RsaKey) else _ec_flaw(key)
+    if isinstance(key, EcKey):  # NIST SP 800-186 appendix D.1.1; infinity cannot be given as coordinates
+        curve, x, y = CURVES[key.curve], key.x, key.y
+        in_range = 0 <= x < curve.prime and 0 <= y < curve.prime
+        if in_range and (y * y - x**3 + 3 * x - curve.b) % curve.prime == 0:
+            return None
+        return f"it is not a point on {key.curve}"
+    size = key.modulus.bit_length()
+    if size < 2048:  # RFC 7518 section 3.3
+        return f"it is an RSA key of only {size} bits"
+    if size > 8192:  # verifying would take too long
+        return f"it is an RSA key of {size} bits, which is too long"
+    # The exponent 1 would make every encoded digest its own signature.
+    if key.modulus % 2 == 0 or key.exponent % 2 == 0 or not 3 <= key.exponent < 2**64:
+        return "it is not a valid RSA key"
+    return None
 
 
 def verify(algorithm: str, key: PublicKey, signed: bytes, signature: bytes) -> bool:
@@ -140,40 +153,19 @@ def _hash(bits: str, data: bytes) -> bytes:
     return hashlib.new("sha" + bits, data).digest()
 
 
-def _rsa_flaw(key: RsaKey) -> str | None:
-    size = key.modulus.bit_length()
-    if size < 2048:  # RFC 7518 section 3.3
-        return f"it is an RSA key of only {size} bits"
-    if size > 8192:  # verifying would take too long
-        return f"it is an RSA key of {size} bits, which is too long"
-    # The exponent 1 would make every encoded digest its own signature.
-    if key.modulus % 2 == 0 or key.exponent % 2 == 0 or not 3 <= key.exponent < 2**64:
-        return "it is not a valid RSA key"
-    return None
-
-
 def _is_pss(encoded: int, length: int, bits: str, digest: bytes) -> bool:
     """Verify EMSA-PSS of `length` bits (RFC 8017 section 9.1.2) with a salt as long as the digest (RFC 7518 3.5)."""
     if encoded.bit_length() > length:
         return False
     size = len(digest)
     message = encoded.to_bytes((length + 7) // 8, "big")
-    masked, found, trailer = message[: -size - 1], message[-size - 1 : -1], message[-1:]
-    mask = b"".join(_hash(bits, found + count.to_bytes(4, "big")) for count in range(len(masked) // size + 1))
+    masked, hashed, trailer = message[: -size - 1], message[-size - 1 : -1], message[-1:]
+    mask = b"".join(_hash(bits, hashed + count.to_bytes(4, "big")) for count in range(len(masked) // size + 1))
     block = int.from_bytes(masked, "big") ^ int.from_bytes(mask[: len(masked)], "big")
     block %= 1 << (length - 8 * (size + 1))  # clear the bits that are above the modulus
     padding, salt = divmod(block, 1 << 8 * size)
     expected = _hash(bits, bytes(8) + digest + salt.to_bytes(size, "big"))
-    return padding == 1 and found == expected and trailer == b"\xbc"
-
-
-def _ec_flaw(key: EcKey) -> str | None:
-    """Validate a public key (NIST SP 800-186 appendix D.1.1); infinity cannot be given as coordinates."""
-    curve, x, y = CURVES[key.curve], key.x, key.y
-    prime = curve.prime
-    if 0 <= x < prime and 0 <= y < prime and (y * y - x**3 + 3 * x - curve.b) % prime == 0:
-        return None
-    return f"it is not a point on {key.curve}"
+    return padding == 1 and hashed == expected and trailer == b"\xbc"
 
 
 def _ec_verify(key: EcKey, digest: bytes, signature: bytes) -> bool:
@@ -188,39 +180,30 @@ def _ec_verify(key: EcKey, digest: bytes, signature: bytes) -> bool:
         return False
     inverse = pow(s, -1, order)
     m, n = int.from_bytes(digest, "big") * inverse % order, r * inverse % order
-    x, _, z = _sum_of_multiples(m, (*curve.base, 1), n, (key.x, key.y, 1), curve.prime)
-    return z != 0 and x * pow(z, -2, curve.prime) % curve.prime % order == r
+    point = _sum_of_multiples(m, curve.base, n, (key.x, key.y), curve.prime)
+    return point is not None and point[0] % order == r
 
 
 def _sum_of_multiples(m: int, p: Point, n: int, q: Point, prime: int) -> Point:
     """Return mp + nq, with both factors read bit by bit side by side (Shamir's trick)."""
-    choices = (_INFINITY, p, q, _add(p, q, prime))
-    total = _INFINITY
+    choices = (None, p, q, _add(p, q, prime))
+    total: Point = None
     for bit in range(max(m.bit_length(), n.bit_length()) - 1, -1, -1):
-        total = _add(_double(total, prime), choices[(m >> bit & 1) + 2 * (n >> bit & 1)], prime)
+        total = _add(total, total, prime)
+        total = _add(total, choices[(m >> bit & 1) + 2 * (n >> bit & 1)], prime)
     return total
 
 
-def _double(point: Point, prime: int) -> Point:
-    """Return 2 * point, on a curve whose linear factor is -3; infinity stays itself."""
-    x, y, z = point
-    zz, yy = z * z % prime, y * y % prime
-    slope = 3 * (x - zz) * (x + zz) % prime
-    xyy = 4 * x * yy % prime
-    x3 = (slope * slope - 2 * xyy) % prime
-    return x3, (slope * (xyy - x3) - 8 * yy * yy) % prime, 2 * y * z % prime
-
-
 def _add(p: Point, q: Point, prime: int) -> Point:
-    """Return p + q for any two points: equal, opposite and infinite ones too."""
-    if not p[2] or not q[2]:
-        return p if p[2] else q
-    pzz, qzz = p[2] * p[2] % prime, q[2] * q[2] % prime
-    px, py = p[0] * qzz % prime, p[1] * qzz * q[2] % prime
-    run, rise = (q[0] * pzz - px) % prime, (q[1] * pzz * p[2] - py) % prime
-    if not run:
-        return _INFINITY if rise else _double(p, prime)
-    square = run * run % prime
-    cube, shift = square * run % prime, px * square % prime
-    x = (rise * rise - cube - 2 * shift) % prime
-    return x, (rise * (shift - x) - py * cube) % prime, run * p[2] * q[2] % prime
+    """Return p + q, on a curve whose linear factor is -3, for any two points: equal, opposite and infinite ones too."""
+    if p is None or q is None:
+        return p or q
+    (px, py), (qx, qy) = p, q
+    if px != qx:
+        slope = (qy - py) * pow(qx - px, -1, prime)
+    elif (py + qy) % prime:
+        slope = 3 * (px * px - 1) * pow(2 * py, -1, prime)
+    else:
+        return None
+    x = (slope * slope - px - qx) % prime
+    return x, (slope * (px - x) - py) % prime

@@ -5,13 +5,13 @@
 
 from __future__ import annotations
 
-from functools import partial
-
 from ..errors import FlowUnavailable, SignInNeeded
 from ..refresh import machine_token
+from ..system.browser import NO_DISPLAY_NEEDED
 from ..tokens import IssuedToken
 from ..values import TYPE_CHECKING, Value
-from . import browser_flow, device_flow
+from . import browser_flow
+from .device_flow import DeviceSignIn
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -21,11 +21,10 @@ if TYPE_CHECKING:
 
 
 class Choice(Value):
-    """The chosen flow, the reason, and whether another flow may be tried if it is not available."""
+    """The chosen flow and the reason."""
 
     flow: str
     reason: str
-    may_fall_back: bool = True
 
 
 def sign_in(context: Context) -> IssuedToken:
@@ -43,28 +42,27 @@ def sign_in(context: Context) -> IssuedToken:
     if "openid" in settings.scope.split():
         context.server.keys.load()
     context.store.prepare()
-    choice = choose(settings.flow, system.environment(), system.find_browser)
+    choice, is_auto = choose(settings.flow, system.environment(), system.find_browser), settings.flow == "auto"
     terminal.explain(f"signing in with {choice.flow}: {choice.reason}")
     try:
         if choice.flow == "device":
-            return device_flow.sign_in(context)
+            return DeviceSignIn(context).wait()
         opens = "no-browser" not in context.arguments.flags and system.find_browser() is not None
-        fall_back = partial(device_flow.DeviceSignIn, context) if choice.may_fall_back else None
-        return browser_flow.sign_in(context, opens, fall_back)
+        return browser_flow.sign_in(context, opens, shows_code=is_auto)
     except FlowUnavailable as error:
-        if not choice.may_fall_back:
+        if not is_auto:
             raise
         other = "a device code" if choice.flow == "browser" else "a browser"
         terminal.tell(f"{error.sentence}; continuing with {other}.")
     if choice.flow == "browser":
-        return device_flow.sign_in(context)
+        return DeviceSignIn(context).wait()
     return browser_flow.sign_in(context, opens=False)  # no browser can be opened here
 
 
 def choose(flow: str, here: Environment, find_browser: Callable[[], str | None]) -> Choice:
     """Return the flow for this setting in this environment. The first matching rule wins."""
     if flow != "auto":
-        return Choice(flow, f"--flow or AUTHGATE_FLOW asks for {flow}", may_fall_back=False)
+        return Choice(flow, f"--flow or AUTHGATE_FLOW asks for {flow}")
     if here.browser_asked:
         if here.browser_is_text:
             return Choice("device", "BROWSER names a text browser, which cannot be used for signing in")
@@ -77,7 +75,7 @@ def choose(flow: str, here: Environment, find_browser: Callable[[], str | None])
         return Choice("device", "this is a CI job")
     if here.container:
         return Choice("device", f"this is {here.container}")
-    if here.platform not in ("darwin", "win32", "wsl") and not here.display:
+    if here.platform not in NO_DISPLAY_NEEDED and not here.display:
         return Choice("device", "there is no display")
     name = find_browser()
     if name is None:
@@ -86,9 +84,7 @@ def choose(flow: str, here: Environment, find_browser: Callable[[], str | None])
 
 
 def require_person(flow: str, no_input: bool, here: Environment) -> None:
-    """Raise SignInNeeded if nobody may be asked to sign in; client credentials need nobody."""
-    if flow == "client-credentials":
-        return
+    """Raise SignInNeeded if nobody may be asked to sign in."""
     if no_input:
         raise SignInNeeded("signing in is needed, but --no-input is set", "run authgate.pyz login in a terminal")
     if flow == "auto" and here.ci and not here.terminal:

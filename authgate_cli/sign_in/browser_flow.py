@@ -14,24 +14,22 @@ are never made at once.
 from __future__ import annotations
 
 from ..errors import CallbackTimeout, CallbackUnavailable, Denied, FlowUnavailable, Refused, Unreachable
-from ..oauth.authorization import iss_problem, new_request, read_pasted
+from ..oauth.authorization import AuthorizationRequest, Callback, iss_problem, new_request, read_pasted
+from ..oauth.endpoints import scope_hint
 from ..oauth.jwks import OPERATOR
 from ..oauth.messages import OAuthError, retry_after
 from ..system.keyboard import open_keyboard
 from ..system.terminal import minutes_and_seconds
 from ..tokens import IssuedToken
-from ..urls import split
+from ..urls import Url, split
 from ..values import TYPE_CHECKING
 from . import callback_server
 from .callback_server import CallbackServer
+from .device_flow import DeviceSignIn
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from ..context import Context
-    from ..oauth.authorization import AuthorizationRequest, Callback
     from ..system.browser import Opener
-    from .device_flow import DeviceSignIn
 
 PATIENCE = 300.0  # seconds for the user to sign in
 _TICK = 0.25  # seconds between checks of the keyboard and the opener
@@ -39,7 +37,6 @@ _RETRY_TIME = 90.0  # seconds in which the exchange is tried again if the server
 _FIRST_PAUSE, _LONGEST_PAUSE = 2.0, 30.0  # seconds
 # Hints for the error codes of RFC 6749 section 4.1.2.1 and OpenID Connect Core section 3.1.2.6.
 _HINTS = {
-    "invalid_scope": "ask for other scopes with --scope",
     "invalid_request": "check CLIENT_ID and the client's settings at the server, or use --flow device",
     "invalid_client": "check CLIENT_ID and AUTHGATE_URL",
     "unsupported_response_type": "use --flow device; the server does not offer browser sign-in",
@@ -50,12 +47,12 @@ _HINTS = {
 _OTHER_HINT = "run authgate.pyz login again, or use --flow device; the server's log may say more"
 
 
-def sign_in(context: Context, opens: bool, fall_back: Callable[[], DeviceSignIn] | None = None) -> IssuedToken:
+def sign_in(context: Context, opens: bool, shows_code: bool = False) -> IssuedToken:
     """Return the tokens after the user has signed in with a browser.
 
-    Without `opens` the address is only printed. If the browser seems to have failed, `fall_back` is
-    called to show a device code as well. Raise FlowUnavailable if the flow cannot be used here, Denied
-    if the user denied it, Refused if the server did.
+    Without `opens` the address is only printed. With `shows_code` a device code is shown as well if the
+    browser seems to have failed. Raise FlowUnavailable if the flow cannot be used here, Denied if the
+    user denied it, Refused if the server did.
     """
     endpoint = context.server.metadata.authorization_endpoint
     if endpoint is None:
@@ -63,8 +60,8 @@ def sign_in(context: Context, opens: bool, fall_back: Callable[[], DeviceSignIn]
     server, request = _listen(context)
     try:
         address = request.url(endpoint, context.settings.params)
-        _show(context, address, server, opens)
-        loop = _CallbackLoop(context, server, request, fall_back)
+        _show(context, address, server.redirect, opens)
+        loop = _CallbackLoop(context, server, request, shows_code)
         return loop.run(context.system.open_browser(address) if opens else None, opens)
     finally:
         server.close()
@@ -72,20 +69,18 @@ def sign_in(context: Context, opens: bool, fall_back: Callable[[], DeviceSignIn]
 
 def _listen(context: Context) -> tuple[CallbackServer, AuthorizationRequest]:
     """Open the port of the first callback URL whose port is free."""
-    settings, system = context.settings, context.system
-    failure: CallbackUnavailable | None = None
+    settings, system, failures = context.settings, context.system, []
     for uri in settings.redirect_uris:
         request = new_request(settings.client_id, uri, settings.scope, system.random_bytes)
         try:
             return CallbackServer(split(uri), request.state, settings.issuer, system.monotonic), request
         except CallbackUnavailable as error:
-            failure = failure or error
-    assert failure is not None
-    raise failure
+            failures.append(error)
+    raise failures[0]
 
 
-def _show(context: Context, address: str, server: CallbackServer, opens: bool) -> None:
-    terminal, here, redirect = context.terminal, context.system.environment(), server.redirect
+def _show(context: Context, address: str, redirect: Url, opens: bool) -> None:
+    terminal, here = context.terminal, context.system.environment()
     terminal.prompt(
         "Opening your browser to sign in. If nothing happens, open this address yourself:"
         if opens
@@ -101,16 +96,9 @@ def _show(context: Context, address: str, server: CallbackServer, opens: bool) -
 class _CallbackLoop:
     """Wait for the callback, and for a device code if the browser seems to have failed."""
 
-    def __init__(
-        self,
-        context: Context,
-        server: CallbackServer,
-        request: AuthorizationRequest,
-        fall_back: Callable[[], DeviceSignIn] | None,
-    ):
-        self._context, self._server, self._request, self._fall_back = context, server, request, fall_back
+    def __init__(self, context: Context, server: CallbackServer, request: AuthorizationRequest, shows_code: bool):
+        self._context, self._server, self._request, self._shows_code = context, server, request, shows_code
         self._device: DeviceSignIn | None = None
-        self._https_told = False
         self._keyboard = open_keyboard(context.terminal.typing_descriptor())
         if self._keyboard:
             context.terminal.prompt("If the browser ends on a page that does not load, paste its address here.")
@@ -125,38 +113,42 @@ class _CallbackLoop:
             self._context.terminal.end_update()
         if isinstance(result, IssuedToken):
             return result
+        page = callback_server.FAILED
         try:
             issued = _exchange(self._context, self._request, result)
+            page = callback_server.SUCCESS
+            return issued
+        except Denied:
+            page = callback_server.DENIED
+            raise
         except FlowUnavailable as error:
-            self._server.finish(callback_server.FAILED)
             if self._device is None:
                 raise
             self._context.terminal.tell(f"{error.sentence}; continuing with the device code.")
-            return self._device.wait()
-        except Denied:
-            self._server.finish(callback_server.DENIED)
-            raise
-        except BaseException:
-            self._server.finish(callback_server.FAILED)
-            raise
-        self._server.finish(callback_server.SUCCESS)
-        return issued
+        finally:
+            self._server.finish(page)
+        return self._device.wait()
 
     def _wait(self, opener: Opener | None, opens: bool) -> Callback | IssuedToken:
         monotonic, terminal = self._context.system.monotonic, self._context.terminal
-        deadline = monotonic() + PATIENCE
+        deadline, https_told = monotonic() + PATIENCE, False
         while (now := monotonic()) < deadline or self._device:
             if callback := self._server.wait(_TICK) or self._pasted():
                 return callback
             if opens and (opener is None or opener.failed()):
                 opens = False
                 self._browser_failed()
-            if self._server.saw_https and not self._https_told:
-                self._https_told = True
-                self._tell_of_https()
+            if self._server.saw_https and not https_told:
+                https_told = True
+                remedy = "paste the address of the page that does not load" if self._keyboard else "use --flow device"
+                terminal.tell(f"The browser uses https, but the callback supports only http; {remedy}.")
             if self._device:
-                if issued := self._poll_device(self._device):
-                    return issued
+                try:
+                    if issued := self._device.poll():
+                        return issued
+                except FlowUnavailable as error:
+                    terminal.tell(f"{error.sentence}; continuing with the address above.")
+                    self._device = None
             elif not (self._keyboard and self._keyboard.is_begun):
                 cursor = " " if self._keyboard else ""  # what is typed is shown behind it
                 terminal.progress(f"Waiting for the browser, {minutes_and_seconds(deadline - now)} left{cursor}", now)
@@ -167,26 +159,14 @@ class _CallbackLoop:
 
     def _browser_failed(self) -> None:
         terminal = self._context.terminal
-        if self._fall_back is None:
+        if not self._shows_code:
             terminal.tell("The browser may not have opened; the address above still works.")
             return
         terminal.tell("The browser may not have opened. Use the address above, or a device code:")
         try:
-            self._device = self._fall_back()
+            self._device = DeviceSignIn(self._context)
         except (FlowUnavailable, Unreachable) as error:
             terminal.tell(f"{error.sentence}; continuing with the address above.")
-
-    def _poll_device(self, device: DeviceSignIn) -> IssuedToken | None:
-        try:
-            return device.poll()
-        except FlowUnavailable as error:
-            self._context.terminal.tell(f"{error.sentence}; continuing with the address above.")
-            self._device = None
-            return None
-
-    def _tell_of_https(self) -> None:
-        remedy = "paste the address of the page that does not load" if self._keyboard else "use --flow device"
-        self._context.terminal.tell(f"The browser uses https, but the callback supports only http; {remedy}.")
 
     def _pasted(self) -> Callback | None:
         line = self._keyboard.line() if self._keyboard else None
@@ -214,8 +194,8 @@ def _exchange(context: Context, request: AuthorizationRequest, callback: Callbac
             wait = pause if wait is None else max(wait, _FIRST_PAUSE)  # a server may always say 0
             # Only after a rate limit is it certain that the code has not been used.
             if response.status != 429 or system.monotonic() + wait > deadline:
-                token = server.accept(response, "signing in failed", request.nonce)
-                return context.store.keep_new(token, "browser")
+                token = server.accept(response, request.nonce)
+                return context.store.save(token, "browser")
         context.terminal.tell(f"Too many requests (rate limited by the server); trying again in {wait:.0f} s.")
         system.sleep(wait)
         pause = min(2 * pause, _LONGEST_PAUSE)
@@ -238,7 +218,7 @@ def _check(context: Context, request: AuthorizationRequest, callback: Callback) 
             "use --flow device, or have the authorization code flow enabled for the client",
         )
     if callback.error:
-        hint = _HINTS.get(callback.error, _OTHER_HINT)
+        hint = {**_HINTS, "invalid_scope": scope_hint(context.settings.scope)}.get(callback.error, _OTHER_HINT)
         if "redirect" in callback.description.lower():
             hint = f"register exactly {request.redirect_uri} for this client, or name the registered one"
             hint += " with --redirect-uri"

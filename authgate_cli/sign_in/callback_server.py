@@ -22,17 +22,15 @@ from contextlib import suppress
 from http.server import BaseHTTPRequestHandler
 
 from ..errors import CallbackUnavailable
-from ..oauth.authorization import read_query
-from ..system.sockets import Limits, PlainSocket
+from ..oauth.authorization import Callback, read_query
+from ..system.connections import Limits, PlainSocket
 from ..text import clean
+from ..urls import Url
 from ..values import TYPE_CHECKING, Value
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
-
-    from ..oauth.authorization import Callback
-    from ..urls import Url
 
 _MAX_READING = 64  # connections
 _MAX_REQUEST = 32 * 1024  # bytes: 16 KiB, and the same again for cookies, which all ports of a host share
@@ -43,14 +41,10 @@ _TLS_HANDSHAKE = b"\x16"  # the first byte of a ClientHello (RFC 8446 section 5.
 
 _STYLE = (
     ":root{color-scheme:light dark}body{margin:0;min-height:100vh;display:grid;place-items:center;"
-    "font:1.0625rem/1.5 system-ui,sans-serif;color:#1b1f24;background:#f6f7f9}"
-    "main{max-width:26rem;margin:1.5rem;padding:2rem 2.25rem;border-radius:.75rem;background:#fff;"
-    "border:1px solid #d9dde3;border-top:.25rem solid var(--mark);overflow-wrap:anywhere}"
-    ".good{--mark:#1a7f4b}.bad{--mark:#b3392f}h1{margin:0 0 .5rem;font-size:1.375rem;font-weight:600}p{margin:0}"
+    "font:1.0625rem/1.5 system-ui,sans-serif}main{max-width:26rem;margin:1.5rem;padding:2rem 2.25rem;"
+    "border:1px solid #8886;border-top:.25rem solid var(--mark);border-radius:.75rem;overflow-wrap:anywhere}"
+    ".good{--mark:#2e9c63}.bad{--mark:#d6584d}h1{margin:0 0 .5rem;font-size:1.375rem;font-weight:600}p{margin:0}"
     "footer{margin-top:1.25rem;font-size:.875rem;opacity:.7}"
-    "@media(prefers-color-scheme:dark){body{color:#e6e9ee;background:#14171b}"
-    "main{background:#1d2127;border-color:#343a43;border-top-color:var(--mark)}"
-    ".good{--mark:#4cc38a}.bad{--mark:#ef8a80}}"
 )
 _SCRIPT = 'history.replaceState(null,"",location.pathname)'
 
@@ -77,14 +71,14 @@ class Page(Value):
     text: str
     is_good: bool = False
 
-    def render(self, server: str) -> str:
-        """Return the page as HTML; `server` is the issuer that the user signs in to."""
-        title, text, place = (html.escape(each) for each in (self.title, self.text, server.partition("://")[2]))
+    def render(self, issuer: str) -> str:
+        """Return the page as HTML; `issuer` is where the user signs in."""
+        title, text, server = (html.escape(each) for each in (self.title, self.text, issuer.partition("://")[2]))
         return (
             f'<!doctype html><html lang="en"><meta charset="utf-8"><title>{title}</title>'
             '<meta name="viewport" content="width=device-width"><link rel="icon" href="data:,">'
             f'<style>{_STYLE}</style><main class="{"good" if self.is_good else "bad"}"><h1>{title}</h1><p>{text}</p>'
-            f"<footer>authgate, signing in to {place}</footer></main><script>{_SCRIPT}</script></html>"
+            f"<footer>authgate, signing in to {server}</footer></main><script>{_SCRIPT}</script></html>"
         )
 
 
@@ -103,9 +97,8 @@ class CallbackServer:
 
     def __init__(self, redirect: Url, state: str, issuer: str, monotonic: Callable[[], float]):
         """Open the port exclusively. Raise CallbackUnavailable if that fails, for example if it is in use."""
-        self.redirect, self.monotonic = redirect, monotonic
-        self.saw_https = False
-        self._state, self._server_name = state, clean(issuer, 100)
+        self.redirect, self.monotonic, self.saw_https = redirect, monotonic, False
+        self._state, self.issuer = state, clean(issuer, 100)
         # Queues and a plain lock: they are safe against an exception raised by a signal handler.
         self._results: queue.SimpleQueue[Callback] = queue.SimpleQueue()
         self._outcome: queue.SimpleQueue[Page] = queue.SimpleQueue()
@@ -125,7 +118,7 @@ class CallbackServer:
     def wait(self, seconds: float) -> Callback | None:
         """Return the callback of this sign-in, or None if it does not arrive within `seconds`."""
         try:
-            return self._results.get(timeout=max(seconds, 0))
+            return self._results.get(timeout=seconds)
         except queue.Empty:
             return None
 
@@ -144,18 +137,17 @@ class CallbackServer:
             server.server_close()
         self.finish(ALREADY_USED)
 
-    def deliver(self, query: str, answer: Callable[[int, str], None]) -> None:
+    def deliver(self, query: str, answer: Callable[[Page], None]) -> None:
         """Answer a GET by its query; the one that is the result waits for the page from `finish`."""
         callback = read_query(query, self._state)
         if callback is None:
-            answer(NOT_OURS.status, NOT_OURS.render(self._server_name))
+            answer(NOT_OURS)
         elif not self._taken.acquire(blocking=False):
-            answer(ALREADY_USED.status, ALREADY_USED.render(self._server_name))
+            answer(ALREADY_USED)
         else:
             self._results.put(callback)
-            page = self._outcome.get()
             try:
-                answer(page.status, page.render(self._server_name))
+                answer(self._outcome.get())
             finally:
                 self._sent.put(None)
 
@@ -176,14 +168,14 @@ class _Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         callbacks = self.server.callbacks
         path, _, query = self.requestline.split()[1].partition("?")  # self.path turns "//x" into "/x"
-        hosts = [_without_default_port(host) for host in self.headers.get_all("Host", [])]
-        if hosts != [_without_default_port(callbacks.redirect.netloc)]:
+        hosts = [host.strip().lower().removesuffix(":80") for host in self.headers.get_all("Host", [])]
+        if hosts != [callbacks.redirect.netloc.lower().removesuffix(":80")]:
             self._answer(421)  # DNS rebinding: a web site whose name resolves to this machine
         elif path != (callbacks.redirect.path or "/"):
             self._answer(404)
         else:
             self.server.release(self.request)  # from here on other connections cannot displace it
-            callbacks.deliver(query, self._answer)
+            callbacks.deliver(query, lambda page: self._answer(page.status, page.render(callbacks.issuer)))
 
     def send_error(self, code: int, message: str | None = None, explain: str | None = None) -> None:
         """Answer a request that http.server refuses; 501 is its status for an unknown method."""
@@ -223,7 +215,7 @@ class _Server(socketserver.ThreadingMixIn, socketserver.TCPServer):
         self.address_family = socket.AF_INET6 if ":" in host else socket.AF_INET
         # On POSIX this only allows that connections of the last sign-in are still closing; on
         # Windows it would let another program take the port while we listen.
-        self.allow_reuse_address, self.allow_reuse_port = os.name != "nt", False
+        self.allow_reuse_address = os.name != "nt"
         super().__init__((host, port), _Handler)
         try:
             threading.Thread(target=self.serve_forever, args=(_POLL,), daemon=True).start()
@@ -264,18 +256,12 @@ class _Server(socketserver.ThreadingMixIn, socketserver.TCPServer):
         """Print nothing: the browser has closed the connection, or it was not a browser."""
 
 
-def _without_default_port(host: str) -> str:
-    host = host.strip().lower()
-    return host[: -len(":80")] if host.endswith(":80") else host
-
-
 def _addresses(host: str) -> list[str]:
     """Return every address that a browser may use for a loopback host."""
     if host != "localhost":
         return [host]
     try:
-        with socket.socket(socket.AF_INET6) as probe:
-            probe.bind(("::1", 0))
-    except OSError:
+        socket.create_server(("::1", 0), family=socket.AF_INET6).close()
+    except OSError:  # there is no IPv6 here
         return ["127.0.0.1"]
     return ["127.0.0.1", "::1"]

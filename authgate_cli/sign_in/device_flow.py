@@ -6,26 +6,15 @@ from ..errors import Refused, Unreachable
 from ..oauth import device
 from ..oauth.authorization import new_secret
 from ..oauth.endpoints import scope_hint
-from ..system.terminal import minutes_and_seconds
+from ..system.terminal import Terminal, minutes_and_seconds
 from ..tokens import IssuedToken
 from ..values import TYPE_CHECKING
 from . import qr
 
 if TYPE_CHECKING:
     from ..context import Context
-    from ..oauth.device import DeviceAuthorization, Pending, TryLater
-    from ..system.terminal import Terminal
 
 _LINES_BELOW = 5  # below a QR code: an empty one, three of instructions, one of progress
-
-
-def sign_in(context: Context) -> IssuedToken:
-    """Show address and code, and return the tokens when the user has approved.
-
-    Raise FlowUnavailable if the server does not offer this, Denied if the user denied it,
-    SignInNeeded if the code expired.
-    """
-    return DeviceSignIn(context).wait()
 
 
 class DeviceSignIn:
@@ -40,7 +29,7 @@ class DeviceSignIn:
         self._note = ""
 
     def wait(self) -> IssuedToken:
-        """Poll until there is a result. Raise the same errors as `poll`."""
+        """Poll until the user has approved, and return the tokens. Raise the same errors as `poll`."""
         system = self._context.system
         try:
             while (issued := self.poll()) is None:
@@ -62,18 +51,20 @@ class DeviceSignIn:
             context.terminal.progress(f"Waiting for approval, {left}", now)
             return None
         if poller.expired(now):
-            raise device.expired()
+            raise device.code_expired()
         # The server sends the tokens only once: signals are delayed until they are stored.
         with system.uninterrupted():
-            verdict: Pending | TryLater | None
+            verdict: device.Pending | device.TryLater | None
             try:
                 response = context.server.ask_for_token(self._authorization.poll_fields())
                 verdict = device.interpret_poll(response, system.now())
             except Unreachable as error:
-                verdict = device.interpret_failure(error)
+                verdict = device.TryLater(error.message, error.retry_after)
+            except Refused as error:
+                raise _with_scope_hint(error, context.settings.scope)
             if verdict is None:
-                token = context.server.accept(response, "signing in failed")
-                return context.store.keep_new(token, "device")
+                token = context.server.accept(response)
+                return context.store.save(token, "device")
         if isinstance(verdict, device.TryLater):
             self._note = f"; the server is not available just now ({verdict.why})"
         else:
@@ -82,7 +73,7 @@ class DeviceSignIn:
         return None
 
 
-def begin(context: Context) -> DeviceAuthorization:
+def begin(context: Context) -> device.DeviceAuthorization:
     """Request a device code. Raise FlowUnavailable if the server does not offer this to the client."""
     settings, verifier = context.settings, new_secret(context.system.random_bytes)
     fields = device.authorization_fields(settings.scope, verifier, settings.params)
@@ -90,12 +81,16 @@ def begin(context: Context) -> DeviceAuthorization:
     try:
         return device.parse_authorization(response, settings.issuer, verifier)
     except Refused as error:
-        if error.code == "invalid_scope":
-            error.hint = scope_hint(settings.scope)
-        raise
+        raise _with_scope_hint(error, settings.scope)
 
 
-def _show(authorization: DeviceAuthorization, terminal: Terminal, show_qr: bool) -> None:
+def _with_scope_hint(error: Refused, scope: str) -> Refused:
+    if error.code == "invalid_scope":
+        error.hint = scope_hint(scope)
+    return error
+
+
+def _show(authorization: device.DeviceAuthorization, terminal: Terminal, show_qr: bool) -> None:
     address = authorization.complete_uri or authorization.verification_uri
     modules = qr.encode(address) if show_qr and terminal.can_update else None
     if modules:

@@ -8,16 +8,15 @@ new sign-in chooses the preferred place, and then removes this client's entry fr
 from __future__ import annotations
 
 import importlib.util
-import sys
 from functools import partial
 
 from ..errors import KeyringUnavailable, StoreFailed
 from ..options import DEFAULT_TOKEN_FILE
 from ..settings import expand_home, is_issuer
-from ..tokens import IssuedToken
+from ..tokens import IssuedToken, TokenSet
 from ..values import TYPE_CHECKING, Value
 from .file_store import FileStore, Waiting
-from .token_file import Owner
+from .token_file import Entry, Owner
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -26,9 +25,7 @@ if TYPE_CHECKING:
     from ..settings import Settings
     from ..system import System
     from ..system.terminal import Terminal
-    from ..tokens import TokenSet
     from .keyring_store import KeyringStore
-    from .token_file import Entry
 
     Place = FileStore | KeyringStore
     T = TypeVar("T")
@@ -47,25 +44,20 @@ class StoredToken(Value):
 
 
 class Store:
-    """The places that --store allows, preferred place first.
+    """The places that --store allows, preferred place first, and all places that may hold a token of this client.
 
     The places in `elsewhere` are not used by `load` or for saving. They are listed, and a new sign-in
     and a sign-out delete the token of this client from them.
     """
 
     def __init__(self, places: tuple[Place, ...], terminal: Terminal, elsewhere: tuple[Place, ...] = ()):
-        self.places, self._elsewhere, self._terminal = places, elsewhere, terminal
+        self.places, self.all_places, self._terminal = places, (*elsewhere, *places), terminal
 
     def load(self) -> StoredToken | None:
         """Return the first token found. Raise StoreFailed if the last place cannot be read."""
         for place in self.places:
-            found = self._tolerant(place, place.find)
-            if found is None:
-                continue
-            if found.warning:
-                self._terminal.warn(found.warning)
-            if found.token is not None:
-                return StoredToken(found.token, place)
+            if token := self._find(place):
+                return StoredToken(token, place)
         return None
 
     def load_from(self, place: Place) -> StoredToken | None:
@@ -75,16 +67,7 @@ class Store:
 
     def load_all(self) -> list[StoredToken]:
         """Return the tokens of all places, including those elsewhere."""
-        founds = [(self._tolerant(place, place.find), place) for place in self.all_places]
-        for found, _ in founds:
-            if found and found.warning:
-                self._terminal.warn(found.warning)
-        return [StoredToken(found.token, place) for found, place in founds if found and found.token]
-
-    @property
-    def all_places(self) -> tuple[Place, ...]:
-        """Return every place that may hold a token of this client."""
-        return (*self._elsewhere, *self.places)
+        return [StoredToken(token, place) for place in self.all_places if (token := self._find(place))]
 
     def entries(self) -> list[tuple[Entry, Place]]:
         """Return the tokens of all clients in all places."""
@@ -102,12 +85,13 @@ class Store:
 
     def leftovers(self) -> list[str]:
         """Return old files that may contain tokens."""
-        return [path for place in self._files() for path in place.leftovers()]
+        return [path for place in self.all_places if isinstance(place, FileStore) for path in place.leftovers()]
 
     def remove_leftovers(self) -> None:
         """Remove old files that may contain tokens. Raise StoreFailed if that cannot be done."""
-        for place in self._files():
-            self._tolerant(place, place.remove_leftovers)
+        for place in self.all_places:
+            if isinstance(place, FileStore):
+                self._tolerant(place, place.remove_leftovers)
 
     def prepare(self) -> None:
         """Make sure that a new token can be saved, before anybody is asked to sign in."""
@@ -115,33 +99,41 @@ class Store:
             if self._tolerant(place, place.prepare):
                 return
 
-    def keep_new(self, token: TokenSet, source: str) -> IssuedToken:
-        """Save the token of a new sign-in; if that fails, return it with the error in `save_error`."""
+    def save(self, token: TokenSet, source: str, place: Place | None = None) -> IssuedToken:
+        """Save a new token, or a refreshed one in its `place` (or in the next one if that fails).
+
+        If a token cannot be saved, return it with the error in `save_error`.
+        """
         try:
-            return IssuedToken(token, source, self.save_new(token))
+            label = self._save(token, self.places[self.places.index(place) :]) if place else self.save_new(token)
+            return IssuedToken(token, source, label)
         except StoreFailed as failure:
-            error = StoreFailed(f"the new token could not be saved: {failure.message}", failure.hint)
+            kind = "refreshed" if place else "new"
+            error = StoreFailed(f"the {kind} token could not be saved: {failure.message}", failure.hint)
             return IssuedToken(token, source, None, error)
 
     def save_new(self, token: TokenSet) -> str:
-        """Save the token of a new sign-in in the preferred place; return that place's label."""
+        """Save the token of a new sign-in in the preferred place, remove it from the others; return the label."""
         label = self._save(token, self.places)
         for place in self.all_places:
             if place.label != label:
-                self._forget_quietly(place)
+                try:
+                    place.forget()
+                except StoreFailed as failure:
+                    self._terminal.explain(failure.message)
         return label
 
-    def save_refreshed(self, token: TokenSet, place: Place) -> str:
-        """Save a refreshed token where it came from, or in the next place if that fails."""
-        return self._save(token, self.places[self.places.index(place) :])
+    def forget(self) -> None:
+        """Remove the token from every place."""
+        for place in self.all_places:
+            self._tolerant(place, place.forget)
 
-    def forget(self) -> bool:
-        """Remove the token from every place; tell whether there was one."""
-        forgotten = [self._tolerant(place, place.forget) for place in self.all_places]
-        return any(forgotten)
-
-    def _files(self) -> list[FileStore]:
-        return [place for place in self.all_places if isinstance(place, FileStore)]
+    def _find(self, place: Place) -> TokenSet | None:
+        """Return the token of this client in one place, and warn about what is odd."""
+        found = self._tolerant(place, place.find)
+        if found and found.warning:
+            self._terminal.warn(found.warning)
+        return found.token if found else None
 
     def _save(self, token: TokenSet, places: tuple[Place, ...]) -> str:
         for place in places:
@@ -159,12 +151,6 @@ class Store:
             tell = self._terminal.explain if isinstance(failure, KeyringUnavailable) else self._terminal.warn
             tell(f"{failure.message}; using the {self.places[-1].title}")
         return None
-
-    def _forget_quietly(self, place: Place) -> None:
-        try:
-            place.forget()
-        except StoreFailed as failure:
-            self._terminal.explain(failure.message)
 
 
 def open_store(settings: Settings, system: System, terminal: Terminal, environ: Mapping[str, str]) -> Store:
@@ -189,8 +175,6 @@ def open_store(settings: Settings, system: System, terminal: Terminal, environ: 
 
 def is_importable(name: str) -> bool:
     """Tell whether a package could be imported; a directory without a module does not count."""
-    if name in sys.modules:
-        return True
     try:
         spec = importlib.util.find_spec(name)
     except (ImportError, ValueError):

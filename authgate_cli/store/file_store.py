@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 
 from ..errors import StoreCorrupt, StoreFailed
 from ..values import TYPE_CHECKING
 from . import token_file
 from .private_file import (
+    FileHeld,
     check_replaceable,
     leftovers,
     move_aside,
@@ -20,13 +22,19 @@ from .token_file import find_for_issuer
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from typing import TypeVar
 
     from ..tokens import TokenSet
     from .token_file import Document, Entry, Found, Owner
 
+    T = TypeVar("T")
+
 # Room beyond the present file for a new token; real ones are below 8 KiB, with an ID token too.
 _RESERVE = 64 * 1024
 _ATTEMPTS = 5  # to keep the lock for a few milliseconds; more fail only if clocks disagree
+# Windows cannot replace a file while any program has it open, even one that lets others delete it. Our own
+# reading takes a millisecond, a virus scanner's some seconds.
+_HELD_FOR = 10.0
 _NOTICE_AFTER = 2.0  # seconds of waiting after which the user is told
 
 
@@ -79,11 +87,11 @@ class FileStore:
 
     def find(self) -> Found:
         """Return the token of this owner, if there is one."""
-        return self._find(self._read())
+        return self._find(self._unless_held(self._read))
 
     def entries(self) -> list[Entry]:
         """Return the tokens of all owners."""
-        return token_file.entries(self._read()) if os.path.lexists(self.path) else []
+        return token_file.entries(self._unless_held(self._read)) if os.path.lexists(self.path) else []
 
     def check_writable(self) -> None:
         """Make sure that a token could be saved now: the lock is free and there is room on the disk."""
@@ -144,6 +152,9 @@ class FileStore:
 
     def _locked(self, work: Callable[[Callable[[], None]], None]) -> None:
         """Do some work under the lock; repeat it if the lock was lost before anything was replaced."""
+        self._unless_held(lambda: self._locked_now(work))
+
+    def _locked_now(self, work: Callable[[Callable[[], None]], None]) -> None:
         from .locks import LockLost, file_lock  # most stored tokens are only read
 
         for _ in range(_ATTEMPTS):
@@ -154,6 +165,21 @@ class FileStore:
             except LockLost:
                 pass
         raise StoreFailed(f"the lock on the token file {self.path} was lost repeatedly", "try again in a moment")
+
+    def _unless_held(self, action: Callable[[], T]) -> T:
+        """Run an action; repeat it for a while if another program has the file open (Windows)."""
+        results = []
+
+        def done() -> bool:
+            with suppress(FileHeld):
+                results.append(action())
+            return bool(results)
+
+        def notice() -> None:
+            self._waiting.tell(f"Waiting for another program to close the token file ({self.path}) …")
+
+        self._waiting.retry_until(done, _HELD_FOR, notice)
+        return results[0] if results else action()
 
     def _read(self) -> Document:
         """Return the content of the file. Raise StoreFailed if it cannot be read."""

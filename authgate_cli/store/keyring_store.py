@@ -16,16 +16,14 @@ from ..errors import StoreFailed
 from ..system.keyring_process import SERVICE, KeyringProcess
 from ..system.threads import TookTooLong, call_within
 from ..text import ISSUER, clean
+from ..tokens import TokenSet
 from ..values import TYPE_CHECKING
 from . import token_file
-from .token_file import Entry, account_of, find_for_issuer
+from .token_file import Entry, Found, Owner, account_of, find_for_issuer
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any, TypeVar
-
-    from ..tokens import TokenSet
-    from .token_file import Found, Owner
 
     Listed = dict[str, Any]
     T = TypeVar("T")
@@ -62,7 +60,16 @@ class KeyringStore:
 
     def entries(self) -> list[Entry]:
         """Return all tokens of the index, whichever clients and issuers they belong to."""
-        return self._ask(_entries)
+
+        def read(keyring: KeyringProcess) -> list[Entry]:
+            found = []
+            for key, listed in _read_index(keyring).items():
+                if token := token_file.read_entry(keyring.get(key)):
+                    client_id, issuer = listed["client_id"], token.issuer or listed["issuer"]
+                    found.append(Entry(key, client_id, issuer, account_of(key, client_id), token))
+            return found
+
+        return self._ask(read)
 
     def check_writable(self) -> None:
         """Make sure that there is a usable keyring; whether it saves a token is only known afterwards."""
@@ -157,17 +164,6 @@ def _delete(keyring: KeyringProcess, key: str) -> None:
     if keyring.get(key) is not None:
         raise StoreFailed("the keyring did not remove the token", "delete it with the keyring's own program")
     _update_index(keyring, key, None)
-
-
-def _entries(keyring: KeyringProcess) -> list[Entry]:
-    entries = []
-    for key, listed in _read_index(keyring).items():
-        token = token_file.read_entry(keyring.get(key))
-        if token is not None:
-            client_id = listed["client_id"]
-            issuer = token.issuer or listed["issuer"]
-            entries.append(Entry(key, client_id, issuer, account_of(key, client_id), token))
-    return entries
 
 
 def _update_index(keyring: KeyringProcess, key: str, listed: Listed | None) -> None:

@@ -21,6 +21,11 @@ from ..values import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+
+class FileHeld(StoreFailed):
+    """Windows does not permit it now; perhaps it will when another program has closed the file."""
+
+
 LARGEST = 16 * 1024 * 1024
 _ANOTHER = "name another file with --token-file"
 _ELSEWHERE = "check the free space and your permission to write there, or name another --token-file"
@@ -69,6 +74,8 @@ def check_replaceable(path: str, room: int) -> None:
     try:
         present = os.stat(path).st_size if os.path.exists(path) else 0
         _write_new(temporary, b" " * (present + room))
+        if present and os.name == "nt":
+            os.rename(path, path)  # changes nothing, and fails while another program has the file open
     except OSError as error:
         raise _failed("could not be written", path, error) from error
     finally:
@@ -248,4 +255,6 @@ def _sync_directory(directory: str) -> None:
 
 
 def _failed(what: str, path: str, error: OSError) -> StoreFailed:
-    return StoreFailed(f"the token file {path} {what}: {error.strerror or error}", _ELSEWHERE)
+    # Windows has one error for a file that is open elsewhere and for one that an access list protects.
+    kind = FileHeld if os.name == "nt" and isinstance(error, PermissionError) else StoreFailed
+    return kind(f"the token file {path} {what}: {error.strerror or error}", _ELSEWHERE)

@@ -14,10 +14,10 @@ from __future__ import annotations
 
 import json
 
-from ..oauth.jwt import claimed_issuer, claimed_lifetime
-from ..oauth.strict_json import check_depth
+from ..oauth.parsing import check_depth, claimed_issuer, claimed_lifetime, is_time
+from ..settings import EXPORT
 from ..text import ISSUER, clean
-from ..tokens import LATEST, TokenSet, is_number, is_secret, is_token, parse_rfc3339, rfc3339
+from ..tokens import TokenSet, is_number, is_secret, is_token, parse_rfc3339, rfc3339
 from ..urls import same_issuer
 from ..values import TYPE_CHECKING, Value
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     Document = dict[str, Any]
     Fields = dict[str, Any]
 
-PYTHON_SDK = {"access_token", "refresh_token", "token_type", "expires_at", "client_id"}
+_PYTHON_SDK = {"access_token", "refresh_token", "token_type", "expires_at", "client_id"}
 _MAPS = ("data", "tokens")
 _NO_TIME = "0001-01-01T00:00:00Z"  # Go's zero time
 
@@ -56,17 +56,19 @@ def serialise(document: Document) -> bytes:
 def get(document: Document, key: str) -> TokenSet | None:
     """Return the entry of this key in either map, or None if there is no usable one."""
     for name in _MAPS:
-        token = read_entry(_entries(document, name).get(key))
-        if token is not None:
+        if token := read_entry(_entries(document, name).get(key)):
             return token
     return None
 
 
 def entries(document: Document) -> list[Entry]:
     """Return all entries that hold a token; a key may be in both maps."""
-    found = [(key, read_entry(entry)) for name in _MAPS for key, entry in _entries(document, name).items()]
-    tokens = [(key, token.client_id or key, token) for key, token in found if token]
-    return [Entry(key, client, _issuer(token), account_of(key, client), token) for key, client, token in tokens]
+    found = []
+    for key, entry in (item for name in _MAPS for item in _entries(document, name).items()):
+        if token := read_entry(entry):
+            client_id = token.client_id or key
+            found.append(Entry(key, client_id, _issuer(token), account_of(key, client_id), token))
+    return found
 
 
 def put(document: Document, key: str, token: TokenSet, now: float) -> Document:
@@ -78,31 +80,33 @@ def put(document: Document, key: str, token: TokenSet, now: float) -> Document:
 
 def remove(document: Document, key: str) -> Document:
     """Return the document without this key in either map."""
-    kept: Document = {
-        name: {other: entry for other, entry in _entries(document, name).items() if other != key}
-        for name in _MAPS
-        if name in document
-    }
-    return {**document, **kept}
+    kept = dict(document)
+    for name in _MAPS:
+        if key in _entries(document, name):
+            kept[name] = {other: entry for other, entry in document[name].items() if other != key}
+    return kept
 
 
 def read_entry(entry: object) -> TokenSet | None:
     """Read one entry, text or object; None if it holds no access token."""
     fields = _fields(entry)
-    if not is_token(fields.get("access_token")):
+    access_token, lifetime = fields.get("access_token"), fields.get("expires_in")
+    if not is_token(access_token):
         return None
+    text = {name: value for name, value in fields.items() if isinstance(value, str)}
+    secret = {name: value for name, value in text.items() if is_secret(value)}
     return TokenSet(
-        access_token=fields["access_token"],
-        token_type=_text(fields, "token_type") or "Bearer",
+        access_token=access_token,
+        token_type=text.get("token_type") or "Bearer",
         expires_at=_expires_at(fields.get("expires_at")),
-        refresh_token=_token(fields, "refresh_token"),
-        id_token=_token(fields, "id_token"),
-        scope=_text(fields, "scope"),
-        issuer=_text(fields, "issuer"),
-        client_id=_text(fields, "client_id"),
-        lifetime=_lifetime(fields),
-        requested_scope=fields["requested_scope"] if isinstance(fields.get("requested_scope"), str) else None,
-        grant_type=_text(fields, "grant_type"),
+        refresh_token=secret.get("refresh_token"),
+        id_token=secret.get("id_token"),
+        scope=text.get("scope") or None,
+        issuer=text.get("issuer") or None,
+        client_id=text.get("client_id") or None,
+        lifetime=lifetime if lifetime and is_time(lifetime) else claimed_lifetime(access_token),
+        requested_scope=text.get("requested_scope"),
+        grant_type=text.get("grant_type") or None,
     )
 
 
@@ -124,8 +128,8 @@ def write_entry(token: TokenSet, now: float, old: object = None) -> str | Fields
         value = getattr(token, name)
         if value is not None or name in before:
             written[name] = value or ""
-    if before and set(before) <= PYTHON_SDK:
-        written = {name: value for name, value in written.items() if name in PYTHON_SDK}
+    if before and set(before) <= _PYTHON_SDK:
+        written = {name: value for name, value in written.items() if name in _PYTHON_SDK}
     elif before:
         written = {name: value for name, value in written.items() if value or name in before}
     fields = {**before, **written}
@@ -136,8 +140,8 @@ def write_entry(token: TokenSet, now: float, old: object = None) -> str | Fields
 
 def _entries(document: Document, name: str) -> Fields:
     """Return one of the maps; Go writes an empty one as null."""
-    entries: Fields = document.get(name, {})
-    return {} if entries is None else entries
+    found = document.get(name)
+    return {} if found is None else found
 
 
 def _fields(entry: object) -> Fields:
@@ -154,29 +158,10 @@ def _load(text: str) -> Any:
     return json.loads(text)
 
 
-def _text(fields: Fields, name: str) -> str | None:
-    value = fields.get(name)
-    return value if isinstance(value, str) and value else None
-
-
-def _token(fields: Fields, name: str) -> str | None:
-    return fields[name] if is_secret(fields.get(name)) else None
-
-
-def _lifetime(fields: Fields) -> float | None:
-    """Return the whole lifetime of a token in seconds, as stored with it or as claimed by a JWT."""
-    seconds = fields.get("expires_in")
-    if isinstance(seconds, (int, float)) and not isinstance(seconds, bool) and 0 < seconds <= LATEST:
-        return seconds
-    return claimed_lifetime(fields["access_token"])
-
-
 def _expires_at(value: object) -> float | None:
     if isinstance(value, str):
         value = int(value) if is_number(value) and len(value) <= 12 else parse_rfc3339(value)
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 < value <= LATEST:
-        return None
-    return value
+    return value if value and is_time(value) else None
 
 
 def _written_time(expires_at: float | None, before: object) -> str | float:
@@ -237,13 +222,12 @@ def find_for_issuer(get: Callable[[str], TokenSet | None], owner: Owner, trusted
             return Found(key, own)
     if shared is None:
         return Found(owner.key)
-    if issuer is None and trusted:
-        warning = "the stored token does not name its server; using it anyway"
-        return Found(owner.key, shared, warning)
-    if issuer is None:
-        warning = "ignoring a stored token that does not name its server; export AUTHGATE_URL to use it"
-        return Found(own_key, None, warning)
-    return Found(own_key, None, f"ignoring a stored token issued by {clean(issuer, ISSUER)}")
+    if issuer is not None:
+        return Found(own_key, None, f"ignoring a stored token issued by {clean(issuer, ISSUER)}")
+    if trusted:
+        return Found(owner.key, shared, "the stored token does not name its server; using it anyway")
+    warning = f"ignoring a stored token that does not name its server; {EXPORT} AUTHGATE_URL to use it"
+    return Found(own_key, None, warning)
 
 
 def account_of(key: str, client_id: str) -> str:
@@ -254,6 +238,4 @@ def account_of(key: str, client_id: str) -> str:
 
 
 def _issuer(token: TokenSet) -> str | None:
-    if token.issuer:
-        return token.issuer
-    return claimed_issuer(token.access_token)
+    return token.issuer or claimed_issuer(token.access_token)

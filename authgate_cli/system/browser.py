@@ -12,15 +12,17 @@ import shlex
 import shutil
 import subprocess
 import sys
+from collections.abc import Mapping
 
 from ..options import SECRET_VARIABLES
 from ..values import TYPE_CHECKING, Value
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from typing import Any
 
 # They need the terminal that we are using, and most sign-in pages do not work in them.
 _TEXT_BROWSERS = frozenset(["browsh", "elinks", "links", "links2", "lynx", "w3m", "www-browser"])
+NO_DISPLAY_NEEDED = frozenset(["darwin", "win32", "wsl"])  # browsers need no DISPLAY there
 _LOOK_UP = 10.0  # seconds; on a desktop, webbrowser asks xdg-settings
 # The child prints the name of the browser, or opens an address and exits with 1 if that failed.
 # webbrowser does not know the openers of WSL, and on Windows it falls back to programs in the current
@@ -35,21 +37,21 @@ def browsers(platform):
         return [webbrowser.get(entry) for entry in asked]
     if platform == "win32":
         return [webbrowser.get("windows-default")]
-    openers = [["wslview", "%s"], ["rundll32.exe", "url.dll,FileProtocolHandler", "%s"]]
-    found = [webbrowser.GenericBrowser(opener) for opener in openers if platform == "wsl" and shutil.which(opener[0])]
-    return found or [webbrowser.get()]
+    openers = [["wslview", "%s"], ["rundll32.exe", "url.dll,FileProtocolHandler", "%s"]] if platform == "wsl" else []
+    usable = [webbrowser.GenericBrowser(opener) for opener in openers if shutil.which(opener[0])]
+    return usable or [webbrowser.get()]
 
 platform, *address = sys.argv[1:]
 try:
-    found = browsers(platform)
+    usable = browsers(platform)
 except webbrowser.Error:
     sys.exit(1)
 if not address:
-    print(found[0].name)
+    print(getattr(usable[0], "name", ""))  # before Python 3.11, macOS's own way has none
     sys.exit(0)
 if hasattr(signal, "alarm"):
     signal.alarm(600)
-opened = any(browser.open(address[0]) for browser in found)
+opened = any(browser.open(address[0]) for browser in usable)
 try:
     sys.exit(os.wait()[1] != 0)
 except (AttributeError, ChildProcessError):
@@ -72,10 +74,12 @@ class Environment(Value):
 
 
 def detect(environ: Mapping[str, str], terminal: bool) -> Environment:
-    """Detect SSH, CI, container, WSL and display from the environment and a few well-known files."""
+    """Detect SSH, CI, container, WSL and display from the environment, the kernel and two files."""
     asked = environ.get("BROWSER", "").strip()
+    is_wsl = sys.platform == "linux" and "microsoft" in os.uname().release.lower()
+    is_wsl = is_wsl or any(environ.get(name) for name in ("WSL_DISTRO_NAME", "WSL_INTEROP"))
     return Environment(
-        platform="wsl" if _is_wsl(environ) else sys.platform,
+        platform="wsl" if is_wsl else sys.platform,
         browser_asked=asked,
         browser_is_text=bool(asked) and os.path.basename(asked.split()[0]) in _TEXT_BROWSERS,
         ssh=any(environ.get(name) for name in ("SSH_CONNECTION", "SSH_CLIENT", "SSH_TTY")),
@@ -85,12 +89,6 @@ def detect(environ: Mapping[str, str], terminal: bool) -> Environment:
         terminal=terminal,
         ssh_login=_ssh_login(environ),
     )
-
-
-def _is_wsl(environ: Mapping[str, str]) -> bool:
-    if environ.get("WSL_DISTRO_NAME") or environ.get("WSL_INTEROP"):
-        return True
-    return sys.platform == "linux" and "microsoft" in _first_line("/proc/sys/kernel/osrelease").lower()
 
 
 def _container(environ: Mapping[str, str]) -> str:
@@ -109,14 +107,6 @@ def _ssh_login(environ: Mapping[str, str]) -> str:
     host, port = connection[2:] if len(connection) == 4 else ("", "22")
     login = f"{user}@{host}" if user and host else host
     return login if port == "22" else f"-p {port} {login}"
-
-
-def _first_line(path: str) -> str:
-    try:
-        with open(path, encoding="utf-8", errors="replace") as file:
-            return file.readline()
-    except OSError:
-        return ""
 
 
 class Opener(subprocess.Popen):  # type: ignore[type-arg]
@@ -139,22 +129,16 @@ def find_browser(environ: Mapping[str, str], platform: str) -> str | None:
         commands = _asked(environ)
         return shlex.split(commands[0])[0] if commands else None
     display = environ.get("DISPLAY") or environ.get("WAYLAND_DISPLAY")
-    if platform not in ("darwin", "win32", "wsl") and not display:
+    if platform not in NO_DISPLAY_NEEDED and not display:
         return None  # here, xdg-open would start a text browser
     try:
-        found = subprocess.run(
-            _child(platform),
-            env=_environment(environ),
-            cwd=_directory(),
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            timeout=_LOOK_UP,
+        child = subprocess.run(
+            **_child(environ, platform), stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=_LOOK_UP
         )
     except (OSError, subprocess.TimeoutExpired):
         return None
-    name = found.stdout.strip()
-    if found.returncode or _is_text_browser(name, environ):
+    name = child.stdout.strip()
+    if child.returncode or _is_text_browser(_which(name, environ) or name):
         return None
     return "the system" if name in ("", "default") else name  # what webbrowser calls Windows' and macOS's own way
 
@@ -163,32 +147,22 @@ def open_browser(url: str, environ: Mapping[str, str], platform: str) -> Opener 
     """Start the process that opens a browser; return None if it cannot be started."""
     null = subprocess.DEVNULL
     try:
-        return Opener(
-            _child(platform, url),
-            stdin=null,
-            stdout=null,
-            stderr=null,
-            env=_environment(environ),
-            cwd=_directory(),
-            start_new_session=True,  # Ctrl-C here is not meant for the browser
-        )
+        # A new session: Ctrl-C here is not meant for the browser.
+        return Opener(**_child(environ, platform, url), stdin=null, stdout=null, stderr=null, start_new_session=True)
     except OSError:
         return None
 
 
-def _child(platform: str, *address: str) -> list[str]:
-    return [sys.executable or "", "-I", "-c", _CHILD, platform, *address]
-
-
-def _directory() -> str | None:
-    """Return the directory for the child: Windows looks for programs in the current directory first."""
-    return os.path.dirname(sys.executable) if os.name == "nt" else None
-
-
-def _environment(environ: Mapping[str, str]) -> dict[str, str]:
+def _child(environ: Mapping[str, str], platform: str, *address: str) -> dict[str, Any]:
+    """Return the command of the child, its environment and its directory, as arguments for subprocess."""
     kept = {name: value for name, value in environ.items() if name not in (*SECRET_VARIABLES, "TERM", "BROWSER")}
     commands = _asked(environ)
-    return {**kept, "BROWSER": os.pathsep.join(commands)} if commands else kept
+    return {
+        "args": [sys.executable or "", "-I", "-c", _CHILD, platform, *address],
+        "env": {**kept, "BROWSER": os.pathsep.join(commands)} if commands else kept,
+        # Windows looks for programs in the current directory first.
+        "cwd": os.path.dirname(sys.executable) if platform == "win32" else None,
+    }
 
 
 def _asked(environ: Mapping[str, str]) -> list[str]:
@@ -200,7 +174,8 @@ def _asked(environ: Mapping[str, str]) -> list[str]:
             words = shlex.split(command)
         except ValueError:
             continue
-        if words and _which(words[0], environ) and not _is_text_browser(words[0], environ):
+        program = _which(words[0], environ) if words else None
+        if program and not _is_text_browser(program):
             usable.append(command if "%s" in command else command + " %s")
     return usable
 
@@ -209,7 +184,6 @@ def _which(program: str, environ: Mapping[str, str]) -> str | None:
     return shutil.which(program, path=environ.get("PATH", os.defpath))
 
 
-def _is_text_browser(program: str, environ: Mapping[str, str]) -> bool:
+def _is_text_browser(path: str) -> bool:
     """Tell whether a program is a text browser, also by a link such as Debian's x-www-browser."""
-    path = _which(program, environ) or program
     return not _TEXT_BROWSERS.isdisjoint([os.path.basename(path), os.path.basename(os.path.realpath(path))])

@@ -5,7 +5,7 @@ backslash; in single quotes nothing is special. An unquoted value ends at white 
 
 A file named with `--env-file` is trusted. One that is found in the current directory may have been
 written by anybody who can write there. It is ignored unless it belongs to the user or root and nobody
-else can write to it or its directory, and it may set only the variables in FOUND_MAY_SET.
+else can write to it or its directory, and it may set only the variables in DOTENV_MAY_SET.
 """
 
 from __future__ import annotations
@@ -13,28 +13,23 @@ from __future__ import annotations
 import os
 import re
 import stat
+from collections.abc import Callable
 
 from ..errors import UsageError
 from ..options import VARIABLES
-from ..settings import FOUND_MAY_SET
+from ..settings import DOTENV_MAY_SET, EXPORT
 from ..text import listing
-from ..values import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 _LARGEST = 1024 * 1024
 _MAX_WARNINGS = 10  # about malformed lines
-# A quoted value, and optionally a comment after it.
-_QUOTED = r"""(?:'([^']*)'|"((?:[^"\\]|\\.)*)")(?:[ \t]+#.*|[ \t]*)"""
+_ASSIGNMENT = r"""(?x)
+    (?:export[ \t]+)? ([A-Za-z_][A-Za-z_0-9]*) [ \t]*=
+    (?: [ \t]* (?: '([^']*)' | "((?:[^"\\]|\\.)*)" ) (?:[ \t]+\#.*|[ \t]*) | (?![ \t]*['"]) (.*) )
+"""
 # O_NONBLOCK: opening a FIFO behind a symbolic link would block. O_NOCTTY: it may be a terminal.
 _FLAGS = os.O_RDONLY
 for _name in ("O_NONBLOCK", "O_NOCTTY", "O_CLOEXEC", "O_BINARY"):
     _FLAGS |= getattr(os, _name, 0)
-
-
-class _Ignored(Exception):
-    """The reason why a file that was found is not read."""
 
 
 def read_env_file(path: str, named: bool, warn: Callable[[str], None]) -> dict[str, str]:
@@ -44,78 +39,67 @@ def read_env_file(path: str, named: bool, warn: Callable[[str], None]) -> dict[s
     trusted. Raise UsageError if a named file cannot be read.
     """
     try:
-        data, status = _read_named(path) if named else _read_found(path)
-    except _Ignored as reason:
-        warn(f"{path} is ignored: {reason}")
-        return {}
-    except OSError as error:
-        missing = isinstance(error, FileNotFoundError)
+        data, mode = _read_named(path) if named else _read_found(path)
+        if len(data) > _LARGEST:
+            raise ValueError(f"is larger than {_LARGEST >> 20} MiB")
+    except (OSError, ValueError) as error:
+        if not named and not os.path.lexists(path):
+            return {}
+        reason = f"cannot be read: {error.strerror}" if isinstance(error, OSError) else str(error)
         if named:
-            problem = "does not exist" if missing else f"cannot be read: {error.strerror}"
-            raise UsageError(f"the settings file {path} {problem}", "check --env-file") from error
-        if not missing or os.path.lexists(path):
-            warn(f"{path} is ignored: it cannot be read ({error.strerror})")
+            reason = "does not exist" if isinstance(error, FileNotFoundError) else reason
+            raise UsageError(f"the settings file {path} {reason}", "check --env-file") from error
+        warn(f"{path} is ignored: it {reason}")
         return {}
-    found, malformed = parse(data)
+    assigned, malformed = parse(data)
     for number in malformed[:_MAX_WARNINGS]:
         warn(f"line {number} of {path} is malformed and is skipped")
     if len(malformed) > _MAX_WARNINGS:
         warn(f"{len(malformed) - _MAX_WARNINGS} more lines of {path} are malformed and are skipped")
-    values = {name: value for name, value in found.items() if name in VARIABLES}
+    values = {name: value for name, value in assigned.items() if name in VARIABLES}
     if not named:
-        refused = sorted(name for name in values if values[name].strip() and name not in FOUND_MAY_SET)
-        if refused:
-            verb, pronoun = ("is", "it") if len(refused) == 1 else ("are", "them")
-            remedy = f"export {pronoun}, or name the file with --env-file {path}"
-            warn(f"{listing(refused)} in {path} {verb} ignored; {remedy}")
-        values = {name: value for name, value in values.items() if name in FOUND_MAY_SET}
-    if values.get("CLIENT_SECRET") and status.st_mode & 0o077 and os.name == "posix":
+        ignored = sorted(name for name in values if values[name].strip() and name not in DOTENV_MAY_SET)
+        if ignored:
+            verb, pronoun = ("is", "it") if len(ignored) == 1 else ("are", "them")
+            remedy = f"{EXPORT} {pronoun}, or name the file with --env-file {path}"
+            warn(f"{listing(ignored)} in {path} {verb} ignored; {remedy}")
+        values = {name: value for name, value in values.items() if name in DOTENV_MAY_SET}
+    if values.get("CLIENT_SECRET") and mode & 0o077 and os.name == "posix":
         warn(f"{path} holds CLIENT_SECRET and can be read by others; to fix it: chmod 600 {path}")
     return values
 
 
-def _read_named(path: str) -> tuple[bytes, os.stat_result]:
+def _read_named(path: str) -> tuple[bytes, int]:
     with open(path, "rb") as file:  # it may be a pipe: `--env-file <(…)`
-        data = file.read(_LARGEST + 1)
-        status = os.fstat(file.fileno())
-    if len(data) > _LARGEST:
-        raise UsageError(f"the settings file {path} is larger than {_LARGEST >> 20} MiB", "check --env-file")
-    return data, status
+        return file.read(_LARGEST + 1), os.fstat(file.fileno()).st_mode
 
 
-def _read_found(path: str) -> tuple[bytes, os.stat_result]:
-    """Read a file that was found. Raise _Ignored or OSError.
+def _read_found(path: str) -> tuple[bytes, int]:
+    """Read a file that was found. Raise OSError, or ValueError with the reason why the file is ignored.
 
     The path and its directory are checked before the file is opened, so that nobody else can replace
     it afterwards. Then the open file is checked itself.
     """
-    _require_trusted(path, os.lstat(path), "it")
-    _require_trusted(path, os.stat(os.path.dirname(path) or "."), "its directory")
+    _require_trusted(path, os.lstat(path))
+    _require_trusted(path, os.stat(os.path.dirname(path) or "."), "is in a directory that ")
     found = os.stat(path)
     _require_regular(found)  # opening a device may have side effects
     if not found.st_size:  # empty; or one of /proc, which may consist of what reading it takes away (/proc/kmsg)
-        return b"", found
-    descriptor = os.open(path, _FLAGS)
-    try:
-        status = os.fstat(descriptor)
+        return b"", found.st_mode
+    with open(path, "rb", opener=lambda name, _: os.open(name, _FLAGS)) as file:
+        status = os.fstat(file.fileno())
         _require_regular(status)
-        _require_trusted(path, status, "it")
-        with open(descriptor, "rb", closefd=False) as file:
-            data = file.read(_LARGEST + 1)
-    finally:
-        os.close(descriptor)
-    if len(data) > _LARGEST:
-        raise _Ignored(f"it is larger than {_LARGEST >> 20} MiB")
-    return data, status
+        _require_trusted(path, status)
+        return file.read(_LARGEST + 1) or b"", status.st_mode  # read returns None for some files of /proc
 
 
 def _require_regular(status: os.stat_result) -> None:
     if not stat.S_ISREG(status.st_mode):
-        raise _Ignored("it is not a regular file")
+        raise ValueError("is not a regular file")
 
 
-def _require_trusted(path: str, status: os.stat_result, what: str) -> None:
-    """Raise _Ignored if another user owns a file or directory, or can write to it.
+def _require_trusted(path: str, status: os.stat_result, where: str = "") -> None:
+    """Raise ValueError if another user owns a file or directory, or can write to it.
 
     Root and the user's primary group are trusted. In a sticky directory nobody can replace the
     files of others. The mode of a symbolic link has no meaning.
@@ -129,7 +113,7 @@ def _require_trusted(path: str, status: os.stat_result, what: str) -> None:
     elif others and not stat.S_ISLNK(mode) and not (stat.S_ISDIR(mode) and mode & stat.S_ISVTX):
         reason = "can be written by others"
     if reason:
-        raise _Ignored(f"{what} {reason}; if you trust it, use --env-file {path}")
+        raise ValueError(f"{where}{reason}; if you trust it, use --env-file {path}")
 
 
 def parse(data: bytes) -> tuple[dict[str, str], list[int]]:
@@ -152,25 +136,10 @@ def parse(data: bytes) -> tuple[dict[str, str], list[int]]:
 
 
 def _assignment(line: str) -> tuple[str, str]:
-    key, equals, value = line.partition("=")
-    key = key.rstrip(" \t")
-    if key.startswith(("export ", "export\t")):
-        key = key[len("export ") :].lstrip(" \t")
-    if not equals or not key.isascii() or not key.isidentifier() or "\0" in line:
-        raise ValueError("no assignment")
-    quoted = value.lstrip(" \t")
-    return key, _quoted(quoted) if quoted[:1] in ("'", '"') else _unquoted(value)
-
-
-def _unquoted(value: str) -> str:
-    for comment in (" #", "\t#"):
-        value = value.partition(comment)[0]
-    return value.strip(" \t")
-
-
-def _quoted(value: str) -> str:
-    match = re.fullmatch(_QUOTED, value)
-    if not match:
-        raise ValueError("the quote is not closed, or text follows it")
-    single, double = match.groups()
-    return re.sub(r"\\([\"\\])", r"\1", double) if single is None else str(single)
+    match = re.fullmatch(_ASSIGNMENT, line)
+    if not match or "\0" in line:
+        raise ValueError("no assignment, the quote is not closed, or text follows it")
+    key, single, double, unquoted = match.groups()
+    if double is not None:
+        return key, re.sub(r"\\([\"\\])", r"\1", double)
+    return key, single if single is not None else re.split(r"[ \t]#", unquoted)[0].strip(" \t")

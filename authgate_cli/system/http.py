@@ -18,27 +18,22 @@ import re
 import socket
 import ssl
 import sys
-import threading
 import urllib.error
 import urllib.request
-from functools import partial
+from collections.abc import Callable, Mapping
+from functools import cached_property, partial
 
 from .. import __version__
 from ..errors import AuthGateError, Refused, Unreachable
-from ..oauth.messages import Response, retry_after
-from ..urls import split
+from ..oauth.messages import Request, Response, retry_after
+from ..urls import Url, split
 from ..values import TYPE_CHECKING
-from .proxy import proxy_failure, proxy_for
-from .sockets import TIMEOUTS, Limits, PlainSocket, TooMuchData, Untrusted, tls_context, tls_failure
+from . import connections
+from .connections import Limits, PlainSocket, TooMuchData, Untrusted
 from .threads import TookTooLong, call_within
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
     from typing import Any
-
-    from ..oauth.messages import Request
-    from ..urls import Url
-    from .proxy import Proxy
 
 _MAX_HEAD = 64 * 1024  # bytes, with interim answers and a proxy's answer
 _MAX_BODY = 1024 * 1024
@@ -71,8 +66,10 @@ class Http:
         self._timeout, self._environ, self._log, self._look_up = timeout, environ, log, look_up
         self._now, self._monotonic, self._sleep = now, monotonic, sleep
         self._answered: dict[str, str] = {}  # by host, the address that it was last connected to
-        self._tls: ssl.SSLContext | None = None
-        self._making_tls = threading.Lock()  # two threads may need the context at once
+
+    @cached_property
+    def _tls(self) -> ssl.SSLContext:
+        return connections.tls_context(self._environ)
 
     def send(self, request: Request) -> Response:
         """Return the server's answer, whatever its status.
@@ -110,12 +107,12 @@ class Http:
 
     def _exchange(self, request: Request, url: Url, limits: Limits) -> Response:
         """Send the request once, on a new connection."""
-        context = self._tls_context() if url.scheme == "https" else None
+        context = self._tls if url.scheme == "https" else None
         try:
             url.host.encode("idna" if context else "ascii")  # as http.client and ssl do
         except UnicodeError:
             raise _not_found(url) from None
-        proxy = proxy_for(url, self._environ)
+        proxy = connections.proxy_for(url, self._environ)
         connection = _Connection(url, proxy, context, limits, partial(self._connect, limits))
         opener = urllib.request.OpenerDirector()  # without handlers: it follows no redirect, and 404 is not an error
         opener.add_handler(_Handler(connection))
@@ -129,34 +126,25 @@ class Http:
             cause = error.reason if isinstance(error, urllib.error.URLError) else error
             raise self._failure(cause, url, limits, connection.is_open) from error  # type: ignore[arg-type]
 
-    def _tls_context(self) -> ssl.SSLContext:
-        with self._making_tls:
-            if self._tls is None:
-                self._tls = tls_context(self._environ)
-            return self._tls
-
-    def _connect(self, limits: Limits, address: tuple[str, int], *_: object) -> PlainSocket:
+    def _connect(self, limits: Limits, server: tuple[str, int], *_: object) -> PlainSocket:
         """Connect to the first address of a host that accepts; one that did so before is tried first."""
-        host, port = address
+        host, port = server
         try:
             # As bytes: for a str, even in ASCII, the IDNA tables are loaded.
             look_up = partial(self._look_up, host.encode("ascii"), port, type=socket.SOCK_STREAM)
-            addresses = call_within(look_up, limits.seconds())
+            addresses = [entry[4][0] for entry in call_within(look_up, limits.seconds())]
         except TookTooLong:
             raise TimeoutError("the name look-up takes too long") from None
-        addresses = [found[4][0] for found in addresses]
-        addresses.sort(key=lambda one: one != self._answered.get(host))
+        addresses.sort(key=lambda address: address != self._answered.get(host))
         problem: OSError = socket.gaierror(socket.EAI_NONAME, "the name has no address")
-        for left, one in zip(range(len(addresses), 0, -1), addresses):
-            patience = limits.seconds() / left
+        for left, address in zip(range(len(addresses), 0, -1), addresses):
+            patience = limits.seconds() if left == 1 else min(limits.seconds() / left, _SILENCE)
             try:
-                plain = socket.create_connection(
-                    (one.encode(), port), min(patience, _SILENCE) if left > 1 else patience
-                )
+                plain = socket.create_connection((address.encode(), port), patience)
             except OSError as error:
                 problem = error
                 continue
-            self._answered[host] = one
+            self._answered[host] = address
             connection = PlainSocket(fileno=plain.detach())
             connection.limits = limits
             return connection
@@ -167,9 +155,9 @@ class Http:
         where, later = url.netloc, "try again later"
         if url.scheme == "http":
             later += "; if the server speaks TLS on this port, use https://"
-        if isinstance(error, ssl.SSLError) and self._tls:
-            return tls_failure(error, where, sent, self._tls, self._environ)
-        if isinstance(error, TIMEOUTS):
+        if isinstance(error, ssl.SSLError):
+            return connections.tls_failure(error, where, sent, self._tls, self._environ)
+        if isinstance(error, connections.TIMEOUTS):
             hint = "try again later, or give it more time with --timeout"
             return Unreachable(f"no answer from {where} within {self._timeout:g} s", hint, sent=sent)
         if isinstance(error, socket.gaierror):
@@ -224,7 +212,7 @@ class _Connection(http.client.HTTPConnection):
     def __init__(
         self,
         url: Url,
-        proxy: Proxy | None,
+        proxy: connections.Proxy | None,
         context: ssl.SSLContext | None,
         limits: Limits,
         connect: Callable[..., PlainSocket],
@@ -245,25 +233,21 @@ class _Connection(http.client.HTTPConnection):
         except (OSError, http.client.HTTPException, TooMuchData) as error:
             if self._proxy is None:
                 raise
-            raise proxy_failure(error, self._proxy) from error
+            raise connections.proxy_failure(error, self._proxy) from error
+        address = self.sock.getpeername()[0]
         if self._context:
             self.sock.settimeout(self._limits.seconds())
             secured = self._context.wrap_socket(self.sock, server_hostname=self._url.host)
             secured.limits = self._limits  # type: ignore[attr-defined]
             self.sock = secured
-        else:
-            self._require_loopback()
-        self.is_open = True
-
-    def _require_loopback(self) -> None:
-        """Raise Untrusted if a name such as localhost leads to another machine: the request may contain a token."""
-        address = self.sock.getpeername()[0]
-        if not ipaddress.ip_address(address.partition("%")[0]).is_loopback:
+        # A name such as localhost may lead to another machine, and the request may contain a token.
+        elif not ipaddress.ip_address(address.partition("%")[0]).is_loopback:
             raise Untrusted(
                 f"{self._url.host} is {address} here, which is not this machine: plain http is not sent there",
                 "correct the hosts file, or use https",
                 sent=False,
             )
+        self.is_open = True
 
 
 def _read(response: http.client.HTTPResponse, url: Url, limits: Limits) -> Response:

@@ -33,8 +33,6 @@ class Keyboard:
         self._mode = termios.tcgetattr(descriptor)
         self._mode[3] &= ~termios.ICANON
         self._mode[6][termios.VMIN], self._mode[6][termios.VTIME] = 1, 0
-        self._poll = select.poll()
-        self._poll.register(descriptor, select.POLLIN)
         before_stopping(self._stop)
         self._is_ours()
 
@@ -46,7 +44,7 @@ class Keyboard:
     def line(self) -> str | None:
         """Return the next complete line without its end, or None if there is none yet. Never wait."""
         try:
-            while "\n" not in self._text and not self._is_gone and self._is_ours() and self._poll.poll(0):
+            while "\n" not in self._text and not self._is_gone and self._is_ours() and self._has_input():
                 data = os.read(self._descriptor, 65536)
                 self._is_gone = not data
                 self._take(data.decode("utf-8", "replace"))
@@ -71,7 +69,11 @@ class Keyboard:
         if mode[3] & termios.ICANON:
             termios.tcsetattr(self._descriptor, termios.TCSANOW, self._mode)
             mode = termios.tcgetattr(self._descriptor)
-        return bool(mode[3] == self._mode[3] and mode[6] == self._mode[6])
+        return bool(mode[3] == self._mode[3])  # not [6]: PyPy returns VMIN as bytes where CPython has an int
+
+    def _has_input(self) -> bool:
+        """Tell whether reading would not wait. On macOS, poll() says so of every terminal; select() knows."""
+        return bool(select.select([self._descriptor], [], [], 0)[0])
 
     def _stop(self) -> None:
         self._text = ""  # a terminal drops it too: nobody could see it after the program goes on

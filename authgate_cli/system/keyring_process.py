@@ -50,7 +50,6 @@ class KeyringProcess:
     """
 
     def __init__(self, seconds: float):
-        environment = {name: value for name, value in os.environ.items() if name not in SECRET_VARIABLES}
         try:
             self._process = subprocess.Popen(
                 [sys.executable, "-I", "-c", _CODE, str(seconds), *sys.path],
@@ -58,7 +57,7 @@ class KeyringProcess:
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.DEVNULL,
-                env=environment,
+                env={name: value for name, value in os.environ.items() if name not in SECRET_VARIABLES},
                 start_new_session=True,  # no Ctrl-C for it, and no access to the terminal
                 creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0),  # the same on Windows
             )
@@ -92,9 +91,13 @@ class KeyringProcess:
         return clean(self._call("describe"), 60)
 
     def _call(self, *request: str) -> str | None:
+        stdin, stdout = self._process.stdin, self._process.stdout
+        assert stdin and stdout
+        rest = memoryview(json.dumps(request).encode() + b"\n")
         try:
-            self._send(json.dumps(request).encode() + b"\n")
-            outcome, value = json.loads(self._receive())
+            while rest:
+                rest = rest[stdin.write(rest) :]
+            outcome, value = json.loads(stdout.readline(_LARGEST_ANSWER))
         except (OSError, ValueError, TypeError) as error:
             raise StoreFailed("the keyring cannot be used (its process ended)", _HINT) from error
         if outcome == "returned":
@@ -103,17 +106,6 @@ class KeyringProcess:
             raise KeyringUnavailable(clean(value), _HINT)
         kind = KeyringUnavailable if value == "NoKeyringError" else StoreFailed
         raise kind(f"the keyring cannot be used ({clean(value, 60)})", _HINT)
-
-    def _send(self, line: bytes) -> None:
-        view, pipe = memoryview(line), self._process.stdin
-        while view and pipe:
-            view = view[pipe.write(view) :]
-
-    def _receive(self) -> bytes:
-        line = self._process.stdout.readline(_LARGEST_ANSWER) if self._process.stdout else b""
-        if not line.endswith(b"\n"):
-            raise ValueError("no answer")
-        return line
 
 
 def serve(seconds: float) -> None:

@@ -40,7 +40,7 @@ def ending_cleanly() -> Iterator[None]:
             return
         raise KeyboardInterrupt if signum == signal.SIGINT else Terminated(signum)
 
-    with _handlers(end):
+    with handling(end):
         yield
 
 
@@ -82,7 +82,7 @@ def uninterrupted(notice: Callable[[], None] = lambda: None) -> Iterator[list[in
         return
     later = _Later(notice)
     try:
-        with _handlers(later):
+        with handling(later):
             yield later.signals
     finally:
         if later.signals:
@@ -90,7 +90,7 @@ def uninterrupted(notice: Callable[[], None] = lambda: None) -> Iterator[list[in
 
 
 @contextmanager
-def _handlers(handler: Callable[[int, FrameType | None], None]) -> Iterator[None]:
+def handling(handler: Callable[[int, FrameType | None], None] | signal.Handlers) -> Iterator[None]:
     """Install a handler during the block; a signal that is ignored (nohup, a shell's &) stays ignored."""
     before = {one: signal.getsignal(one) for one in _SIGNALS}
     try:

@@ -8,7 +8,9 @@
 
 from __future__ import annotations
 
+import errno
 import os
+from collections.abc import Mapping
 from contextlib import suppress
 from io import TextIOWrapper
 
@@ -17,7 +19,6 @@ from ..text import escape
 from ..values import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
     from typing import TextIO
 
 _PROGRESS_INTERVAL = 30.0  # seconds between lines, if they cannot be updated in place
@@ -34,22 +35,16 @@ class OutputClosed(Exception):
 class Terminal:
     """The three standard streams; each may be None (closed)."""
 
-    def __init__(
-        self,
-        stdin: TextIO | None,
-        stdout: TextIO | None,
-        stderr: TextIO | None,
-        environ: Mapping[str, str],
-    ):
+    def __init__(self, stdin: TextIO | None, stdout: TextIO | None, stderr: TextIO | None, environ: Mapping[str, str]):
         self._stdin, self._stdout, self._stderr = stdin, stdout, stderr
         self.quiet = self.verbose = False
-        self._environ = environ
         self._line_open = False
         self._warnings: set[str] = set()
-        self._last_progress: float | None = None
+        self._next_line: float | None = None  # when progress is told again
         self.can_type = _is_terminal(stdin)
-        self.can_update = _is_terminal(stderr) and environ.get("TERM", "dumb" if os.name == "posix" else "") != "dumb"
         self.is_interactive = _is_terminal(stderr)
+        self.can_update = self.is_interactive and environ.get("TERM", "dumb" if os.name == "posix" else "") != "dumb"
+        self.colour = self.can_update and not environ.get("NO_COLOR")  # no-color.org
         self.is_terminal = self.can_type or self.is_interactive
         for stream in (stdout, stderr):
             if isinstance(stream, TextIOWrapper) and not stream.closed:
@@ -65,11 +60,10 @@ class Terminal:
         try:
             self._stdout.write(text)
             self._stdout.flush()
-        except BrokenPipeError:
-            _discard(self._stdout)
-            raise OutputClosed(exit_status) from None
         except (OSError, ValueError) as error:
             _discard(self._stdout)
+            if isinstance(error, BrokenPipeError) or (os.name == "nt" and getattr(error, "errno", 0) == errno.EINVAL):
+                raise OutputClosed(exit_status) from None
             reason = getattr(error, "strerror", None) or "stdout is closed"
             raise OutputFailed(f"the result cannot be written: {reason}") from error
 
@@ -85,7 +79,8 @@ class Terminal:
 
     def prompt(self, text: str = "") -> None:
         """Tell the user what to do; shown even with --quiet."""
-        self._write(text)
+        self.end_update()
+        self._put(text + "\n")
 
     def tell(self, text: str) -> None:
         """Print a message, unless --quiet is given."""
@@ -109,28 +104,24 @@ class Terminal:
         if hint:
             self._line(f"authgate: hint: {hint}")
 
-    def update(self, text: str) -> None:
-        """Replace the progress line, on a terminal that can do that and while the program is in the foreground.
+    def progress(self, text: str, now: float) -> None:
+        """Show progress: in place on a terminal that can do that, otherwise a line every 30 s. `now` is monotonic.
 
         If "Waiting, 4:59 left; note (reason)" is too long, parts of it are left out: first the reason, then
         "Waiting" or the note, and at last both.
         """
-        if not self.quiet and self.can_update and not self._is_in_background():
+        if not self.can_update:
+            if self._next_line is None:
+                self._next_line = now + _PROGRESS_INTERVAL
+            elif now >= self._next_line:
+                self._next_line = now + _PROGRESS_INTERVAL
+                self.tell(text)
+        elif not self.quiet and not self._is_in_background():
             self._line_open = True
             room, short, main = max(self.size[0] - 1, 1), text.partition(" (")[0], text.partition("; ")[0]
             texts = (text, short, short.partition(", ")[2], main)
             shown = next((one for one in texts if one and len(one) <= room), main.rpartition(", ")[2])
             self._put("\r" + shown[:room] + "\x1b[K")
-
-    def progress(self, text: str, now: float) -> None:
-        """Show progress: in place on a terminal that can do that, otherwise a line every 30 s. `now` is monotonic."""
-        if self.can_update:
-            self.update(text)
-        elif self._last_progress is None:
-            self._last_progress = now
-        elif now - self._last_progress >= _PROGRESS_INTERVAL:
-            self._last_progress = now
-            self.tell(text)
 
     def end_update(self) -> None:
         """Erase the progress line."""
@@ -147,11 +138,6 @@ class Terminal:
     def result_columns(self) -> int | None:
         """Return the columns of the terminal that stdout is; None if it is not a terminal."""
         return _size(self._stdout)[0] if _is_terminal(self._stdout) else None
-
-    @property
-    def colour(self) -> bool:
-        """Tell whether colours may be used (no-color.org)."""
-        return self.can_update and not self._environ.get("NO_COLOR")
 
     def strong(self, text: str) -> str:
         """Return the text in bold, if colours may be used."""
@@ -180,11 +166,7 @@ class Terminal:
 
     def _line(self, text: str) -> None:
         """Write one line, with invisible characters escaped: it may contain arguments or file names."""
-        self._write(escape(text))
-
-    def _write(self, text: str) -> None:
-        self.end_update()
-        self._put(text + "\n")
+        self.prompt(escape(text))
 
     def _put(self, text: str) -> None:
         if self._stderr is None:

@@ -7,11 +7,11 @@ handler. One in 450 signals became RuntimeError("release unlocked lock") (Python
 from __future__ import annotations
 
 import _thread
+from collections.abc import Callable
 
 from ..values import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from typing import Any, TypeVar
 
     T = TypeVar("T")
@@ -68,12 +68,10 @@ def call_within(function: Callable[[], T], seconds: float, notice: Callable[[], 
     `notice` is called once, after two seconds.
     """
     running = Background(function)
-    ended = running.ends_within(min(_QUIET, seconds))
-    if not ended and seconds > _QUIET:
-        if notice:
+    if not running.ends_within(min(_QUIET, seconds)):
+        if notice and seconds > _QUIET:
             notice()
-        ended = running.ends_within(seconds - _QUIET)
-    if not ended:
-        raise TookTooLong
+        if not running.ends_within(seconds - _QUIET):
+            raise TookTooLong
     result: T = running.result()
     return result

@@ -36,10 +36,19 @@ def test_command_that_dies_of_a_signal_is_seen_to(client, name):
     assert done.stderr == ""
 
 
+# A signal that arrives just before signal.pause() would be handled only after the next one.
+WAITS_FOR = """
+import signal, sys, time
+signal.signal(signal.{}, lambda *_: sys.exit(42))
+print("ready", flush=True)
+while True:
+    time.sleep(0.05)
+"""
+
+
 @pytest.mark.parametrize("name", ["SIGTERM", "SIGINT", "SIGHUP", "SIGUSR1"])
 def test_signal_reaches_the_command(client, name):
-    caught = f"import signal, sys; signal.signal(signal.{name}, lambda *_: sys.exit(42))"
-    process = client.start(*python(f"{caught}; print('ready', flush=True); signal.pause()"), env=READY)
+    process = client.start(*python(WAITS_FOR.format(name)), env=READY)
     try:
         assert process.stdout.readline() == "ready\n"
         process.send_signal(getattr(signal, name))

@@ -213,7 +213,7 @@ runpy.run_path({build!r}, run_name="__main__")
 )
 
 
-@pytest.mark.parametrize("missing", ["zipfile", "zlib", "py_compile", "tempfile", "pathlib", "json", "hashlib"])
+@pytest.mark.parametrize("missing", ["zipfile", "zlib", "shutil", "subprocess", "pathlib", "json", "hashlib"])
 def test_a_build_says_which_module_and_package_are_missing(tmp_path, missing):
     target = tmp_path / "authgate.pyz"
 

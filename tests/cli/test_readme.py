@@ -8,7 +8,7 @@ from readme import BLOCKS, README, RUN_BY, block
 
 from authgate_cli.commands import COMMANDS
 from authgate_cli.options import SETTINGS, SWITCHES, VARIABLES
-from authgate_cli.settings import FOUND_MAY_SET
+from authgate_cli.settings import DOTENV_MAY_SET
 from authgate_cli.sign_in import qr
 from authgate_cli.system import env_file
 
@@ -37,8 +37,8 @@ def test_env_example_offers_what_a_found_env_may_set_and_names_the_rest_as_expor
     offered, malformed = env_file.parse(re.sub(r"^# (?=[A-Z_]+=)", "", text, flags=re.MULTILINE).encode())
     exported, malformed_too = env_file.parse("\n".join(re.findall(r"^# (export .*)", text, re.MULTILINE)).encode())
 
-    assert set(offered) == FOUND_MAY_SET
-    assert set(exported) == VARIABLES - FOUND_MAY_SET
+    assert set(offered) == DOTENV_MAY_SET
+    assert set(exported) == VARIABLES - DOTENV_MAY_SET
     assert malformed == malformed_too == []
 
 

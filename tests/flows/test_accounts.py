@@ -171,10 +171,11 @@ def test_signing_out_of_all_names_each_account(authgate, server, token_file, sig
 
 
 def test_completions_are_told_the_accounts_of_the_token_file_alone(authgate, signed_in):
+    words = ("completion", "words", "--", "--account", "")
     unset = {"AUTHGATE_URL": None, "CLIENT_ID": None}
 
     for store in ("file", "auto", "keyring"):
-        assert authgate("completion", "accounts", env={**unset, "AUTHGATE_STORE": store}).out == "jane\njane@work\n"
+        assert authgate(*words, env={**unset, "AUTHGATE_STORE": store}).out == "jane\njane@work\n"
 
 
 # -- kubectl

@@ -136,7 +136,7 @@ def test_id_tokens_are_checked_whatever_signs_them(browser, server, robot, signi
     ids=["iss", "aud", "nonce", "exp", "at_hash"],
 )
 def test_id_token_that_is_wrong_is_refused_and_nothing_kept(browser, server, robot, token_file, edit, words):
-    from authgate_cli.oauth.jwt import decode
+    from authgate_cli.oauth.parsing import decode
 
     def forge(answer):
         return {**answer, "id_token": server.sign(edit(decode(answer["id_token"]).claims))}
@@ -445,7 +445,7 @@ def test_where_both_flows_are_refused_nothing_goes_round_in_a_circle(authgate, s
 @pytest.mark.parametrize(
     ("error", "description", "status", "remedy"),
     [
-        ("invalid_scope", "no such scope", 1, "--scope"),
+        ("invalid_scope", "no such scope", 1, "--scope 'openid profile email'"),
         ("invalid_request", "invalid redirect_uri", 1, "register exactly {callback}"),
         ("invalid_request", "", 1, "check CLIENT_ID"),
         ("unsupported_response_type", "", 1, "--flow device"),

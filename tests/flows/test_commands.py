@@ -303,3 +303,42 @@ def test_reader_that_goes_away_changes_no_exit_status(home, server):
     status = cli.run(["status", "--json"], environ, Terminal(None, Gone(), err, {}))
 
     assert (status, err.getvalue()) == (4, "")
+
+
+# -- completion
+
+COMPLETED = {
+    "a command": (["sta"], {"status"}),
+    "a command after an option and its value": (["--flow", "device", "sta"], {"status"}),
+    "an option of login without a command": (["--for"], {"--force"}),
+    "an option of the command": (["token", "--min"], {"--min-ttl"}),
+    "an option of another command": (["token", "--forc"], set()),
+    "a general option before the command": (["--tok"], {"--token-file"}),
+    "a value": (["--flow", "d"], {"device"}),
+    "a value, attached": (["--flow=d"], {"--flow=device"}),
+    "a value, attached, as bash parts it": (["--flow", "=", "d"], {"device"}),
+    "every value, as bash parts it": (["--store", "="], {"auto", "keyring", "file"}),
+    "a value of the command's option": (["token", "--format", "e"], {"exec-credential"}),
+    "a value with an equals sign": (["--param", "login_hint=j"], set()),
+    "a shell": (["completion", "f"], {"fish"}),
+    "a file, which the shell knows best": (["--env-file", ""], set()),
+    "an operand": (["inspect", ""], set()),
+}
+
+
+@pytest.mark.parametrize(("line", "words"), COMPLETED.values(), ids=COMPLETED)
+def test_completions_are_told_what_the_last_word_may_become(authgate, line, words):
+    result = authgate("completion", "words", "--", *line)
+
+    assert (result.status, {row.partition("\t")[0] for row in result.out.splitlines()}) == (0, words)
+
+
+def test_completions_explain_commands_and_options(authgate):
+    rows = authgate("completion", "words", "--", "").out.splitlines()
+
+    assert rows == [f"{name}\t{command.summary}" for name, command in COMMANDS.items()]
+    assert authgate("completion", "words", "--", "--verb").out.startswith("--verbose\ta line per HTTP exchange")
+
+
+def test_completion_needs_no_settings(authgate):
+    assert authgate("completion", "words", "--", "tok", env={"AUTHGATE_TIMEOUT": "soon"}).out.startswith("token\t")

@@ -14,7 +14,7 @@ from authgate.keys import SIGNERS
 from callback_address import callback_address
 from test_browser_flow import get
 
-from authgate_cli.oauth.jwt import decode
+from authgate_cli.oauth.parsing import decode
 
 DATA = Path(__file__).parents[1] / "data" / "jws"
 JWKS = "/.well-known/jwks.json"

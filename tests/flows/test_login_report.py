@@ -153,11 +153,15 @@ def test_refused_token_without_a_person_is_exit_4(authgate, server):
 @pytest.mark.parametrize(("scope", "hinted"), [("profile email", True), ("openid profile", False)])
 def test_new_token_that_is_refused_does_not_go_round_in_circles(authgate, server, scope, hinted):
     """Some servers answer 401 where only the scope openid is missing."""
-    server.misbehave("/oauth/userinfo", times=None, status=401)
+    body = {"error": "invalid_token", "error_description": "lightweight"}
+    server.misbehave("/oauth/userinfo", times=None, status=401, body=body)
 
     result = authgate("--flow", "device", "--scope", scope)
 
     assert (result.status, result.out) == (1, "")
+    assert (
+        "error: the server does not accept the token that it has just issued: invalid_token (lightweight)" in result.err
+    )
     assert ("--scope 'openid profile email'" in result.err) is hinted
     assert server.count("POST", "/oauth/device/code") == 1
 
@@ -170,7 +174,7 @@ def test_machines_new_token_that_is_refused_is_not_taken_for_a_stored_one(authga
     result = authgate("--flow", "client-credentials", env=machine)
 
     assert (result.status, result.out) == (1, "")
-    assert result.err == "authgate: error: the server does not accept the token that it has just issued\n"
+    assert result.err == "authgate: error: the server does not accept the token that it has just issued: status 401\n"
     assert server.count("POST", "/oauth/token") == 1
 
 

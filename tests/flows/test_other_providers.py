@@ -337,6 +337,15 @@ def test_a_scope_that_the_device_endpoint_refuses_is_named_and_no_browser_tried(
     assert "hint: ask for other scopes, for example --scope 'openid profile email'" in result.err
 
 
+def test_a_scope_that_is_refused_when_the_device_code_is_redeemed_is_named(authgate, server):
+    server.misbehave(TOKEN, status=400, body={"error": "invalid_scope"})
+
+    result = authgate("login", "--flow", "device")
+
+    assert (result.status, result.out) == (1, "")
+    assert result.err.endswith("hint: ask for other scopes, for example --scope 'openid profile email'\n")
+
+
 def test_a_server_that_forgot_the_code_says_to_begin_again(authgate, server):
     server.misbehave(TOKEN, status=400, body={"error": "authorization_pending"})
     server.misbehave(TOKEN, status=400, body={"error": "invalid_grant"})
@@ -451,6 +460,23 @@ def test_a_person_in_the_place_of_a_machine_is_a_person(authgate, other, confide
     assert not stored(client_id=other.confidential_id)["grant_type"]
     other.misbehave(USERINFO, times=None, status=401)
     assert authgate("status", env=confidential).status == 4
+
+
+def test_a_machine_is_one_though_it_was_given_a_refresh_token_and_an_id_token(authgate, other, confidential, stored):
+    machine = {**confidential, "AUTHGATE_FLOW": "client-credentials"}
+    for_a_person = {"scope": "openid profile", "client_id": other.confidential_id}
+    other.misbehave(TOKEN, edit=lambda told: other.issue(**for_a_person))
+
+    sources = [json.loads(authgate("login", "--json", env=machine).out)["source"] for _ in range(2)]
+
+    assert sources == ["client-credentials", "stored"]
+    given = stored(client_id=other.confidential_id)
+    assert given["refresh_token"] and given["id_token"]
+    assert authgate("status", env=machine).status == 0
+    assert authgate("token", env=confidential, now=lambda: time.time() + 3590).status == 0
+    assert other.count("POST", TOKEN, grant_type="refresh_token") == 1
+    assert stored(client_id=other.confidential_id)["grant_type"] == "client_credentials"
+    assert json.loads(authgate("login", "--json", env=machine).out)["source"] == "stored"
 
 
 def test_a_machine_that_tokeninfo_refuses_is_refused(authgate, server, confidential):

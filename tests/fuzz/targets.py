@@ -23,7 +23,7 @@ from samples import ANSWERS, CALLBACK, CLIENT, ISSUER, NOW, STATE
 from authgate_cli import cli, report, urls
 from authgate_cli.commands import COMMANDS
 from authgate_cli.errors import AuthGateError
-from authgate_cli.oauth import device, id_token, jwt
+from authgate_cli.oauth import device, id_token, parsing
 from authgate_cli.oauth.authorization import iss_problem, read_pasted, read_query
 from authgate_cli.oauth.endpoints import authenticated, parse_token_response, parse_tokeninfo, parse_userinfo
 from authgate_cli.oauth.messages import Request, Response, http_date, retry_after
@@ -37,8 +37,8 @@ from authgate_cli.sign_in.callback_server import CallbackServer
 from authgate_cli.store import token_file
 from authgate_cli.system import env_file
 from authgate_cli.system.browser import detect
+from authgate_cli.system.connections import proxy_for
 from authgate_cli.system.http import Http
-from authgate_cli.system.proxy import proxy_for
 from authgate_cli.system.terminal import Terminal
 from authgate_cli.tokens import IssuedToken, TokenSet
 
@@ -113,14 +113,14 @@ def make_jwt(m):
 
 def check_jwt(pair):
     text, response = pair
-    jwt.claimed_expiry(text), jwt.claimed_issuer(text), jwt.claimed_subject(text)
+    parsing.claimed_expiry(text), parsing.claimed_issuer(text), parsing.claimed_subject(text)
     out, err = io.StringIO(), io.StringIO()
     status = cli.run(["inspect", "--", text], {}, Terminal(None, out, err, {}))
     assert status in (0, 1)
     shows(*out.getvalue().split("\n"), *err.getvalue().split("\n"))
     token = refusal(id_token.check, text, id_token.Expected(ISSUER, CLIENT, NOW, "n", samples.ACCESS))
     if token:
-        refusal(KeySet(lambda _: response, ISSUER + samples.JWKS).verify_id_token, token)
+        refusal(KeySet(lambda _: response, ISSUER + samples.JWKS).verify, token)
 
 
 def check_callback(words):

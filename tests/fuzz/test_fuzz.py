@@ -39,7 +39,8 @@ def test_a_seed_brings_an_input_back(target):
     seeds = range(20)
     made = [[TARGETS[target].make(Mutator(f"{target} {seed}")) for seed in seeds] for _ in range(2)]
     assert made[0] == made[1]
-    assert len(set(map(repr, made[0]))) > len(seeds) // 2
+    distinct = [one for number, one in enumerate(made[0]) if one not in made[0][:number]]
+    assert len(distinct) > len(seeds) // 2
 
 
 def test_thousands_of_answers_are_judged_in_a_second():

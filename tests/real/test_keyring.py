@@ -7,6 +7,7 @@ it from ending, would fail its test.
 import json
 import signal
 import socket
+import subprocess
 import tempfile
 from contextlib import ExitStack
 from pathlib import Path
@@ -15,6 +16,8 @@ from subprocess import CompletedProcess
 import pytest
 from client import COMMAND_TIMEOUT, Client
 from desktop import PYTHON, VENV, Bus, Display, Keyring
+
+from authgate_cli.system.keyring_process import TRUSTED
 
 GO_AUTHGATE = VENV.with_name(".venv-go-authgate") / "bin" / "python"
 SMALL = """
@@ -215,6 +218,13 @@ def sdk(keyring, code, *arguments) -> str:
     finished = keyring.run(str(GO_AUTHGATE), "-c", code, *arguments)
     assert finished.returncode == 0, finished.stderr
     return finished.stdout
+
+
+def test_backends_that_count_are_those_that_the_package_has_also_for_other_systems():
+    code = "import importlib.util, sys; print([name for name in sys.argv[1:] if not importlib.util.find_spec(name)])"
+    done = subprocess.run([PYTHON, "-c", code, *TRUSTED], stdout=subprocess.PIPE, text=True, check=True)
+
+    assert done.stdout == "[]\n"
 
 
 def test_doctor_names_the_keyring(client, keyring):

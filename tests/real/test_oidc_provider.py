@@ -18,17 +18,22 @@ JANE = {
     "email": "jane@example.com",
     "email_verified": True,
 }
+SECRET = "for tests only"
 TLS = {"tls": str(certificates.of("127.0.0.1"))}
 TRUST = {"SSL_CERT_FILE": str(certificates.AUTHORITY)}
 CONFIGURATIONS = {
     "RS256": {},
     "ES256": {"algorithm": "ES256"},
+    "ES384": {"algorithm": "ES384"},
+    "PS256": {"algorithm": "PS256"},
+    "Basic only": {"client": {"token_endpoint_auth_method": "client_secret_basic", "client_secret": SECRET}},
+    "form only": {"client": {"token_endpoint_auth_method": "client_secret_post", "client_secret": SECRET}},
     "path": {"path": "/tenant"},
     "slash": {"path": "/"},
     "path and slash": {"path": "/tenant/"},
     "private CA": TLS,
 }
-MACHINE = {"CLIENT_ID": "machine", "CLIENT_SECRET": "for tests only", "AUTHGATE_FLOW": "client-credentials"}
+MACHINE = {"CLIENT_ID": "machine", "CLIENT_SECRET": SECRET, "AUTHGATE_FLOW": "client-credentials"}
 
 
 @pytest.fixture(params=FLOWS)
@@ -50,6 +55,8 @@ def provider(oidc_provider, client):
         client.environment["AUTHGATE_URL"] = oidc_provider(**switches)
         if "tls" in switches:
             client.environment.update(TRUST)
+        if secret := switches.get("client", {}).get("client_secret"):
+            client.environment["CLIENT_SECRET"] = secret
         return client.environment["AUTHGATE_URL"]
 
     return start
@@ -70,6 +77,31 @@ def test_from_sign_in_to_sign_out(provider, client, flow, sign_in, switches):
     life.verify(client, told["token"]["id_token"], switches.get("algorithm", "RS256"))
     life.refresh_with_rotation(client, JANE)
     life.verify(client, client.stored()["id_token"], switches.get("algorithm", "RS256"))
+    life.sign_out(client)
+
+
+def test_client_bound_to_basic_is_refused_once_and_then_gets_in(provider, client, browser):
+    provider(**CONFIGURATIONS["Basic only"])
+
+    finished = life.sign_in_with_browser(client, browser, "--json", "--verbose")
+
+    assert report(finished)["user"] == JANE
+    assert [line.split()[3] for line in finished.stderr.splitlines() if "/token: " in line] == ["401", "200"]
+
+
+def test_signed_userinfo_is_named_as_what_it_is(provider, client, sign_in):
+    provider(algorithm="PS256", client={"userinfo_signed_response_alg": "PS256"})
+
+    told = report(sign_in("--json", "--show-tokens"))
+
+    assert told["user"] is None
+    life.verify(client, told["token"]["id_token"], "PS256")
+    status, again = client.run("status"), client.run("login", "--no-input")
+    assert (status.returncode, again.returncode) == (0, 0)
+    assert "Checked by: the server\n" in status.stdout
+    assert "(UserInfo not available: the server signs it (application/jwt))" in again.stdout
+    client.expire()
+    life.access_token(client)
     life.sign_out(client)
 
 

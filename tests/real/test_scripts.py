@@ -9,9 +9,6 @@ from pathlib import Path
 import pytest
 from client import Client
 
-from authgate_cli.commands import COMMANDS
-from authgate_cli.options import SETTINGS, SWITCHES
-
 PATIENCE = 60  # seconds; a safety net
 
 
@@ -261,8 +258,8 @@ zmodload zsh/zpty
 zpty shell zsh -f -i
 ask() { zpty -w shell "$1"; zpty -r -m shell seen "*$2*" }
 ask "PS1=''; $load; setopt no_beep; print rea''dy" ready
-ask 'accounts() { [[ $2 == accounts ]] && command authgate.pyz "$@" }' ''
-ask 'authgate.pyz() { accounts "$@" || print -r -- "GO""T<${(j:|:)@}>TO""G" }; print de''fined' defined
+ask 'words() { [[ $2 == words ]] && command authgate.pyz "$@" }' ''
+ask 'authgate.pyz() { words "$@" || print -r -- "GO""T<${(j:|:)@}>TO""G" }; print de''fined' defined
 zpty -n -w shell "$line"$'\t'$'\n'
 zpty -r -m shell seen '*GOT<*>TOG*'
 print -r -- "$seen"
@@ -301,15 +298,12 @@ def test_zsh_may_source_the_script_before_compinit(signed_in, script, later):
     assert zsh_completed(signed_in, "authgate.pyz tok", f"source {script('zsh')}{later}") == ["token"]
 
 
-def test_powershell_script_names_every_command_and_option_and_is_balanced(script):
+def test_powershell_script_asks_the_program_and_is_balanced(script):
     """There is no PowerShell here to run it."""
     text = Path(script("powershell")).read_text()
 
-    for name, command in COMMANDS.items():
-        words = re.findall(rf"^ +'{name}' = @\((.*)\)$", text, re.MULTILINE)[0]
-        flags = [f"'--{option.name}'" for option in (*command.options, *SETTINGS, *SWITCHES)]
-        assert words.split(", ") == flags
-    assert "'--flow' = @('auto', 'browser', 'device', 'client-credentials')" in text
+    assert "-CommandName 'authgate.pyz', 'authgate'" in text
+    assert "& $program completion words -- @before " in text
     assert all(text.count(left) == text.count(right) for left, right in ("{}", "()", "[]"))
     assert text.count("'") % 2 == text.count('"') % 2 == 0
 

@@ -9,7 +9,7 @@ import subprocess
 import pytest
 from client import ROOT
 
-from authgate_cli.oauth import jwks, jwt
+from authgate_cli.oauth import jwks, parsing
 
 PEER = ROOT / "tests" / "real" / "signatures_peer.py"
 PYTHON = ROOT / ".venv-signatures" / "bin" / "python"
@@ -31,7 +31,7 @@ def peer():
 
 def is_good(token, jwk):
     try:
-        jwks.verify_jwt(jwt.decode(token), jwks.parse({"keys": [jwk]}))
+        jwks.verify_jwt(parsing.decode(token), jwks.parse({"keys": [jwk]}))
     except jwks.WrongSignature:
         return False
     return True

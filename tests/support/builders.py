@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 
-from authgate_cli.oauth.jwt import base64url_encode
 from authgate_cli.oauth.messages import Response
+from authgate_cli.oauth.parsing import base64url_encode
 
 NOW = 1_800_000_000.0  # 2027-01-15T08:00:00Z
 ISSUER = "https://auth.example.com"

@@ -53,8 +53,9 @@ class Screen:
                 self._read()
 
     def finish(self) -> int:
-        while self._read():
-            pass
+        deadline = time.monotonic() + PATIENCE
+        while self._read():  # a program that counts down for ever always has something to show
+            assert time.monotonic() < deadline, f"the program does not end:\n{self.shown}"
         return self.process.wait(PATIENCE)
 
     def close(self) -> None:

@@ -54,7 +54,3 @@ def test_no_except_exception_stops_a_termination():
 
 def test_a_request_counts_as_sent_unless_that_is_impossible():
     assert errors.Unreachable("no").sent is True
-
-
-def test_not_every_failure_is_a_time_out():
-    assert errors.Unreachable("no").timed_out is False

@@ -12,7 +12,7 @@ import pytest
 
 from authgate_cli.errors import UsageError
 from authgate_cli.options import SETTINGS, SWITCHES, VARIABLES
-from authgate_cli.settings import Settings, resolve
+from authgate_cli.settings import Settings, export, resolve
 
 HOME = {"USERPROFILE" if os.name == "nt" else "HOME": "/home/jane"}
 
@@ -333,7 +333,21 @@ REQUIRED = {
 def test_what_is_required_is_asked_for_with_an_example(settled, message):
     with pytest.raises(UsageError, match=f"^{message}$") as caught:
         settled.require("AUTHGATE_URL", "CLIENT_ID")
-    assert caught.value.hint.startswith("export ")
+    assert caught.value.hint.startswith("export " if os.name == "posix" else "set ")
+
+
+SHELLS = {
+    "cmd": ({"PSMODULEPATH": r"C:\windows\Modules", "USERPROFILE": r"C:\Users\jane"}, "set A=1 and set B=2"),
+    "PowerShell": (
+        {"PSMODULEPATH": r"c:\users\Jane\Documents\PowerShell\Modules;C:\x", "USERPROFILE": r"C:\Users\jane"},
+        "$env:A='1' and $env:B='2'",
+    ),
+}
+
+
+@pytest.mark.parametrize(("environ", "words"), SHELLS.values(), ids=SHELLS)
+def test_variables_are_set_as_the_shell_does(environ, words):
+    assert export({"A": "1", "B": "2"}, environ) == ("export A=1 B=2" if os.name == "posix" else words)
 
 
 PARAMS = {

@@ -7,7 +7,7 @@ import pytest
 from authgate_cli.context import recall
 from authgate_cli.errors import UsageError
 from authgate_cli.options import SETTINGS, VARIABLES
-from authgate_cli.settings import FOUND, STORED, Settings, resolve
+from authgate_cli.settings import DOTENV, STORED_IDENTITY, Settings, resolve
 from authgate_cli.system.env_file import read_env_file
 
 YES, NO = True, False
@@ -61,7 +61,7 @@ def test_who_may_set_what(tmp_path, variable, place):
 
     settled = resolve(flags, environ, dotenv)
 
-    source = [f"--{FLAGS.get(variable)}", "environment", f"--env-file {file}", FOUND][place]
+    source = [f"--{FLAGS.get(variable)}", "environment", f"--env-file {file}", DOTENV][place]
     assert settled.sources == ({variable: source} if may else {})
     assert (settled == resolve({}, {}, {})) == (not may)
     assert warnings == (
@@ -135,7 +135,7 @@ RECALLED = {
 def test_the_one_stored_identity_that_fits_is_used(settings, stored, identity):
     recalled = recall(settings, stored)
     assert (recalled.issuer, recalled.client_id) == identity
-    assert set(recalled.sources.values()) <= {STORED}
+    assert set(recalled.sources.values()) <= {STORED_IDENTITY}
 
 
 def test_several_stored_identities_are_listed_with_the_way_to_choose():

@@ -7,8 +7,8 @@ import pytest
 from authgate_cli.oauth.authorization import AuthorizationRequest, Callback
 from authgate_cli.oauth.device import DeviceAuthorization
 from authgate_cli.oauth.id_token import Expected
-from authgate_cli.oauth.jwt import Jwt
 from authgate_cli.oauth.messages import Request, Response
+from authgate_cli.oauth.parsing import Jwt
 from authgate_cli.settings import Settings
 from authgate_cli.tokens import IssuedToken, TokenSet
 from authgate_cli.values import Value
@@ -48,8 +48,8 @@ def test_nothing_else_can_be_given(values, named):
         Point(*values, **named)
 
 
-def test_the_repr_names_the_fields():
-    assert repr(Point(1)) == "Point(x=1, y=2)"
+def test_the_repr_shows_no_field():
+    assert repr(Point(1)) == "<Point>"
 
 
 def test_values_with_equal_fields_are_equal():

@@ -20,13 +20,13 @@ const DEFAULTS = {
   port: 0, // 0: one that is free
   path: '', // of the issuer: '/tenant', or with a slash at the end, which the issuer then keeps
   redirectUris: ['http://127.0.0.1:8088/callback'],
-  client: {}, // more metadata of the client `authgate-cli`, over that in publicClient()
+  client: {}, // more metadata of the client `authgate-cli`, over that in publicClient(); its method is binding
   clients: [], // further clients, as oidc-provider takes them
   scopes: ['openid', 'profile', 'email', 'offline_access'], // any other is dropped silently
   refusedScopes: [], // of those, the ones answered with invalid_scope
   alwaysRefresh: false, // true: a refresh token without offline_access, as AuthGate does it
   rotate: true, // a new refresh token for every refresh; the old one revokes the whole grant
-  algorithm: 'RS256', // of ID tokens and JWT access tokens: RS256 or ES256
+  algorithm: 'RS256', // of ID tokens, JWT access tokens and signed UserInfo (`client` asks for that one)
   api: '', // a resource that needs no asking for; a machine's access token is then a JWT for it (RFC 9068)
   interval: 1, // in the device answer; 0: none, as oidc-provider itself has it
   pace: 0, // seconds between polls, measured and insisted on with slow_down; oidc-provider itself never does
@@ -53,9 +53,11 @@ const JANE = {
   email_verified: true,
 };
 
+const CURVES = { ES256: 'P-256', ES384: 'P-384', ES512: 'P-521' };
+
 function signingKey(algorithm) {
-  const [type, options] = algorithm === 'ES256'
-    ? ['ec', { namedCurve: 'P-256' }]
+  const [type, options] = algorithm in CURVES
+    ? ['ec', { namedCurve: CURVES[algorithm] }]
     : ['rsa', { modulusLength: 2048 }];
   const jwk = generateKeyPairSync(type, options).privateKey.export({ format: 'jwk' });
   return { ...jwk, use: 'sig', alg: algorithm };
@@ -85,6 +87,10 @@ function configuration(settings) {
     clients: [publicClient(settings), ...settings.clients],
     clientDefaults: { id_token_signed_response_alg: settings.algorithm },
     jwks: { keys: [signingKey(settings.algorithm)] },
+    enabledJWA: { // by default ES384 and others are not allowed
+      idTokenSigningAlgValues: [settings.algorithm],
+      userinfoSigningAlgValues: [settings.algorithm],
+    },
     cookies: { keys: ['for tests only'] },
     scopes: settings.scopes,
     claims: {
@@ -103,6 +109,7 @@ function configuration(settings) {
       deviceFlow: { enabled: true },
       devInteractions: { enabled: true },
       introspection: { enabled: true },
+      jwtUserinfo: { enabled: true },
       resourceIndicators: {
         enabled: Boolean(settings.api),
         defaultResource: () => settings.api,
@@ -138,6 +145,21 @@ function deviceManners({ interval, pace }) {
   };
 }
 
+// Refuse a secret that comes by another method than the client's own (RFC 7591 section 2), as other
+// providers do; oidc-provider itself takes it from the header and from the form alike.
+function boundToMethod({ client }) {
+  return async (ctx, next) => {
+    const authenticates = ['/token', '/device/auth', '/token/revocation'].includes(ctx.path);
+    const method = ctx.get('authorization') ? 'client_secret_basic' : 'client_secret_post';
+    if (authenticates && client.client_secret && client.token_endpoint_auth_method !== method) {
+      ctx.status = 401;
+      ctx.body = { error: 'invalid_client', error_description: 'client authentication failed' };
+      return;
+    }
+    await next();
+  };
+}
+
 // oidc-provider routes from '/': take the issuer's path off, and leave the whole address in
 // originalUrl, from which it builds its own links.
 function mounted(callback, prefix) {
@@ -167,6 +189,7 @@ const server = pem ? createTlsServer({ cert: pem, key: pem }) : createServer();
 server.listen(settings.port, '127.0.0.1', () => {
   const issuer = `http${pem ? 's' : ''}://127.0.0.1:${server.address().port}${settings.path}`;
   const provider = new Provider(issuer, configuration(settings));
+  provider.use(boundToMethod(settings));
   provider.use(deviceManners(settings));
   server.on('request', mounted(provider.callback(), settings.path.replace(/\/$/, '')));
   console.log(`ready ${issuer}`);

@@ -11,7 +11,7 @@ import re
 import sys
 from html.parser import HTMLParser
 from http.client import HTTPException
-from http.cookiejar import CookieJar
+from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import NamedTuple
 from urllib.error import HTTPError
 from urllib.parse import urlencode, urljoin, urlsplit
@@ -120,7 +120,8 @@ class Robot:
     def __init__(self, answers: "dict[str, str]", deny: bool = False, *handlers: BaseHandler):
         self._answers = {**JANE, **answers}
         self._deny = deny
-        self._opener = build_opener(ProxyHandler({}), HTTPCookieProcessor(CookieJar()), *handlers)
+        policy = DefaultCookiePolicy(secure_protocols=("http", "https"))  # browsers trust http to loopback
+        self._opener = build_opener(ProxyHandler({}), HTTPCookieProcessor(CookieJar(policy)), *handlers)
 
     def visit(self, url: str) -> Page:
         """Return the page that asks for nothing more, or the one that follows a denial."""
@@ -182,9 +183,11 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--deny", action="store_true", help="press what means no")
     parser.add_argument("--code", help="the user code, for a page that asks for it")
+    parser.add_argument("--username", help="who signs in, if not Jane")
     parser.add_argument("url")
     options = parser.parse_args()
-    answers = {"user_code": options.code} if options.code else {}
+    given = {"user_code": options.code, "username": options.username}
+    answers = {name: answer for name, answer in given.items() if answer}
     try:
         page = Robot(answers, options.deny).visit(options.url)
     except RobotError as error:

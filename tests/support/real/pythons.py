@@ -1,4 +1,4 @@
-"""The Pythons that people have: the machine's, Debian's, and those of Debian's older and newer suites."""
+"""The Pythons that people have: the machine's, Debian's old, new and coming ones, PyPy, and one without a GIL."""
 
 import sys
 from pathlib import Path
@@ -37,6 +37,8 @@ PYTHONS = {
     "the machine's 3.12": of_the_machine("3.12"),
     "the machine's 3.13": of_the_machine("3.13"),
     "Debian's own": Python("/usr/bin/python3"),
-    "3.13 of Debian trixie": Python("/usr/bin/python3", "trixie"),
-    "3.14 of Debian testing": Python("/usr/bin/python3", "testing"),
+    "Debian trixie's": Python("/usr/bin/python3", "trixie"),
+    "Debian testing's": Python("/usr/bin/python3", "testing"),  # the newest, and another one next month
+    "PyPy of Debian trixie": Python("/usr/bin/pypy3", "pypy"),
+    "without a GIL": Python("/usr/local/bin/python3", "free-threaded"),
 }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from authgate_cli.oauth.jwt import base64url_decode, base64url_encode
+from authgate_cli.oauth.parsing import base64url_decode, base64url_encode
 
 PAIRS = {
     "nothing": (b"", ""),

@@ -12,8 +12,7 @@ from authgate_cli.oauth.device import (
     Poller,
     TryLater,
     authorization_fields,
-    expired,
-    interpret_failure,
+    code_expired,
     interpret_poll,
     new_poller,
     parse_authorization,
@@ -269,12 +268,8 @@ def test_these_answers_end_the_sign_in(code, kind):
         interpret_poll(answer({"error": code}, 400), NOW)
 
 
-def test_no_answer_leaves_things_open():
-    assert interpret_failure(Unreachable("it timed out", retry_after=3)) == TryLater("it timed out", 3)
-
-
 def test_a_code_that_nobody_approved_in_time_asks_for_a_new_sign_in():
-    assert type(expired()) is SignInNeeded
+    assert type(code_expired()) is SignInNeeded
 
 
 # -- when to ask again

@@ -9,7 +9,7 @@ from builders import CLIENT, ISSUER, NOW, jwt
 
 from authgate_cli.errors import Refused
 from authgate_cli.oauth.id_token import LEEWAY, Expected, Mismatch, check
-from authgate_cli.oauth.jwt import base64url_encode
+from authgate_cli.oauth.parsing import base64url_encode
 from authgate_cli.oauth.signatures import ALGORITHMS
 
 GOOD = {"iss": ISSUER, "sub": "jane", "aud": CLIENT, "exp": NOW + 300, "iat": NOW, "nonce": "the-nonce"}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from builders import jwt
 
-from authgate_cli.oauth.jwt import claimed_issuer, claimed_subject, decode
+from authgate_cli.oauth.parsing import claimed_issuer, claimed_subject, decode
 
 
 def test_a_jwt_is_taken_apart():

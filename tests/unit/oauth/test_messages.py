@@ -12,8 +12,8 @@ from builders import answer
 
 from authgate_cli.oauth import messages
 from authgate_cli.oauth.endpoints import BASIC, POST, authenticated
-from authgate_cli.oauth.jwt import base64url_encode
 from authgate_cli.oauth.messages import basic_authorization, read_error
+from authgate_cli.oauth.parsing import base64url_encode
 from authgate_cli.text import MARKS, SENTENCE, columns
 
 URL = "https://auth.example.com/token"

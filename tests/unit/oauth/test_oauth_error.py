@@ -6,7 +6,7 @@ import pytest
 from builders import answer
 
 from authgate_cli.errors import Unreachable
-from authgate_cli.oauth.messages import OAuthError, check_data, check_reachable, read_error, refused
+from authgate_cli.oauth.messages import OAuthError, check_data, check_reachable, read_error, refusal
 
 ERRORS = {
     "code": ({"error": "invalid_grant"}, ("invalid_grant", "")),
@@ -82,5 +82,5 @@ def test_a_page_where_data_belongs_means_that_something_stands_in_between(status
     ids=["with a code", "without"],
 )
 def test_a_refusal_names_its_reason(body, message, code):
-    error = refused("it fails", answer(body, 400), "the hint")
+    error = refusal(answer(body, 400), "it fails", "the hint")
     assert (error.message, error.hint, error.code) == (message, "the hint", code)

@@ -6,15 +6,15 @@ from urllib.parse import unquote
 
 import pytest
 
-from authgate_cli.oauth.messages import basic_authorization, client_authorization, form_encode, parse_query
+from authgate_cli.oauth.messages import basic_authorization, parse_query, post_form
 
 
 def test_a_form_leaves_out_what_is_none():
-    assert form_encode({"a": "1", "b": None, "c": ""}) == "a=1&c="
+    assert post_form("https://a.example/t", {"a": "1", "b": None, "c": ""}).body == "a=1&c="
 
 
 def test_a_form_escapes_what_would_end_a_field():
-    assert form_encode({"a": "x&b=1 +é"}) == "a=x%26b%3D1+%2B%C3%A9"
+    assert post_form("https://a.example/t", {"a": "x&b=1 +é"}).body == "a=x%26b%3D1+%2B%C3%A9"
 
 
 def test_a_query_is_read():
@@ -37,7 +37,3 @@ def test_percent_encoding_is_undone():
 
 def test_basic_is_that_of_rfc_7617():
     assert basic_authorization("Aladdin", "open sesame") == "Basic QWxhZGRpbjpvcGVuIHNlc2FtZQ=="
-
-
-def test_a_client_is_form_encoded_before_it_becomes_basic():
-    assert client_authorization("a:b", "c d&é") == basic_authorization("a%3Ab", "c+d%26%C3%A9")

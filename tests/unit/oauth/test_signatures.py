@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from authgate_cli.oauth.jwt import base64url_decode
+from authgate_cli.oauth.parsing import base64url_decode
 from authgate_cli.oauth.signatures import ALGORITHMS, CURVES, EcKey, RsaKey, algorithms_of, flaw, verify
 
 DATA = Path(__file__).parents[2] / "data" / "jws"

@@ -7,8 +7,8 @@ from builders import CLIENT, ISSUER, NOW, answer
 
 from authgate_cli.errors import Refused, Unreachable
 from authgate_cli.oauth.endpoints import BASIC, POST, authenticated, parse_token_response, refuses_client
-from authgate_cli.oauth.jwt import decode
-from authgate_cli.oauth.messages import client_authorization, parse_query
+from authgate_cli.oauth.messages import basic_authorization, parse_query
+from authgate_cli.oauth.parsing import decode
 from authgate_cli.tokens import TokenSet
 
 GIVEN = {"access_token": "the-token", "token_type": "Bearer", "expires_in": 3600, "scope": "profile"}
@@ -38,7 +38,12 @@ def test_a_public_client_gives_its_name():
 def test_a_secret_goes_into_the_form_or_into_the_basic_header():
     fields = {"a": "1", "client_id": CLIENT}
     assert fields_and_header("hush", POST) == ({**fields, "client_secret": "hush"}, None)
-    assert fields_and_header("hush", BASIC) == (fields, client_authorization(CLIENT, "hush"))
+    assert fields_and_header("hush", BASIC) == (fields, basic_authorization(CLIENT, "hush"))
+
+
+def test_client_and_secret_are_form_encoded_before_they_become_basic():
+    request = authenticated(ENDPOINT, {}, "a:b", "c d&é", BASIC)
+    assert request.headers["Authorization"] == basic_authorization("a%3Ab", "c+d%26%C3%A9")
 
 
 CLIENT_REFUSED = {
@@ -193,7 +198,7 @@ def test_not_now_is_not_a_refusal(response):
 
 
 REFUSALS = {
-    "invalid_grant": "sign in again with authgate.pyz login",
+    "invalid_grant": "run authgate.pyz login to sign in again",
     "invalid_client": "check CLIENT_ID, and CLIENT_SECRET if the client has one",
     "unauthorized_client": "check CLIENT_SECRET; if it is right, the server does not allow this client this sign-in",
     "invalid_scope": "ask for other scopes, for example --scope 'openid'",

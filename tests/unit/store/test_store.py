@@ -59,14 +59,14 @@ def test_signing_out_finds_and_forgets_the_tokens_of_every_place():
     keyring, file = Place("keyring", OLD), Place("file", NEW)
     everything = store(file, elsewhere=(keyring,))
     assert {stored.token for stored in everything.load_all()} == {OLD, NEW}
-    assert everything.forget()
+    everything.forget()
     assert (keyring.token, file.token) == (None, None)
 
 
 def test_a_refreshed_token_goes_back_where_it_came_from():
     keyring, file = Place("keyring"), Place("file", OLD)
     both = store(keyring, file)
-    both.save_refreshed(NEW, both.load().place)
+    both.save(NEW, "refreshed", both.load().place)
     assert (keyring.token, file.token) == (None, NEW)
 
 

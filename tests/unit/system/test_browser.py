@@ -276,15 +276,8 @@ def test_on_windows_the_system_itself_opens_the_browser(arguments, shown):
 
 def test_on_windows_the_child_works_where_python_is_and_not_in_the_current_directory():
     """CreateProcess looks for a program in the current directory first."""
-    code = """
-        import os, sys
-        from authgate_cli.system import browser
-
-        print(browser._directory())
-        os.name = "nt"
-        print(browser._directory() == os.path.dirname(sys.executable))
-    """
-    assert run(code) == ["None", "True"]
+    assert module._child({}, "win32")["cwd"] == os.path.dirname(sys.executable)
+    assert module._child({}, "linux")["cwd"] is None
 
 
 # A shell in BROWSER, and an authorization endpoint that would like to run something

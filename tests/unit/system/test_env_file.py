@@ -155,7 +155,7 @@ def test_a_link_to_a_fifo_is_not_waited_for(tmp_path):
 def test_a_dangling_link_is_ignored_with_a_warning(tmp_path):
     (tmp_path / ".env").symlink_to("nowhere")
     values, [warning] = read(tmp_path / ".env")
-    assert (values, "it cannot be read (No such file" in warning) == ({}, True)
+    assert (values, "it cannot be read: No such file" in warning) == ({}, True)
 
 
 @pytest.mark.parametrize("name", ["environ", "cmdline", "maps"])
@@ -211,13 +211,15 @@ as_root = pytest.mark.skipif(
     os.name != "posix" or os.geteuid() != 0, reason="only root can make a file that belongs to somebody else"
 )
 NOBODY = 65534
+OPEN_DIRECTORY = "it is in a directory that can be written by others"
+OTHERS_DIRECTORY = "it is in a directory that belongs to another user"
 # Who owns file and directory, with which modes, and what the warning says of it.
 TRUST = {
     "the user's own": ((0, 0), 0o600, (0, 0), 0o700, None),
     "readable by all": ((0, 0), 0o644, (0, 0), 0o755, None),
     "writable by the user's primary group": ((0, 0), 0o664, (0, 0), 0o775, None),
     "writable by everybody": ((0, 0), 0o646, (0, 0), 0o755, "it can be written by others"),
-    "directory writable by everybody": ((0, 0), 0o600, (0, 0), 0o757, "its directory can be written by others"),
+    "directory writable by everybody": ((0, 0), 0o600, (0, 0), 0o757, OPEN_DIRECTORY),
     "sticky directory": ((0, 0), 0o600, (0, 0), 0o1777, None),
     "writable by everybody in a sticky directory": ((0, 0), 0o622, (0, 0), 0o1777, "it can be written by others"),
     "a sticky file": ((0, 0), 0o1622, (0, 0), 0o755, "it can be written by others"),
@@ -228,11 +230,11 @@ TRUST_OF_OTHERS = {
     "another user's in a sticky directory": ((NOBODY, NOBODY), 0o644, (0, 0), 0o1777, "it belongs to another user"),
     "writable by another group": ((0, NOBODY), 0o660, (0, 0), 0o700, "it can be written by others"),
     "readable by another group": ((0, NOBODY), 0o640, (0, 0), 0o700, None),
-    "directory of another user": ((0, 0), 0o600, (NOBODY, 0), 0o755, "its directory belongs to another user"),
-    "sticky directory of another user": ((0, 0), 0o600, (NOBODY, 0), 0o1777, "its directory belongs to another user"),
+    "directory of another user": ((0, 0), 0o600, (NOBODY, 0), 0o755, OTHERS_DIRECTORY),
+    "sticky directory of another user": ((0, 0), 0o600, (NOBODY, 0), 0o1777, OTHERS_DIRECTORY),
     "directory writable by another group": (
         *((0, 0), 0o600, (0, NOBODY), 0o770),
-        "its directory can be written by others",
+        OPEN_DIRECTORY,
     ),
     "sticky directory writable by another group": ((0, 0), 0o600, (0, NOBODY), 0o1770, None),
 }

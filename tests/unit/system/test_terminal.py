@@ -90,7 +90,7 @@ def test_quiet_leaves_results_prompts_and_errors():
         screen.terminal.quiet = True
         screen.terminal.tell("progress")
         screen.terminal.warn("careful")
-        screen.terminal.update("counting")
+        screen.terminal.progress("counting", 0.0)
         screen.terminal.explain("inside")
         screen.terminal.prompt("prompt")
         screen.terminal.error("failed")
@@ -156,7 +156,7 @@ def test_a_stderr_that_is_broken_stops_nobody(make):
     terminal = Terminal(None, stdout, stderr, {})
     for _ in range(2):
         terminal.error("failed", "hint")
-        terminal.update("counting")
+        terminal.progress("counting", 0.0)
         terminal.end_update()
     terminal.result("result")
     assert stdout.getvalue() == "result"
@@ -249,8 +249,8 @@ def test_no_color_and_dumb_terminals_are_respected(environ, can_update, colour):
 @posix
 def test_a_line_is_updated_in_place_and_taken_away():
     with Screen() as screen:
-        screen.terminal.update("5:00 left")
-        screen.terminal.update("4:59 left")
+        screen.terminal.progress("5:00 left", 0.0)
+        screen.terminal.progress("4:59 left", 0.0)
         screen.terminal.end_update()
         screen.terminal.end_update()
         assert screen.shown == "\r5:00 left\x1b[K\r4:59 left\x1b[K\r\x1b[K"
@@ -259,7 +259,7 @@ def test_a_line_is_updated_in_place_and_taken_away():
 @posix
 def test_a_line_that_follows_starts_on_a_clean_one():
     with Screen() as screen:
-        screen.terminal.update("5:00 left")
+        screen.terminal.progress("5:00 left", 0.0)
         screen.terminal.tell("done")
         assert screen.shown == "\r5:00 left\x1b[K\r\x1b[Kdone\n"
 
@@ -271,7 +271,7 @@ def test_a_line_that_follows_starts_on_a_clean_one():
 )
 def test_an_updated_line_never_wraps(columns, shown):
     with Screen(columns) as screen:
-        screen.terminal.update("x" * 200)
+        screen.terminal.progress("x" * 200, 0.0)
         assert screen.shown == "\r" + "x" * shown + "\x1b[K"
 
 
@@ -288,7 +288,7 @@ def test_an_updated_line_never_wraps(columns, shown):
 )
 def test_what_matters_least_is_left_out_of_a_narrow_line(columns, shown):
     with Screen(columns) as screen:
-        screen.terminal.update("Waiting for approval, 29:41 left; the server is busy (it says so)")
+        screen.terminal.progress("Waiting for approval, 29:41 left; the server is busy (it says so)", 0.0)
         assert screen.shown == f"\r{shown}\x1b[K"
 
 
@@ -296,13 +296,13 @@ def test_what_matters_least_is_left_out_of_a_narrow_line(columns, shown):
 @pytest.mark.parametrize(("columns", "shown"), [(33, "Waiting for approval, 29:41 left"), (32, "29:41 left")])
 def test_a_line_without_a_note_is_shortened_to_the_time(columns, shown):
     with Screen(columns) as screen:
-        screen.terminal.update("Waiting for approval, 29:41 left")
+        screen.terminal.progress("Waiting for approval, 29:41 left", 0.0)
         assert screen.shown == f"\r{shown}\x1b[K"
 
 
 def test_what_is_no_terminal_is_not_updated():
     streams = Streams(environ={"TERM": "xterm"})
-    streams.terminal.update("5:00 left")
+    streams.terminal.progress("5:00 left", 0.0)
     streams.terminal.end_update()
     assert streams.written == ("", "")
     assert (streams.terminal.can_update, streams.terminal.colour, streams.terminal.is_terminal) == (False,) * 3

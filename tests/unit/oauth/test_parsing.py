@@ -8,7 +8,7 @@ from functools import reduce
 
 import pytest
 
-from authgate_cli.oauth.strict_json import check_depth, parse_object
+from authgate_cli.oauth.parsing import check_depth, parse_object
 
 READ = {
     "object": (b'{"a": [1, 1.5, true, null, "x"]}', {"a": [1, 1.5, True, None, "x"]}),

@@ -3,7 +3,7 @@
 import pytest
 
 from authgate_cli.errors import UsageError
-from authgate_cli.system.proxy import Proxy, proxy_for
+from authgate_cli.system.connections import Proxy, proxy_for
 from authgate_cli.urls import split
 
 PROXY = "http://proxy.example.com:3128"
@@ -153,4 +153,4 @@ def test_a_wrong_proxy_is_not_shown_with_its_password(address):
 
 
 def test_a_proxys_repr_shows_no_password():
-    assert repr(chosen(HTTPS_PROXY="http://jane:hunter2@proxy:3128")) == "Proxy(proxy:3128)"
+    assert repr(chosen(HTTPS_PROXY="http://jane:hunter2@proxy:3128")) == "<Proxy>"
