@@ -93,11 +93,11 @@ def test_a_stored_token_outlives_every_answer(ends_well, server, token_file, pat
         before = token_file.read_bytes()
         refused = ends_well(command, "--no-input") != 0
         spent = command == "token" and (not refused or expired_at_once(token_file, server, entry))
-        if not spent:
-            assert token_file.read_bytes() == before
         if spent:  # a new one for the next round
             tokens = server.issue("openid profile")
             entry = {**entry, **tokens}
+        else:
+            assert token_file.read_bytes() == before
 
 
 @pytest.mark.parametrize("field", KEY_FIELDS)
