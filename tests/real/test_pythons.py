@@ -20,7 +20,7 @@ VENV = ROOT / ".venv-pythons"
 PURE = VENV / "extra"  # pytest, with nothing compiled in it: for every Python but 3.9
 PURE_39 = VENV / "extra-3.9"  # the last one for that
 SECONDS = 1500  # for the whole folder on a busy machine; a safety net
-NOT_OURS = (".git", ".venv*", ".roots", ".*_cache", "dist", "__pycache__", "node_modules")
+NOT_OURS = (".git", ".venv*", ".roots", ".keycloak", ".*_cache", "dist", "__pycache__", "node_modules")
 
 every_python = pytest.mark.parametrize("name", PYTHONS)
 
