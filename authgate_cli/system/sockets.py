@@ -6,6 +6,7 @@ import os
 import socket
 import ssl
 import sys
+from contextlib import suppress
 
 from ..errors import Unreachable
 from ..values import TYPE_CHECKING
@@ -104,7 +105,8 @@ def tls_context(environ: Mapping[str, str]) -> ssl.SSLContext:
         context.hostname_checks_common_name = False  # RFC 9525 section 2: a host is named in the SAN
     cafile, capath = _named(environ)
     if not cafile and not capath:
-        context.load_default_certs()
+        with suppress(FileNotFoundError):  # PyPy raises it where the system has none
+            context.load_default_certs()
         return context
     try:
         if cafile and os.path.getsize(cafile) == 0:
