@@ -14,6 +14,7 @@ import socket
 import ssl
 import sys
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from urllib.parse import unquote
 
 from ..errors import Unreachable, UsageError
@@ -107,7 +108,8 @@ def tls_context(environ: Mapping[str, str]) -> ssl.SSLContext:
         context.hostname_checks_common_name = False  # RFC 9525 section 2: a host is named in the SAN
     cafile, capath = environ.get("SSL_CERT_FILE") or None, environ.get("SSL_CERT_DIR") or None
     if not cafile and not capath:
-        context.load_default_certs()
+        with suppress(FileNotFoundError):  # PyPy raises it where the system has none
+            context.load_default_certs()
         return context
     try:
         if cafile and os.path.getsize(cafile) == 0:
