@@ -319,7 +319,7 @@ def test_the_command_that_signs_in_again_names_the_file_and_the_account(flags, c
 
 
 def test_an_empty_home_is_none_and_not_the_root_directory():
-    assert settings({}, {"HOME": ""}).token_file == ""
+    assert settings({}, {"HOME": "", "USERPROFILE": ""}).token_file == ""
 
 
 REQUIRED = {
