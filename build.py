@@ -64,8 +64,9 @@ def entries() -> dict[str, bytes]:
 def byte_code(path: Path, name: str) -> bytes:
     """Return a module's .pyc; the same release of Python uses it without checking the source (PEP 552)."""
     source = path.read_bytes()
-    # Before 3.12, Python marks the strings that something else in the process uses as well: let that be all of them.
-    words = [sys.intern(word) for word in re.findall(r"\w+", source.decode())]  # noqa: F841
+    # Before 3.12, Python writes a string differently if it is interned or something else in the process uses it
+    # as well. So let that be true of all words, and of all characters, of which there is one object each.
+    shared = list(map(sys.intern, ["", *map(chr, range(256)), *re.findall(r"\w+", source.decode())]))  # noqa: F841
     code = compile(source, name, "exec", dont_inherit=True, optimize=2)
     header = importlib.util.MAGIC_NUMBER + (1).to_bytes(4, "little") + importlib.util.source_hash(source)
     return header + marshal.dumps(code)

@@ -57,7 +57,7 @@ def test_two_builds_have_the_same_bytes_wherever_whenever_and_by_whomever(checko
 def test_what_else_the_process_has_loaded_does_not_change_the_bytes(checkout, archive, tmp_path):
     """Before Python 3.12, byte code is written differently for strings that something else uses too."""
     words = "import re, sys, pathlib\ntext = ''.join(path.read_text() for path in pathlib.Path({!r}).rglob('*.py'))\n"
-    words += "kept = [sys.intern(word) for word in re.findall(r'\\w+', text)]\n"
+    words += "kept = [sys.intern(word) for word in (*map(chr, range(256)), *re.findall(r'\\w+', text))]\n"
     folder = checkout("here")
     (tmp_path / "sitecustomize.py").write_text(words.format(str(folder)))
 
