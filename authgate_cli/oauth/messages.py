@@ -157,10 +157,11 @@ def _unescaped(text: str) -> str:
 
 def _without(line: str, secret: str) -> str:
     """Remove a secret; only letters and digits are compared, without case, accents, width and what is between them."""
+    line = line.replace(secret, _LEFT_OUT) if secret else line  # with what stands before and after its letters
     places = [place for place, character in enumerate(line) for _ in _letters(character)]
     letters, wanted = _letters(line), _letters(secret)
     if not wanted:
-        return line.replace(secret, _LEFT_OUT) if secret else line
+        return line
     kept, end, found = [], 0, letters.find(wanted)
     while found >= 0:
         kept += [line[end : places[found]], _LEFT_OUT]

@@ -106,6 +106,11 @@ def test_a_short_secret_is_left_out_in_other_codes_too(echo):
     assert quoted in ("'****' is wrong", "'****==' is wrong")
 
 
+@pytest.mark.parametrize("secret", ["_secret-of-1-request-", "-a_", "--"])
+def test_a_secret_is_left_out_whole(secret):
+    assert messages.quotable(f"the state {secret} is unknown", 60, (secret,)) == "the state **** is unknown"
+
+
 def test_the_longer_of_two_secrets_is_left_out_first():
     assert messages.quotable("abcdef abc", 60, ("abc", "abcdef")) == "**** ****"
 
