@@ -9,7 +9,7 @@ from __future__ import annotations
 from .errors import AuthGateError, NoSubject, Refused, SignInNeeded, StoreCorrupt, StoreFailed, TokenRefused, UsageError
 from .oauth.parsing import claimed_expiry, claimed_issuer, claimed_scope, claimed_subject
 from .text import ISSUER, clean
-from .tokens import EARLY, STILL_USABLE, IssuedToken, TokenSet, is_number, with_openid
+from .tokens import EARLY, STILL_USABLE, IssuedToken, TokenSet, is_digits, with_openid
 from .urls import same_issuer
 from .values import TYPE_CHECKING, Value
 
@@ -111,7 +111,7 @@ def fresh_token(context: Context) -> IssuedToken:
     Raise SignInNeeded if there is none, and Refused if the server issued one that has already expired.
     """
     text = str(context.arguments.flags.get("min-ttl", EARLY))
-    if not is_number(text) or len(text) >= 10:
+    if not is_digits(text) or len(text) >= 10:
         raise UsageError("--min-ttl must be a whole number of seconds", "for example --min-ttl 300")
     if not context.settings.access_token:
         context.require("AUTHGATE_URL", "CLIENT_ID")

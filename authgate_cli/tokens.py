@@ -83,13 +83,19 @@ def with_openid(scope: str) -> str:
     return f"--scope '{' '.join(['openid', *scope.split()])}'"
 
 
+def is_number(value: object) -> TypeGuard[float]:
+    """Tell whether a value of JSON is a number; for Python True is one too."""
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
+
+
+def is_time(value: object) -> TypeGuard[float]:
+    """Tell whether a claim is a time from 1970 to the end of the year 9999, in seconds since 1970."""
+    return is_number(value) and 0 <= value <= LATEST
+
+
 def expiry(expires_in: object, now: float) -> float | None:
     """Turn a server's `expires_in` into a time; None (never) if it is not a usable number."""
-    if isinstance(expires_in, bool) or not isinstance(expires_in, (int, float)):
-        return None
-    if not 0 <= expires_in <= LATEST - now:
-        return None
-    return now + expires_in
+    return now + expires_in if is_number(expires_in) and 0 <= expires_in <= LATEST - now else None
 
 
 def rfc3339(when: float) -> str:
@@ -111,7 +117,7 @@ def parse_rfc3339(text: str) -> float | None:
     offset = [0, 0] if zone in ("Z", "z") else _numbers(zone[1:], ":", 2, 2)
     if not (date and time and offset) or text[10] not in "Tt " or zone[0] not in "Zz+-":
         return None
-    if fraction and not (fraction[0] == "." and is_number(fraction[1:])):
+    if fraction and not (fraction[0] == "." and is_digits(fraction[1:])):
         return None
     (year, month, day), (hour, minute, second) = date, time
     if not (1 <= month <= 12 and 1 <= day <= 31 and hour < 24 and minute < 60 and second <= 60):
@@ -120,7 +126,7 @@ def parse_rfc3339(text: str) -> float | None:
     return _days(year, month, day) * 86400 + hour * 3600 + minute * 60 + second + float(fraction or 0) - ahead
 
 
-def is_number(text: str) -> bool:
+def is_digits(text: str) -> bool:
     """Tell whether a text consists of ASCII digits only, and is not empty."""
     return text.isascii() and text.isdecimal()
 
@@ -128,7 +134,7 @@ def is_number(text: str) -> bool:
 def _numbers(text: str, separator: str, *lengths: int) -> list[int]:
     """Return the numbers in a text, or [] if they do not have these numbers of digits."""
     parts = text.split(separator)
-    fits = [*map(len, parts)] == [*lengths] and all(map(is_number, parts))
+    fits = [*map(len, parts)] == [*lengths] and all(map(is_digits, parts))
     return [int(part) for part in parts] if fits else []
 
 

@@ -9,7 +9,7 @@ from urllib.parse import parse_qsl, unquote, urlencode
 
 from ..errors import Refused, Unreachable
 from ..text import ISSUER, SENTENCE, WORD, clean, cut
-from ..tokens import is_number
+from ..tokens import is_digits
 from ..urls import is_url
 from ..values import Value
 from .parsing import Json, parse_object
@@ -97,7 +97,7 @@ def http_date(text: str) -> float | None:
 def retry_after(headers: Mapping[str, str], now: float) -> float | None:
     """Return the seconds that Retry-After asks to wait, or None if it is missing or malformed."""
     value = headers.get("retry-after", "").strip()
-    if is_number(value) and len(value) < 10:
+    if is_digits(value) and len(value) < 10:
         return float(value)
     when = http_date(value)
     return None if when is None else max(0.0, when - now)

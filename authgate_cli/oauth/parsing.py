@@ -11,11 +11,11 @@ import binascii
 import json
 import sys
 
-from ..tokens import LATEST
+from ..tokens import is_time
 from ..values import TYPE_CHECKING, Value
 
 if TYPE_CHECKING:
-    from typing import Any, TypeGuard
+    from typing import Any
 
 Json = dict[str, "Any"]
 _DEEPEST = 64  # nested lists and objects; a server's answers have three or four levels
@@ -59,11 +59,6 @@ def check_depth(text: str) -> None:
                 raise ValueError("it is nested too deeply")
         elif character in "]}":
             depth -= 1
-
-
-def is_number(value: object) -> TypeGuard[float]:
-    """Tell whether a value of JSON is a number; for Python True is one too."""
-    return isinstance(value, (int, float)) and not isinstance(value, bool)
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> Json:
@@ -150,11 +145,6 @@ def claimed_expiry(token: str) -> float | None:
     """Return the `exp` claim of a JWT, or None for any other token."""
     value = _claims(token).get("exp")
     return value if is_time(value) else None
-
-
-def is_time(value: object) -> TypeGuard[float]:
-    """Tell whether a claim is a time from 1970 to the end of the year 9999, in seconds since 1970."""
-    return is_number(value) and 0 <= value <= LATEST
 
 
 def _claim(token: str, name: str) -> str | None:

@@ -15,7 +15,7 @@ import stat
 from contextlib import suppress
 
 from ..errors import StoreFailed
-from ..tokens import is_number
+from ..tokens import is_digits
 from ..values import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -227,8 +227,8 @@ def _is_leftover(name: str, prefix: str) -> bool:
     rest = name[len(prefix) :] if name.startswith(prefix) else ""
     pid, dash, ending = rest.partition("-")
     if pid == "corrupt":
-        return not dash or is_number(ending)
-    return is_number(pid) and ending[8:] == ".tmp" and not ending[:8].strip("0123456789abcdef")
+        return not dash or is_digits(ending)
+    return is_digits(pid) and ending[8:] == ".tmp" and not ending[:8].strip("0123456789abcdef")
 
 
 def _is_ours(path: str) -> bool:

@@ -14,10 +14,10 @@ from __future__ import annotations
 
 import json
 
-from ..oauth.parsing import check_depth, claimed_issuer, claimed_lifetime, is_time
+from ..oauth.parsing import check_depth, claimed_issuer, claimed_lifetime
 from ..settings import EXPORT
 from ..text import ISSUER, clean
-from ..tokens import TokenSet, is_number, is_secret, is_token, parse_rfc3339, rfc3339
+from ..tokens import TokenSet, is_digits, is_secret, is_time, is_token, parse_rfc3339, rfc3339
 from ..urls import same_issuer
 from ..values import TYPE_CHECKING, Value
 
@@ -160,7 +160,7 @@ def _load(text: str) -> Any:
 
 def _expires_at(value: object) -> float | None:
     if isinstance(value, str):
-        value = int(value) if is_number(value) and len(value) <= 12 else parse_rfc3339(value)
+        value = int(value) if is_digits(value) and len(value) <= 12 else parse_rfc3339(value)
     return value if value and is_time(value) else None
 
 
