@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from authgate_server import AuthGateServer
 from client import ROOT, Client, browser_program, build_archive
-from life import admit
+from life import FLOWS, admit
 from ports import free_port
 
 HERE = Path(__file__).parent
@@ -104,3 +104,14 @@ def client(archive, tmp_path):
 def browser(tmp_path):
     """A $BROWSER program; called with deny=True, one that says no."""
     return lambda deny=False: browser_program(tmp_path, deny)
+
+
+@pytest.fixture(params=FLOWS)
+def flow(request):
+    return request.param
+
+
+@pytest.fixture
+def sign_in(flow, client, browser):
+    """Sign in by one flow and then the other, with the robot at the provider's pages."""
+    return lambda *arguments, **how: FLOWS[flow](client, browser, *arguments, **how)

@@ -5,21 +5,16 @@ import json
 import life
 import pytest
 from client import run_robot
-from life import FLOWS, report
+from life import report
 
 JANE = {"sub": "1", "name": "Jane Doe", "preferred_username": "jane", "email": "jane@example.com"}
 
 
-@pytest.fixture(params=FLOWS)
-def flow(request):
-    return request.param
-
-
 @pytest.fixture
-def sign_in(flow, client, browser):
+def sign_in(sign_in, flow, client):
     """Sign in by one flow and then the other; a client has one of them."""
     client.environment["CLIENT_ID"] = f"authgate-{flow}"
-    return lambda *arguments, **how: FLOWS[flow](client, browser, *arguments, **how)
+    return sign_in
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ import life
 import pytest
 from client import ROBOT, run_robot
 from keycloak_server import Keycloak
-from life import FLOWS, report
+from life import report
 
 JANE = {
     "sub": "jane-0001",
@@ -53,17 +53,6 @@ def become(client):
         client.environment |= {"CLIENT_ID": name, **({"CLIENT_SECRET": secret} if secret else {})}
 
     return become
-
-
-@pytest.fixture(params=FLOWS)
-def flow(request):
-    return request.param
-
-
-@pytest.fixture
-def sign_in(flow, client, browser):
-    """Sign in by one flow and then the other, with the robot at Keycloak's pages."""
-    return lambda *arguments, **how: FLOWS[flow](client, browser, *arguments, **how)
 
 
 def refused(client, *arguments, **how) -> str:

@@ -36,17 +36,6 @@ CONFIGURATIONS = {
 MACHINE = {"CLIENT_ID": "machine", "CLIENT_SECRET": SECRET, "AUTHGATE_FLOW": "client-credentials"}
 
 
-@pytest.fixture(params=FLOWS)
-def flow(request):
-    return request.param
-
-
-@pytest.fixture
-def sign_in(flow, client, browser):
-    """Sign in by one flow and then the other, with the robot at the provider's pages."""
-    return lambda *arguments, **how: FLOWS[flow](client, browser, *arguments, **how)
-
-
 @pytest.fixture
 def provider(oidc_provider, client):
     """Start a provider, and make it the client's; return its issuer."""
