@@ -33,11 +33,11 @@ def locked(context: Context, places: Iterable[Place], required: bool = False) ->
     Without `required`, go on when the lock cannot be made. Raise Unreachable or StoreFailed.
     """
     system = context.system
-    waiting = Waiting(system.now, system.monotonic, system.sleep)
+    waiting = Waiting(system.now, system.monotonic, system.sleep, context.terminal.explain)
     seconds = 3 * context.settings.timeout + 5  # for another process to fetch metadata and keys and to refresh
     with ExitStack() as locks:
         for path in sorted({place.lock_path for place in places}):
-            locks.enter_context(refresh_lock(path, waiting, seconds, context.terminal.explain, required))
+            locks.enter_context(refresh_lock(path, waiting, seconds, required))
         yield
 
 

@@ -6,7 +6,7 @@ import os
 from contextlib import suppress
 
 from ..errors import StoreCorrupt, StoreFailed
-from ..values import TYPE_CHECKING
+from ..values import TYPE_CHECKING, Value
 from . import token_file
 from .private_file import (
     FileHeld,
@@ -21,7 +21,7 @@ from .private_file import (
 from .token_file import find_for_issuer
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from typing import TypeVar
 
     from ..tokens import TokenSet
@@ -38,34 +38,28 @@ _HELD_FOR = 10.0
 _NOTICE_AFTER = 2.0  # seconds of waiting after which the user is told
 
 
-class Waiting:
-    """The clock, sleep and messages that a wait for a lock uses; tests pass their own."""
+class Waiting(Value):
+    """The clock, sleep and messages that a wait for another program uses."""
 
-    def __init__(
-        self,
-        now: Callable[[], float],
-        monotonic: Callable[[], float],
-        sleep: Callable[[float], None],
-        tell: Callable[[str], None] = lambda text: None,
-    ):
-        self.now, self.monotonic, self.sleep, self.tell = now, monotonic, sleep, tell
+    now: Callable[[], float]
+    monotonic: Callable[[], float]
+    sleep: Callable[[float], None]
+    tell: Callable[[str], None]
 
-    def retry_until(self, action: Callable[[], bool], seconds: float, notice: Callable[[], None]) -> bool:
-        """Try, with growing pauses up to 0.1 s, until it works; return False when the time is over.
+    def attempts(self, seconds: float, notice: str) -> Iterator[None]:
+        """Yield before each attempt, with growing pauses up to 0.1 s between them, until the time is over.
 
-        `notice` is called once when two seconds have passed.
+        The user is told the `notice` once, when two seconds have passed.
         """
         begun, pause, noticed = self.monotonic(), 0.002, False
-        while not action():
-            waited = self.monotonic() - begun
-            if waited >= seconds:
-                return False
+        yield
+        while (waited := self.monotonic() - begun) < seconds:
             if waited >= _NOTICE_AFTER and not noticed:
                 noticed = True
-                notice()
+                self.tell(notice)
             self.sleep(pause)
             pause = min(pause * 1.5, 0.1)
-        return True
+            yield
 
 
 class FileStore:
@@ -73,14 +67,7 @@ class FileStore:
 
     name, title = "file", "token file"
 
-    def __init__(
-        self,
-        path: str,
-        owner: Owner,
-        waiting: Waiting,
-        warn: Callable[[str], None],
-        trusted: bool = True,
-    ):
+    def __init__(self, path: str, owner: Owner, waiting: Waiting, warn: Callable[[str], None], trusted: bool = True):
         self.path, self._owner, self._trusted = path, owner, trusted
         self.label = self.lock_path = path
         self._waiting, self._warn = waiting, warn
@@ -119,16 +106,10 @@ class FileStore:
 
     def forget(self) -> bool:
         """Remove the token; tell whether there was one."""
-        found = self.find()
-
-        def remove(document: Document) -> Document:
-            nonlocal found
-            found = self._find(document)
-            return token_file.remove(document, found.key)
-
-        if found.token is not None:
-            self._change(remove)
-        return found.token is not None
+        if self.find().token is None:
+            return False
+        before = self._change(lambda document: token_file.remove(document, self._find(document).key))
+        return self._find(before).token is not None
 
     def forget_entry(self, key: str) -> None:
         """Remove the entry of a key."""
@@ -143,43 +124,39 @@ class FileStore:
         if leftovers(self.path):
             self._locked(lambda require_lock: remove_leftovers(self.path))
 
-    def _change(self, change: Callable[[Document], Document]) -> None:
-        self._locked(
-            lambda require_lock: replace_private(
-                self.path, token_file.serialise(change(self._read())), before_rename=require_lock
-            )
-        )
+    def _change(self, change: Callable[[Document], Document]) -> Document:
+        """Change the content of the file; return what it was before."""
 
-    def _locked(self, work: Callable[[Callable[[], None]], None]) -> None:
+        def work(require_lock: Callable[[], None]) -> Document:
+            document = self._read()
+            replace_private(self.path, token_file.serialise(change(document)), before_rename=require_lock)
+            return document
+
+        return self._locked(work)
+
+    def _locked(self, work: Callable[[Callable[[], None]], T]) -> T:
         """Do some work under the lock; repeat it if the lock was lost before anything was replaced."""
-        self._unless_held(lambda: self._locked_now(work))
-
-    def _locked_now(self, work: Callable[[Callable[[], None]], None]) -> None:
         from .locks import LockLost, file_lock  # most stored tokens are only read
 
-        for _ in range(_ATTEMPTS):
+        def attempt() -> T:
             require_private(self.path)  # before a lock is made where our file cannot be
-            try:
-                with file_lock(self.path, self._waiting) as require_lock:
-                    return work(require_lock)
-            except LockLost:
-                pass
+            with file_lock(self.path, self._waiting) as require_lock:
+                return work(require_lock)
+
+        for _ in range(_ATTEMPTS):
+            with suppress(LockLost):
+                return self._unless_held(attempt)
         raise StoreFailed(f"the lock on the token file {self.path} was lost repeatedly", "try again in a moment")
 
     def _unless_held(self, action: Callable[[], T]) -> T:
         """Run an action; repeat it for a while if another program has the file open (Windows)."""
-        results = []
-
-        def done() -> bool:
-            with suppress(FileHeld):
-                results.append(action())
-            return bool(results)
-
-        def notice() -> None:
-            self._waiting.tell(f"Waiting for another program to close the token file ({self.path}) …")
-
-        self._waiting.retry_until(done, _HELD_FOR, notice)
-        return results[0] if results else action()
+        notice = f"Waiting for another program to close the token file ({self.path}) …"
+        for _ in self._waiting.attempts(_HELD_FOR, notice):
+            try:
+                return action()
+            except FileHeld as error:
+                held = error
+        raise held
 
     def _read(self) -> Document:
         """Return the content of the file. Raise StoreFailed if it cannot be read."""

@@ -49,22 +49,18 @@ def file_lock(path: str, waiting: Waiting) -> Iterator[Callable[[], None]]:
     another process has taken the lock over.
     """
     lock, descriptor = path + ".lock", -1
-    with uninterrupted() as signals:  # a signal would leave the lock file behind; it still ends the wait below
 
-        def settled() -> bool:
-            nonlocal descriptor
-            descriptor = _make(lock, waiting.now)
-            return descriptor >= 0 or bool(signals)
+    def require_lock() -> None:
+        if not _is_same(descriptor, lock):
+            raise LockLost
 
-        def notice() -> None:
-            waiting.tell(f"Waiting for another program to finish with the token file ({lock}) …")
-
-        def require_lock() -> None:
-            if not _is_same(descriptor, lock):
-                raise LockLost
-
+    with uninterrupted() as signals:  # a signal would leave the lock file behind; it still ends the wait
+        notice = f"Waiting for another program to finish with the token file ({lock}) …"
         # Longer than STALE, so an abandoned lock is taken over first; only one made again and again outlasts this.
-        waiting.retry_until(settled, STALE + 5, notice)
+        for _ in waiting.attempts(STALE + 5, notice):
+            descriptor = _make(lock, waiting.now)
+            if descriptor >= 0 or signals:
+                break
         if descriptor < 0:
             message = f"the token file is locked by another program ({lock}{_whose(lock)})"
             raise StoreFailed(message, "try again in a moment")
@@ -136,15 +132,13 @@ def _is_same(descriptor: int, path: str) -> bool:
 
 
 @contextmanager
-def refresh_lock(
-    path: str, waiting: Waiting, seconds: float, explain: Callable[[str], None], required: bool = False
-) -> Iterator[None]:
+def refresh_lock(path: str, waiting: Waiting, seconds: float, required: bool = False) -> Iterator[None]:
     """Hold the lock that every process takes before it refreshes what this path stores.
 
     Raise Unreachable if another process holds it for longer than `seconds`. If the lock cannot be made
-    (a read-only directory, a file system without locks), go on without it and `explain` that. If
-    something that is not ours has its name, raise StoreFailed if the lock is `required`, otherwise go
-    on without it.
+    (a read-only directory, a file system without locks), say so and go on without it. If something
+    that is not ours has its name, raise StoreFailed if the lock is `required`, otherwise go on
+    without it.
     """
     lock, descriptor, locked = path + ".refresh", -1, True
     try:
@@ -152,15 +146,14 @@ def refresh_lock(
             if not path:
                 raise FileNotFoundError(0, "there is no home directory")
             descriptor = _open(lock)
-            locked = waiting.retry_until(
-                lambda: _try_lock(descriptor), seconds, lambda: explain(f"waiting for another authgate ({lock})")
-            )
+            attempts = waiting.attempts(seconds, f"waiting for another authgate ({lock})")
+            locked = any(_try_lock(descriptor) for _ in attempts)
         except StoreFailed as failure:
             if required:
                 raise
-            explain(f"continuing without a lock: {failure.message}")
+            waiting.tell(f"continuing without a lock: {failure.message}")
         except OSError as error:
-            explain(f"continuing without a lock: {lock} cannot be used ({error.strerror})")
+            waiting.tell(f"continuing without a lock: {lock} cannot be used ({error.strerror})")
         if not locked:
             raise Unreachable("another authgate process is still refreshing this token", "try again in a moment")
         yield

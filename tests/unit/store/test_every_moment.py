@@ -56,7 +56,7 @@ def interrupted_at_every_step(action):
 
 @pytest.fixture
 def store(tmp_path):
-    waiting = Waiting(time.time, time.monotonic, time.sleep)
+    waiting = Waiting(time.time, time.monotonic, time.sleep, pytest.fail)
     store = FileStore(str(tmp_path / "tokens"), OWNER, waiting, pytest.fail)
     store.save(OLD)
     return store

@@ -25,9 +25,9 @@ class Place:
     def __init__(self, directory):
         self.path = directory / "tokens"
         self.lock = directory / "tokens.lock"
-        self.warnings = []
+        self.warnings, self.told = [], []
         self.time = NOW
-        waiting = Waiting(lambda: self.time, lambda: self.time, self.sleep)
+        waiting = Waiting(lambda: self.time, lambda: self.time, self.sleep, self.told.append)
         self.store = FileStore(str(self.path), OWNER, waiting, self.warnings.append)
 
     def sleep(self, seconds):
@@ -166,7 +166,7 @@ def test_that_nothing_can_be_saved_is_found_out_before_a_sign_in(place, check):
         from authgate_cli.errors import StoreFailed
 
         resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096))  # as good as a disk that is nearly full
-        waiting = Waiting(time.time, time.monotonic, time.sleep)
+        waiting = Waiting(time.time, time.monotonic, time.sleep, print)
         try:
             FileStore(sys.argv[1], Owner("https://auth.example.com", "client"), waiting, print).{check}()
         except StoreFailed as error:
@@ -204,7 +204,7 @@ def test_what_was_written_while_we_waited_for_the_lock_is_kept(place):
         place.write(json.dumps(OTHERS))
         place.lock.unlink()
 
-    waiting = Waiting(lambda: NOW, lambda: NOW, sleep)
+    waiting = Waiting(lambda: NOW, lambda: NOW, sleep, pytest.fail)
     FileStore(str(place.path), OWNER, waiting, place.warnings.append).save(TOKEN)
     assert place.document["data"].keys() == {"other", "client"}
     assert place.document["version"] == 3
@@ -219,7 +219,7 @@ def test_a_token_removed_while_we_waited_is_not_reported_as_removed_by_us(place)
         place.write("{}")
         place.lock.unlink()
 
-    waiting = Waiting(lambda: NOW, lambda: NOW, sleep)
+    waiting = Waiting(lambda: NOW, lambda: NOW, sleep, pytest.fail)
     assert FileStore(str(place.path), OWNER, waiting, place.warnings.append).forget() is False
 
 

@@ -19,8 +19,9 @@ NOW = 1_800_000_000.0
 class Clock:
     """Time that passes only while somebody sleeps; `at` says what happens after so many pauses."""
 
-    def __init__(self, at=None):
+    def __init__(self, at=None, tell=None):
         self.time, self.pauses, self.told, self._at = NOW, [], [], at or {}
+        self.tell = tell or self.told.append
 
     def read(self):
         return self.time
@@ -32,7 +33,7 @@ class Clock:
 
     @property
     def waiting(self):
-        return Waiting(self.read, self.read, self.sleep, self.told.append)
+        return Waiting(self.read, self.read, self.sleep, self.tell)
 
 
 @pytest.fixture
@@ -129,9 +130,10 @@ def test_somebody_elses_lock_that_cannot_be_removed_is_an_error_that_says_whose(
 
         now = os.lstat("tokens.lock").st_mtime + float(sys.argv[1])
         waits = []
+        waiting = Waiting(lambda: now + sum(waits), lambda: sum(waits), waits.append, lambda text: None)
         os.setuid(1000)
         try:
-            with file_lock("tokens", Waiting(lambda: now + sum(waits), lambda: sum(waits), waits.append)):
+            with file_lock("tokens", waiting):
                 print("ours")
         except StoreFailed as error:
             print(error.message)
@@ -165,7 +167,8 @@ SUSPENDED = """
         time.sleep(seconds)
 
     path, client, action = sys.argv[1:]
-    store = FileStore(path, Owner("https://auth.example.com", client), Waiting(time.time, time.monotonic, sleep), print)
+    waiting = Waiting(time.time, time.monotonic, sleep, lambda text: None)
+    store = FileStore(path, Owner("https://auth.example.com", client), waiting, print)
     token = TokenSet(client, issuer="https://auth.example.com", client_id=client)
     stopped = []
     if action == "save":
@@ -223,7 +226,7 @@ def test_a_lock_that_is_lost_again_and_again_is_an_error(path, lock):
 
         path = sys.argv[1]
         sys.addaudithook(take_over)
-        waiting = Waiting(time.time, time.monotonic, None)
+        waiting = Waiting(time.time, time.monotonic, None, print)
         store = FileStore(path, Owner("https://auth.example.com", "client"), waiting, print)
         try:
             store.save(TokenSet("token"))
@@ -290,7 +293,7 @@ def test_a_lock_made_anew_during_a_takeover_is_left_alone(path, lock, who):
             os.unlink(lock)
 
         sys.addaudithook(be_faster)
-        with file_lock(path, Waiting(time.time, time.monotonic, sleep)):
+        with file_lock(path, Waiting(time.time, time.monotonic, sleep, lambda text: None)):
             print(read() == str(os.getpid()))
     """
     made(lock)
@@ -310,7 +313,7 @@ HOLD = """
     from authgate_cli.store.file_store import Waiting
     from authgate_cli.store.locks import refresh_lock
 
-    with refresh_lock(sys.argv[1], Waiting(time.time, time.monotonic, time.sleep), 10, print):
+    with refresh_lock(sys.argv[1], Waiting(time.time, time.monotonic, time.sleep, print), 10):
         print("issued", flush=True)
         sys.stdin.readline()
 """
@@ -329,8 +332,8 @@ def test_a_refresh_waits_for_another_process(path, holder):
     def let_go():
         holder.communicate("\n", timeout=20)
 
-    clock = Clock(at={4: let_go})
-    with refresh_lock(str(path), clock.waiting, 60, silent):
+    clock = Clock(at={4: let_go}, tell=silent)
+    with refresh_lock(str(path), clock.waiting, 60):
         assert len(clock.pauses) == 4
 
 
@@ -339,29 +342,30 @@ def test_a_refresh_does_not_wait_for_a_process_that_was_killed(path, holder):
         holder.kill()
         holder.wait(20)
 
-    clock = Clock(at={2: kill})
-    with refresh_lock(str(path), clock.waiting, 60, silent):
+    clock = Clock(at={2: kill}, tell=silent)
+    with refresh_lock(str(path), clock.waiting, 60):
         assert len(clock.pauses) == 2
 
 
 def test_a_process_that_does_not_finish_its_refresh_is_given_up(path, holder):
-    clock, explained = Clock(), []
+    explained = []
+    clock = Clock(tell=explained.append)
     with pytest.raises(Unreachable, match="another authgate"):
-        with refresh_lock(str(path), clock.waiting, 60, explained.append):
+        with refresh_lock(str(path), clock.waiting, 60):
             pytest.fail("the lock is not ours")
     assert 60 <= clock.time - NOW < 61
     assert ["waiting for another authgate" in line for line in explained] == [True]
 
 
 def test_the_refresh_lock_is_free_again_when_the_work_fails(path):
-    with pytest.raises(ZeroDivisionError), refresh_lock(str(path), Clock().waiting, 60, silent):
+    with pytest.raises(ZeroDivisionError), refresh_lock(str(path), Clock(tell=silent).waiting, 60):
         raise ZeroDivisionError
-    with refresh_lock(str(path), Clock().waiting, 0, silent):
+    with refresh_lock(str(path), Clock(tell=silent).waiting, 0):
         pass
 
 
 def test_the_refresh_lock_is_a_private_file(path):
-    with refresh_lock(str(path), Clock().waiting, 60, silent):
+    with refresh_lock(str(path), Clock(tell=silent).waiting, 60):
         assert path.with_name("tokens.refresh").stat().st_mode & 0o777 == 0o600
 
 
@@ -373,7 +377,7 @@ def test_the_refresh_lock_is_private_and_usable_whatever_the_umask(path, umask):
         from authgate_cli.store.locks import refresh_lock
 
         os.umask(int(sys.argv[2]))
-        with refresh_lock(sys.argv[1], Waiting(time.time, time.monotonic, time.sleep), 10, print, True):
+        with refresh_lock(sys.argv[1], Waiting(time.time, time.monotonic, time.sleep, print), 10, True):
             print("%04o" % (os.stat(sys.argv[1] + ".refresh").st_mode & 0o777))
     """
     assert run(code, path, umask) == ["0600"]
@@ -418,12 +422,12 @@ def test_what_is_not_our_own_in_place_of_the_refresh_lock_is_not_relied_on(path,
     before = sorted(os.listdir(path.parent))
     if required:
         with pytest.raises(StoreFailed, match="so it cannot be used") as caught:
-            with refresh_lock(str(path), Clock().waiting, 60, explained.append, required=True):
+            with refresh_lock(str(path), Clock(tell=explained.append).waiting, 60, required=True):
                 pytest.fail("the lock is not ours")
         assert str(lock) in caught.value.message
         assert "remove it" in caught.value.hint
     else:
-        with refresh_lock(str(path), Clock().waiting, 60, explained.append):
+        with refresh_lock(str(path), Clock(tell=explained.append).waiting, 60):
             assert ["continuing without a lock" in line for line in explained] == [True]
     assert (sorted(os.listdir(path.parent)), explained == []) == (before, required)
 
@@ -440,7 +444,7 @@ def test_somebody_elses_refresh_lock_in_a_sticky_directory_is_an_error(path):
 
         os.setuid(1000)
         try:
-            with refresh_lock("tokens", Waiting(None, lambda: 0, None), 10, print, required=True):
+            with refresh_lock("tokens", Waiting(None, lambda: 0, None, print), 10, required=True):
                 print("ours")
         except StoreFailed as error:
             print(error.message)
@@ -466,7 +470,7 @@ PLATFORM = """
     sys.modules["msvcrt"] = types.SimpleNamespace(locking=lock, LK_NBLCK=2)
     from authgate_cli.store.locks import refresh_lock
 
-    with refresh_lock(sys.argv[1], Waiting(time.time, time.monotonic, lambda seconds: None), 60, print, required=True):
+    with refresh_lock(sys.argv[1], Waiting(time.time, time.monotonic, lambda seconds: None, print), 60, required=True):
         print(len(tries))
 """
 
@@ -486,7 +490,7 @@ def test_a_file_system_without_locks_is_explained_and_works(path, module, name):
 
 def test_without_a_home_a_refresh_goes_on_alone_and_says_so():
     explained = []
-    with refresh_lock("", Clock().waiting, 60, explained.append):
+    with refresh_lock("", Clock(tell=explained.append).waiting, 60):
         assert ["there is no home directory" in line for line in explained] == [True]
 
 
@@ -502,7 +506,7 @@ def test_in_a_read_only_directory_a_refresh_goes_on_alone_and_says_so(tmp_path, 
 
         if os.geteuid() == 0:
             os.setuid(1000)
-        with refresh_lock("tokens", Waiting(None, lambda: 0, None), 10, print):
+        with refresh_lock("tokens", Waiting(None, lambda: 0, None, print), 10):
             print("went on")
     """
     explained, went_on = run(code, cwd=tmp_path)
