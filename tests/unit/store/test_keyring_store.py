@@ -389,7 +389,7 @@ def test_the_child_ends_by_itself_when_its_parent_is_gone(fake, tmp_path):
     from own_process import start
 
     fake.install(mischief=f"open({str(tmp_path / 'pid')!r}, 'w').write(str(os.getpid()))\n" + HANG["hangs deaf"])
-    code = "from authgate_cli.system.keyring_process import KeyringProcess; KeyringProcess(1.0).get('client')"
+    code = "from authgate_cli.system.keyring_process import ask; ask(1.0, print, 'read', 'client')"
     with start(code, path=[tmp_path], environ=fake.environment) as parent:
         deadline = time.monotonic() + 20
         while not (tmp_path / "pid").exists() or not (tmp_path / "pid").read_text():
