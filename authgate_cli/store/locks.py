@@ -20,7 +20,7 @@ from contextlib import contextmanager, suppress
 from ..errors import StoreFailed, Unreachable
 from ..system.signals import uninterrupted
 from ..values import TYPE_CHECKING
-from .private_file import create_private, remove_quietly, what_is_wrong
+from .private_file import allow_owner, create_private, remove_quietly, what_is_wrong
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -34,7 +34,7 @@ except ImportError:  # Windows
     import msvcrt
 
 STALE = 30.0  # seconds after which `<file>.lock` counts as abandoned
-_OPEN = os.O_RDWR | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NONBLOCK", 0)
+_OPEN = os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
 
 
 class LockLost(Exception):
@@ -164,10 +164,9 @@ def refresh_lock(path: str, waiting: Waiting, seconds: float, required: bool = F
 
 def _open(lock: str) -> int:
     """Open the refresh lock, or make it. Raise StoreFailed if something else is there, OSError otherwise."""
-    problem, descriptor = None, -1
+    problem = None
     try:
-        descriptor = _open_or_create(lock)
-        problem = what_is_wrong(os.fstat(descriptor))
+        descriptor = os.open(lock, _OPEN, 0o600)
     except OSError as error:
         with suppress(OSError):  # nothing is there
             problem = what_is_wrong(os.lstat(lock))
@@ -175,24 +174,14 @@ def _open(lock: str) -> int:
             problem = f"cannot be opened ({error.strerror})"  # another user's a moment ago, or immutable
         if problem is None:
             raise
-    if problem is None:
-        return descriptor
-    if descriptor >= 0:
+    else:
+        problem = what_is_wrong(os.fstat(descriptor))
+        if problem is None:
+            allow_owner(descriptor)
+            return descriptor
         os.close(descriptor)
     hint = "remove it or ask for its removal, or name a --token-file in your own directory"
     raise StoreFailed(f"the lock {lock} {problem}, so it cannot be used", hint)
-
-
-def _open_or_create(lock: str) -> int:
-    for _ in range(10):  # it is normally not removed
-        try:
-            return create_private(lock)
-        except FileExistsError:
-            try:
-                return os.open(lock, _OPEN)
-            except FileNotFoundError as error:
-                gone = error
-    raise gone
 
 
 def _try_lock(descriptor: int) -> bool:
