@@ -65,7 +65,7 @@ class Waiting(Value):
 class FileStore:
     """One owner's entry in the token file. Every method can raise StoreFailed."""
 
-    name, title = "file", "token file"
+    title = "token file"
 
     def __init__(self, path: str, owner: Owner, waiting: Waiting, warn: Callable[[str], None], trusted: bool = True):
         self.path, self._owner, self._trusted = path, owner, trusted

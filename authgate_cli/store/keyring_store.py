@@ -29,7 +29,7 @@ _PATIENCE_ATTENDED, _PATIENCE_ALONE = 120.0, 3.0
 class KeyringStore:
     """One owner's entry in the keyring. Every method can raise StoreFailed."""
 
-    name = label = title = "keyring"
+    label = title = "keyring"
 
     def __init__(
         self,

@@ -62,7 +62,12 @@ def replace_private(path: str, data: bytes, before_rename: Callable[[], None] = 
     with _written_beside(path, data, "cannot be written") as temporary:
         before_rename()
         os.replace(temporary, path)
-    _sync_directory(os.path.dirname(path) or ".")
+    with suppress(OSError):  # Windows cannot open a directory; the rename has happened anyway
+        directory = os.open(os.path.dirname(path) or ".", os.O_RDONLY)
+        try:
+            os.fsync(directory)
+        finally:
+            os.close(directory)
 
 
 def check_replaceable(path: str, room: int) -> None:
@@ -224,16 +229,6 @@ def remove_quietly(path: str) -> None:
     """Remove a file if it exists and that is permitted."""
     with suppress(OSError):
         os.unlink(path)
-
-
-def _sync_directory(directory: str) -> None:
-    try:
-        descriptor = os.open(directory, os.O_RDONLY)
-    except OSError:
-        return  # Windows cannot open a directory; the rename has happened anyway
-    with suppress(OSError):
-        os.fsync(descriptor)
-    os.close(descriptor)
 
 
 def _failed(what: str, path: str, error: OSError) -> StoreFailed:
