@@ -35,21 +35,16 @@ _FLAGS = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
 
 def read_private(path: str, warn: Callable[[str], None]) -> bytes:
     """Return a private file's bytes, b"" if there is none. A mode that lets others in is tightened."""
-    descriptor = _open(path)
-    if descriptor is None:
-        return b""
     data = b""
-    try:
+    with _opened(path) as descriptor:
+        if descriptor < 0:
+            return data
         if os.name == "posix" and os.fstat(descriptor).st_mode & 0o077:
             _tighten(path, descriptor, warn)
         while chunk := os.read(descriptor, 1024 * 1024):
             data += chunk
             if len(data) > LARGEST:
                 raise StoreFailed(f"the token file {path} is larger than {LARGEST >> 20} MiB", "is it the right file?")
-    except OSError as error:
-        raise _failed("cannot be read", path, error) from error
-    finally:
-        os.close(descriptor)
     return data
 
 
@@ -133,9 +128,8 @@ def remove_leftovers(path: str) -> None:
 
 def require_private(path: str) -> None:
     """Raise StoreFailed unless a private file of ours is there, or could be made."""
-    descriptor = _open(path)
-    if descriptor is not None:
-        os.close(descriptor)
+    with _opened(path):
+        pass
 
 
 def what_is_wrong(status: os.stat_result) -> str | None:
@@ -149,28 +143,27 @@ def what_is_wrong(status: os.stat_result) -> str | None:
     return "has a second name (a hard link)" if status.st_nlink > 1 else None
 
 
-def _open(path: str) -> int | None:
-    """Open a token file for reading; return None if there is none. Raise StoreFailed if something else is there."""
+@contextmanager
+def _opened(path: str) -> Iterator[int]:
+    """Open a token file for reading; -1 if there is none. Raise StoreFailed if it is something else or unreadable."""
     if not path:
         raise StoreFailed("there is no home directory to keep the token in", "set HOME, or name a --token-file")
     _require_directory(os.path.dirname(path) or ".")
-    descriptor = None
+    descriptor = -1
     try:
-        _require_ours(path, os.lstat(path))
-        # Without O_NONBLOCK a FIFO that appears between the two calls would block us.
-        descriptor = os.open(path, os.O_RDONLY | _FLAGS | getattr(os, "O_NONBLOCK", 0))
-        _require_ours(path, os.fstat(descriptor))
-        if os.read(descriptor, 1) not in (b"", b"{"):
-            raise StoreFailed(f"{path} does not look like a token file, and is left alone", _ANOTHER)
-        os.lseek(descriptor, 0, os.SEEK_SET)
-        opened, descriptor = descriptor, None
-        return opened
-    except FileNotFoundError:
-        return None
+        with suppress(FileNotFoundError):
+            _require_ours(path, os.lstat(path))
+            # Without O_NONBLOCK a FIFO that appears between the two calls would block us.
+            descriptor = os.open(path, os.O_RDONLY | _FLAGS | getattr(os, "O_NONBLOCK", 0))
+            _require_ours(path, os.fstat(descriptor))
+            if os.read(descriptor, 1) not in (b"", b"{"):
+                raise StoreFailed(f"{path} does not look like a token file, and is left alone", _ANOTHER)
+            os.lseek(descriptor, 0, os.SEEK_SET)
+        yield descriptor
     except OSError as error:
         raise _failed("cannot be read", path, error) from error
     finally:
-        if descriptor is not None:
+        if descriptor >= 0:
             os.close(descriptor)
 
 
