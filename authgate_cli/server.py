@@ -9,7 +9,7 @@ from .oauth import endpoints, id_token, jwks
 from .oauth.endpoints import BASIC, POST, Claims
 from .oauth.messages import check_data, get, get_as, read_data, refusal
 from .oauth.metadata import metadata_url, oauth_metadata_url, parse_metadata
-from .oauth.parsing import claimed_subject
+from .oauth.parsing import claimed_text
 from .tokens import TokenSet
 from .urls import split
 from .values import TYPE_CHECKING
@@ -89,7 +89,7 @@ class Server:
         token = endpoints.parse_token_response(response, what, self._system.now(), before.scope)
         try:
             if token.id_token:
-                self._check_id_token(token.id_token, nonce, token.access_token, claimed_subject(before.id_token))
+                self._check_id_token(token.id_token, nonce, token.access_token, claimed_text(before.id_token, "sub"))
         except (Refused, Unreachable) as error:
             # The old refresh token has been used up, so the new one is kept, unless the ID token is about
             # another user, issuer or client.

@@ -7,7 +7,7 @@ report says that it was not checked. At an AuthGate a new sign-in revokes the to
 from __future__ import annotations
 
 from .errors import AuthGateError, NoSubject, Refused, SignInNeeded, StoreCorrupt, StoreFailed, TokenRefused, UsageError
-from .oauth.parsing import claimed_expiry, claimed_issuer, claimed_scope, claimed_subject
+from .oauth.parsing import claimed_expiry, claimed_text
 from .text import ISSUER, clean
 from .tokens import EARLY, STILL_USABLE, IssuedToken, TokenSet, is_digits, with_openid
 from .urls import same_issuer
@@ -130,7 +130,9 @@ def fresh_token(context: Context) -> IssuedToken:
 def given_token(context: Context) -> IssuedToken:
     """Return the access token of AUTHGATE_TOKEN; its expiry is read from it if it is a JWT."""
     token = str(context.settings.access_token)
-    return IssuedToken(TokenSet(token, expires_at=claimed_expiry(token), scope=claimed_scope(token)), "environment")
+    return IssuedToken(
+        TokenSet(token, expires_at=claimed_expiry(token), scope=claimed_text(token, "scope")), "environment"
+    )
 
 
 def stored_token(context: Context) -> StoredToken | None:
@@ -148,7 +150,7 @@ def check(context: Context, issued: IssuedToken) -> Checked:
 
     require_own_issuer(context, issued)
     server, token = context.server, issued.token.access_token
-    subject = claimed_subject(issued.token.id_token)
+    subject = claimed_text(issued.token.id_token, "sub")
     server.metadata  # noqa: B018  once, before two threads use it
     asking = Background(lambda: server.userinfo(token))  # both at once, because a network may be slow
     tokeninfo = server.tokeninfo(token)
@@ -257,7 +259,7 @@ def require_own_issuer(context: Context, issued: IssuedToken) -> None:
     """Refuse to send AUTHGATE_TOKEN to a server that did not issue it; a stored token is looked up by issuer."""
     if issued.source != "environment":
         return
-    owner = claimed_issuer(issued.token.access_token)
+    owner = claimed_text(issued.token.access_token, "iss")
     if owner is None:
         context.settings.require_trusted_issuer("AUTHGATE_TOKEN")
     elif not same_issuer(owner, context.settings.issuer):

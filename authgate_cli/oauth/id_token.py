@@ -6,12 +6,12 @@ import hashlib
 import hmac
 
 from ..errors import Refused
-from ..tokens import is_number, rfc3339
+from ..tokens import rfc3339
 from ..values import Value
 from . import signatures
 from .jwks import OPERATOR, header_problem
 from .messages import quotable_issuer
-from .parsing import Json, Jwt, base64url_encode, decode
+from .parsing import Json, Jwt, base64url_encode, decode, is_number
 
 LEEWAY = 120  # seconds that clocks may differ
 UNVERIFIED = "HS256"  # AuthGate signs with its own secret, so no client can check the signature
