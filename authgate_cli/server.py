@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import cached_property
 
 from .errors import AuthGateError, Refused, Unreachable
-from .oauth import endpoints, id_token, jwks
+from .oauth import endpoints, jwt
 from .oauth.endpoints import BASIC, POST, Claims
 from .oauth.messages import check_data, get, get_as, read_data, refusal
 from .oauth.metadata import metadata_url, oauth_metadata_url, parse_metadata
@@ -93,7 +93,7 @@ class Server:
         except (Refused, Unreachable) as error:
             # The old refresh token has been used up, so the new one is kept, unless the ID token is about
             # another user, issuer or client.
-            if previous is None or isinstance(error, id_token.Mismatch):
+            if previous is None or isinstance(error, jwt.Mismatch):
                 raise
             self._terminal.warn(f"{error.message}; the new ID token is discarded")
             token = token._replace(id_token=None)
@@ -135,14 +135,14 @@ class Server:
         Connect Core section 3.1.3.7, rules 6 to 8).
         """
         now, client_id = self._system.now(), self._settings.client_id
-        expected = id_token.Expected(self.metadata.issuer, client_id, now, nonce, access_token, subject)
-        token = id_token.check(text, expected)
-        if token.header["alg"] == id_token.UNVERIFIED:
+        expected = jwt.Expected(self.metadata.issuer, client_id, now, nonce, access_token, subject)
+        token = jwt.check_id_token(text, expected)
+        if token.header["alg"] == jwt.UNVERIFIED:
             return
         try:
             self.keys.verify(token)
         except Refused as error:
-            error.hint = error.hint or jwks.OPERATOR
+            error.hint = error.hint or jwt.OPERATOR
             raise
 
 
@@ -151,16 +151,16 @@ class KeySet:
 
     def __init__(self, send: Callable[[Request], Response], jwks_uri: str | None):
         self._send, self._jwks_uri = send, jwks_uri
-        self._keys: tuple[jwks.Key, ...] | None = None
+        self._keys: tuple[jwt.Key, ...] | None = None
 
-    def load(self) -> tuple[jwks.Key, ...]:
+    def load(self) -> tuple[jwt.Key, ...]:
         """Fetch the keys now, if the server publishes any: a failure is better before the sign-in or refresh."""
         if self._keys is None and self._jwks_uri is not None:
             response = self._send(get(self._jwks_uri))
-            self._keys = jwks.parse(read_data(response, "the server's keys cannot be fetched"))
+            self._keys = jwt.parse_keys(read_data(response, "the server's keys cannot be fetched"))
         return self._keys or ()
 
-    def verify(self, token: Jwt) -> jwks.Key:
+    def verify(self, token: Jwt) -> jwt.Key:
         """Return the key that signed a JWT. Raise Refused if none did, Unreachable if the keys cannot be fetched."""
         if self._jwks_uri is None:
             raise Refused(
@@ -168,10 +168,10 @@ class KeySet:
                 "run authgate.pyz status to have the server check the token",
             )
         try:
-            return jwks.verify_jwt(token, self.load())
-        except jwks.UnknownKey:
+            return jwt.verify(token, self.load())
+        except jwt.UnknownKey:
             self._keys = None  # the server may have added the key since they were fetched
-            return jwks.verify_jwt(token, self.load())
+            return jwt.verify(token, self.load())
 
 
 def fetch_metadata(send: Callable[[Request], Response], issuer: str) -> Metadata:
