@@ -11,18 +11,20 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 
-from ..errors import Refused
+from ..errors import OPERATOR, Mismatch, Refused
 from ..text import NAME, WORD
 from ..tokens import rfc3339
-from ..values import Value
+from ..values import TYPE_CHECKING, Value
 from . import signatures
-from .messages import quotable, quotable_issuer
+from .messages import Request, Response, get, quotable, quotable_issuer, read_data
 from .parsing import Json, Jwt, base64url_decode, base64url_encode, decode, is_number
 
-OPERATOR = "report this to the operator of the server"
+if TYPE_CHECKING:
+    from typing import Any
+
 LEEWAY = 120  # seconds that clocks may differ
 UNVERIFIED = "HS256"  # AuthGate signs with its own secret, so no client can check the signature
 
@@ -143,6 +145,48 @@ def _other_purpose(jwk: Json, algorithms: tuple[str, ...]) -> str | None:
     return None
 
 
+class KeySet:
+    """A server's published keys, fetched on first use, and again for an unknown key."""
+
+    def __init__(self, send: Callable[[Request], Response], jwks_uri: str | None):
+        self._send, self._jwks_uri = send, jwks_uri
+        self._keys: tuple[Key, ...] | None = None
+
+    def load(self) -> tuple[Key, ...]:
+        """Fetch the keys now, if the server publishes any: a failure is better before the sign-in or refresh."""
+        if self._keys is None and self._jwks_uri is not None:
+            self._keys = parse_keys(read_data(self._send(get(self._jwks_uri)), "the server's keys cannot be fetched"))
+        return self._keys or ()
+
+    def verify(self, token: Jwt) -> Key:
+        """Return the key that signed a JWT. Raise Refused if none did, Unreachable if the keys cannot be fetched."""
+        if self._jwks_uri is None:
+            raise Refused(
+                "the server does not publish its signing keys",
+                "run authgate.pyz status to have the server check the token",
+            )
+        try:
+            return verify(token, self.load())
+        except UnknownKey:
+            self._keys = None  # the server may have added the key since they were fetched
+            return verify(token, self.load())
+
+    def check_id_token(self, text: str, **expected: Any) -> None:
+        """Check claims and signature of an ID token that came from the token endpoint, over TLS or loopback.
+
+        `expected` are the fields of Expected. A symmetric signature cannot be verified; the connection to the
+        server takes its place (OpenID Connect Core section 3.1.3.7, rules 6 to 8). Raise Unreachable or Refused.
+        """
+        token = check_id_token(text, Expected(**expected))
+        if token.header["alg"] == UNVERIFIED:
+            return
+        try:
+            self.verify(token)
+        except Refused as error:
+            error.hint = error.hint or OPERATOR
+            raise
+
+
 class Expected(Value):
     """The expected values of the claims; None means that any value is accepted."""
 
@@ -152,10 +196,6 @@ class Expected(Value):
     nonce: str | None = None
     access_token: str | None = None
     subject: str | None = None
-
-
-class Mismatch(Refused):
-    """The issuer, the client or the user of the ID token is not the expected one."""
 
 
 def check_id_token(id_token: str, expected: Expected) -> Jwt:

@@ -13,10 +13,9 @@ are never made at once.
 
 from __future__ import annotations
 
-from ..errors import CallbackTimeout, CallbackUnavailable, Denied, FlowUnavailable, Refused, Unreachable
+from ..errors import OPERATOR, CallbackTimeout, CallbackUnavailable, Denied, FlowUnavailable, Refused, Unreachable
 from ..oauth.authorization import AuthorizationRequest, Callback, iss_problem, new_request, read_pasted
 from ..oauth.endpoints import scope_hint
-from ..oauth.jwt import OPERATOR
 from ..oauth.messages import OAuthError, retry_after
 from ..system.keyboard import open_keyboard
 from ..system.terminal import minutes_and_seconds

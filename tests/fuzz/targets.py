@@ -29,7 +29,7 @@ from authgate_cli.oauth.endpoints import authenticated, parse_token_response, pa
 from authgate_cli.oauth.messages import Request, Response, http_date, retry_after
 from authgate_cli.options import SETTINGS, SWITCHES
 from authgate_cli.options import parse as parse_options
-from authgate_cli.server import KeySet, fetch_metadata
+from authgate_cli.server import fetch_metadata
 from authgate_cli.session import Checked
 from authgate_cli.settings import Settings, resolve
 from authgate_cli.sign_in import qr
@@ -120,7 +120,7 @@ def check_jwt(pair):
     shows(*out.getvalue().split("\n"), *err.getvalue().split("\n"))
     token = refusal(jwt.check_id_token, text, jwt.Expected(ISSUER, CLIENT, NOW, "n", samples.ACCESS))
     if token:
-        refusal(KeySet(lambda _: response, ISSUER + samples.JWKS).verify, token)
+        refusal(jwt.KeySet(lambda _: response, ISSUER + samples.JWKS).verify, token)
 
 
 def check_callback(words):

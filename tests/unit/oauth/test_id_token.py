@@ -7,8 +7,8 @@ import hashlib
 import pytest
 from builders import CLIENT, ISSUER, NOW, jwt
 
-from authgate_cli.errors import Refused
-from authgate_cli.oauth.jwt import LEEWAY, Expected, Mismatch, check_id_token
+from authgate_cli.errors import Mismatch, Refused
+from authgate_cli.oauth.jwt import LEEWAY, Expected, check_id_token
 from authgate_cli.oauth.parsing import base64url_encode
 from authgate_cli.oauth.signatures import ALGORITHMS
 

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from authgate_cli.errors import Refused
+from authgate_cli.errors import OPERATOR, Refused
 from authgate_cli.oauth import parsing
-from authgate_cli.oauth.jwt import OPERATOR, Key, UnknownKey, WrongSignature, choose, parse_keys, verify
+from authgate_cli.oauth.jwt import Key, UnknownKey, WrongSignature, choose, parse_keys, verify
 from authgate_cli.oauth.parsing import base64url_decode, base64url_encode
 from authgate_cli.oauth.signatures import ALGORITHMS, EcKey, RsaKey
 
