@@ -6,6 +6,8 @@ No message ever holds a token, a code, a verifier or a secret.
 
 from __future__ import annotations
 
+OPERATOR = "report this to the operator of the server"  # a hint
+
 
 class AuthGateError(Exception):
     """An error with a one-line message, an optional hint and the exit status that the README documents."""
@@ -31,6 +33,10 @@ class Refused(AuthGateError):
     def __init__(self, message: str, hint: str | None = None, code: str | None = None):
         super().__init__(message, hint)
         self.code = code
+
+
+class Mismatch(Refused):
+    """A token or UserInfo is about another user, issuer or client than expected; nothing of the answer is kept."""
 
 
 class NoSubject(Refused):

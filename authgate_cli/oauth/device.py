@@ -7,13 +7,13 @@ from collections.abc import Mapping
 
 from ..errors import Denied, FlowUnavailable, Refused, SignInNeeded
 from ..text import ADDRESS, WORD, clean, columns
-from ..tokens import is_number, is_secret
+from ..tokens import is_secret
 from ..urls import is_url, split
 from ..values import Value
 from .authorization import challenge
 from .endpoints import DEVICE_GRANT
 from .messages import Response, read_data, read_error, refusal, retry_after
-from .parsing import Json
+from .parsing import Json, is_number
 
 # Seconds. To a server that measures in milliseconds, a poll after exactly `interval` may be too early.
 MARGIN = 0.1

@@ -8,6 +8,7 @@ from authgate_cli import errors
 
 EXIT_STATUS = {
     errors.Refused: 1,
+    errors.Mismatch: 1,
     errors.NoSubject: 1,
     errors.OutputFailed: 1,
     errors.FlowUnavailable: 1,
