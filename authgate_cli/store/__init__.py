@@ -15,7 +15,7 @@ from ..options import DEFAULT_TOKEN_FILE
 from ..settings import expand_home, is_issuer
 from ..tokens import IssuedToken, TokenSet
 from ..values import TYPE_CHECKING, Value
-from .file_store import FileStore, Waiting
+from .file_store import FileStore
 from .token_file import Entry, Owner
 
 if TYPE_CHECKING:
@@ -150,8 +150,7 @@ class Store:
 def open_store(settings: Settings, system: System, terminal: Terminal, environ: Mapping[str, str]) -> Store:
     """Return the places that the settings allow; the keyring only if it is installed or asked for."""
     owner, trusted = Owner(settings.issuer, settings.client_id, settings.account), settings.issuer_is_trusted
-    waiting = Waiting(system.now, system.monotonic, system.sleep, terminal.tell)
-    file = FileStore(settings.token_file, owner, waiting, terminal.warn, trusted)
+    file = FileStore(settings.token_file, owner, system, terminal, trusted)
     if settings.store != "keyring" and not is_importable("keyring"):
         return Store((file,), terminal)
     from .keyring_store import KeyringStore  # loaded only when needed

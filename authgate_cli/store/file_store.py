@@ -6,7 +6,7 @@ import os
 from contextlib import suppress
 
 from ..errors import StoreCorrupt, StoreFailed
-from ..values import TYPE_CHECKING, Value
+from ..values import TYPE_CHECKING
 from . import token_file
 from .private_file import (
     FileHeld,
@@ -21,9 +21,11 @@ from .private_file import (
 from .token_file import find_for_issuer
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
     from typing import TypeVar
 
+    from ..system import System
+    from ..system.terminal import Terminal
     from ..tokens import TokenSet
     from .token_file import Document, Entry, Found, Owner
 
@@ -35,31 +37,6 @@ _ATTEMPTS = 5  # to keep the lock for a few milliseconds; more fail only if cloc
 # Windows cannot replace a file while any program has it open, even one that lets others delete it. Our own
 # reading takes a millisecond, a virus scanner's some seconds.
 _HELD_FOR = 10.0
-_NOTICE_AFTER = 2.0  # seconds of waiting after which the user is told
-
-
-class Waiting(Value):
-    """The clock, sleep and messages that a wait for another program uses."""
-
-    now: Callable[[], float]
-    monotonic: Callable[[], float]
-    sleep: Callable[[float], None]
-    tell: Callable[[str], None]
-
-    def attempts(self, seconds: float, notice: str) -> Iterator[None]:
-        """Yield before each attempt, with growing pauses up to 0.1 s between them, until the time is over.
-
-        The user is told the `notice` once, when two seconds have passed.
-        """
-        begun, pause, noticed = self.monotonic(), 0.002, False
-        yield
-        while (waited := self.monotonic() - begun) < seconds:
-            if waited >= _NOTICE_AFTER and not noticed:
-                noticed = True
-                self.tell(notice)
-            self.sleep(pause)
-            pause = min(pause * 1.5, 0.1)
-            yield
 
 
 class FileStore:
@@ -67,10 +44,10 @@ class FileStore:
 
     title = "token file"
 
-    def __init__(self, path: str, owner: Owner, waiting: Waiting, warn: Callable[[str], None], trusted: bool = True):
+    def __init__(self, path: str, owner: Owner, system: System, terminal: Terminal, trusted: bool = True):
         self.path, self._owner, self._trusted = path, owner, trusted
         self.label = self.lock_path = path
-        self._waiting, self._warn = waiting, warn
+        self._system, self._terminal = system, terminal
 
     def find(self) -> Found:
         """Return the token of this owner, if there is one."""
@@ -93,7 +70,9 @@ class FileStore:
             except StoreCorrupt:
                 require_lock()
                 aside = move_aside(self.path)
-                self._warn(f"the token file was corrupt; it was renamed to {aside}, and a new one will be created")
+                self._terminal.warn(
+                    f"the token file was corrupt; it was renamed to {aside}, and a new one will be created"
+                )
             check_replaceable(self.path, _RESERVE)
 
         self._locked(make_ready)
@@ -101,7 +80,7 @@ class FileStore:
 
     def save(self, token: TokenSet) -> str:
         """Save the token and leave everything else in the file as it is; return the label."""
-        self._change(lambda document: token_file.put(document, self._find(document).key, token, self._waiting.now()))
+        self._change(lambda document: token_file.put(document, self._find(document).key, token, self._system.now()))
         return self.label
 
     def forget(self) -> bool:
@@ -140,7 +119,7 @@ class FileStore:
 
         def attempt() -> T:
             require_private(self.path)  # before a lock is made where our file cannot be
-            with file_lock(self.path, self._waiting) as require_lock:
+            with file_lock(self.path, self._system, self._terminal.tell) as require_lock:
                 return work(require_lock)
 
         for _ in range(_ATTEMPTS):
@@ -151,7 +130,7 @@ class FileStore:
     def _unless_held(self, action: Callable[[], T]) -> T:
         """Run an action; repeat it for a while if another program has the file open (Windows)."""
         notice = f"Waiting for another program to close the token file ({self.path}) …"
-        for _ in self._waiting.attempts(_HELD_FOR, notice):
+        for _ in self._system.attempts(_HELD_FOR, self._terminal.tell, notice):
             try:
                 return action()
             except FileHeld as error:
@@ -160,7 +139,7 @@ class FileStore:
 
     def _read(self) -> Document:
         """Return the content of the file. Raise StoreFailed if it cannot be read."""
-        data = read_private(self.path, self._warn)
+        data = read_private(self.path, self._terminal.warn)
         try:
             return token_file.parse(data)
         except ValueError as error:

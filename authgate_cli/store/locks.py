@@ -25,7 +25,7 @@ from .private_file import allow_owner, create_private, remove_quietly, what_is_w
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from .file_store import Waiting
+    from ..system import System
 
 try:
     import fcntl
@@ -42,8 +42,8 @@ class LockLost(Exception):
 
 
 @contextmanager
-def file_lock(path: str, waiting: Waiting) -> Iterator[Callable[[], None]]:
-    """Hold `<path>.lock` for a read-modify-write. Raise StoreFailed if it cannot be made.
+def file_lock(path: str, system: System, tell: Callable[[str], None]) -> Iterator[Callable[[], None]]:
+    """Hold `<path>.lock` for a read-modify-write. Raise StoreFailed if it cannot be made; `tell` why it takes long.
 
     The block gets a function that it calls just before it replaces the file; it raises LockLost if
     another process has taken the lock over.
@@ -57,8 +57,8 @@ def file_lock(path: str, waiting: Waiting) -> Iterator[Callable[[], None]]:
     with uninterrupted() as signals:  # a signal would leave the lock file behind; it still ends the wait
         notice = f"Waiting for another program to finish with the token file ({lock}) …"
         # Longer than STALE, so an abandoned lock is taken over first; only one made again and again outlasts this.
-        for _ in waiting.attempts(STALE + 5, notice):
-            descriptor = _make(lock, waiting.now)
+        for _ in system.attempts(STALE + 5, tell, notice):
+            descriptor = _make(lock, system.now)
             if descriptor >= 0 or signals:
                 break
         if descriptor < 0:
@@ -132,13 +132,15 @@ def _is_same(descriptor: int, path: str) -> bool:
 
 
 @contextmanager
-def refresh_lock(path: str, waiting: Waiting, seconds: float, required: bool = False) -> Iterator[None]:
+def refresh_lock(
+    path: str, system: System, explain: Callable[[str], None], seconds: float, required: bool = False
+) -> Iterator[None]:
     """Hold the lock that every process takes before it refreshes what this path stores.
 
     Raise Unreachable if another process holds it for longer than `seconds`. If the lock cannot be made
-    (a read-only directory, a file system without locks), say so and go on without it. If something
-    that is not ours has its name, raise StoreFailed if the lock is `required`, otherwise go on
-    without it.
+    (a read-only directory, a file system without locks), `explain` that and go on without it. If
+    something that is not ours has its name, raise StoreFailed if the lock is `required`, otherwise go
+    on without it.
     """
     lock, descriptor, locked = path + ".refresh", -1, True
     try:
@@ -146,14 +148,14 @@ def refresh_lock(path: str, waiting: Waiting, seconds: float, required: bool = F
             if not path:
                 raise FileNotFoundError(0, "there is no home directory")
             descriptor = _open(lock)
-            attempts = waiting.attempts(seconds, f"waiting for another authgate ({lock})")
+            attempts = system.attempts(seconds, explain, f"waiting for another authgate ({lock})")
             locked = any(_try_lock(descriptor) for _ in attempts)
         except StoreFailed as failure:
             if required:
                 raise
-            waiting.tell(f"continuing without a lock: {failure.message}")
+            explain(f"continuing without a lock: {failure.message}")
         except OSError as error:
-            waiting.tell(f"continuing without a lock: {lock} cannot be used ({error.strerror})")
+            explain(f"continuing without a lock: {lock} cannot be used ({error.strerror})")
         if not locked:
             raise Unreachable("another authgate process is still refreshing this token", "try again in a moment")
         yield
