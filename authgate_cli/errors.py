@@ -84,24 +84,8 @@ class TokenRefused(SignInNeeded):
         self.code, self.forbidden = code, forbidden
 
 
-class Denied(SignInNeeded):
-    """The user denied the request; this is final, no other flow is tried."""
-
-
 class FlowUnavailable(AuthGateError):
     """This way of signing in does not work here; under `auto` the other one is tried."""
-
-
-class CallbackUnavailable(FlowUnavailable):
-    """The callback port cannot be opened."""
-
-    exit_status = 3
-
-
-class CallbackTimeout(FlowUnavailable):
-    """The browser did not return to the callback in time."""
-
-    exit_status = 4
 
 
 class StoreFailed(AuthGateError):

@@ -13,8 +13,8 @@ are never made at once.
 
 from __future__ import annotations
 
-from ..errors import OPERATOR, CallbackTimeout, CallbackUnavailable, Denied, FlowUnavailable, Refused, Unreachable
-from ..oauth.authorization import AuthorizationRequest, Callback, iss_problem, new_request, read_pasted
+from ..errors import OPERATOR, FlowUnavailable, Refused, Unreachable
+from ..oauth.authorization import AuthorizationRequest, Callback, Denied, iss_problem, new_request, read_pasted
 from ..oauth.endpoints import scope_hint
 from ..oauth.messages import OAuthError, retry_after
 from ..system.keyboard import open_keyboard
@@ -23,7 +23,7 @@ from ..tokens import IssuedToken
 from ..urls import Url, split
 from ..values import TYPE_CHECKING
 from . import callback_server
-from .callback_server import CallbackServer
+from .callback_server import CallbackServer, CallbackTimeout, CallbackUnavailable
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -216,7 +216,7 @@ def _check(context: Context, request: AuthorizationRequest, callback: Callback) 
         stated = f"; it says {error}" if callback.error else ""
         raise Refused(f"the sign-in cannot be trusted: {problem}{stated}", OPERATOR)
     if callback.error == "access_denied":
-        raise Denied("the sign-in was denied", "run authgate.pyz login to try again")
+        raise Denied
     if callback.error in ("temporarily_unavailable", "server_error"):
         raise Unreachable(f"signing in failed: {error}", "try again later")
     if callback.error == "unauthorized_client":
