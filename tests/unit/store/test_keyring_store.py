@@ -205,6 +205,33 @@ def test_a_token_is_kept_also_when_the_index_is_not(fake, store):
     assert store.find().token == TOKEN
 
 
+def test_an_index_that_cannot_be_read_is_not_written_anew(fake, store):
+    fake.put("#index", json.dumps([{**LISTED, "key": "another"}]))
+    before = fake.kept()["#index"]
+    fake.install(
+        mischief="""
+        read = _chosen.get_password
+
+        def get_password(service, user):
+            if user == "#index":
+                raise ValueError
+            return read(service, user)
+
+        _chosen.get_password = get_password
+    """
+    )
+    assert failure(store.save, TOKEN).startswith("StoreFailed: the keyring did not save the token")
+    assert fake.kept()["#index"] == before
+
+
+@pytest.mark.parametrize(("name", "count"), [("find", 1), ("entries", 1), ("save", 2)])
+def test_each_use_takes_few_processes_because_each_takes_a_fifth_of_a_second(fake, store, tmp_path, name, count):
+    store.save(TOKEN)
+    fake.install(mischief=f"with open({str(tmp_path / 'uses')!r}, 'a') as uses:\n    uses.write('use\\n')")
+    use(store, name)
+    assert (tmp_path / "uses").read_text() == "use\n" * count
+
+
 # Which keyrings count
 
 
