@@ -23,7 +23,7 @@ from http.server import BaseHTTPRequestHandler
 
 from ..errors import CallbackUnavailable
 from ..oauth.authorization import Callback, read_query
-from ..system.connections import Limits, PlainSocket
+from ..system.connections import LimitedSocket, Limits
 from ..text import clean
 from ..urls import Url
 from ..values import TYPE_CHECKING, Value
@@ -156,7 +156,7 @@ class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     default_request_version = "HTTP/1.0"  # anything that is not HTTP also gets a status line
     wbufsize = -1  # send head and page together
-    request: PlainSocket
+    request: LimitedSocket
     server: _Server
 
     def handle(self) -> None:
@@ -182,8 +182,8 @@ class _Handler(BaseHTTPRequestHandler):
         self._answer(405 if code == 501 else code)
 
     def _answer(self, status: int, page: str = "") -> None:
-        monotonic, body = self.server.callbacks.monotonic, page.encode()
-        self.request.limits = Limits(monotonic() + _PAGE_TIMEOUT, monotonic, 0)
+        body = page.encode()
+        self.request.limits = Limits(_PAGE_TIMEOUT, 0, self.server.callbacks.monotonic)
         self.send_response(status)
         self.send_header("Content-Type", "text/html; charset=utf-8")
         self.send_header("Content-Length", str(len(body)))
@@ -211,7 +211,7 @@ class _Server(socketserver.ThreadingMixIn, socketserver.TCPServer):
     def __init__(self, host: str, port: int, callbacks: CallbackServer):
         self.callbacks = callbacks
         self._lock = threading.Lock()
-        self._reading: list[PlainSocket] = []
+        self._reading: list[LimitedSocket] = []
         self.address_family = socket.AF_INET6 if ":" in host else socket.AF_INET
         # On POSIX this only allows that connections of the last sign-in are still closing; on
         # Windows it would let another program take the port while we listen.
@@ -230,11 +230,10 @@ class _Server(socketserver.ThreadingMixIn, socketserver.TCPServer):
             self.socket.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
         super().server_bind()
 
-    def get_request(self) -> tuple[PlainSocket, Any]:
+    def get_request(self) -> tuple[LimitedSocket, Any]:
         plain, address = self.socket.accept()
-        monotonic = self.callbacks.monotonic
-        connection = PlainSocket(fileno=plain.detach())
-        connection.limits = Limits(monotonic() + _REQUEST_TIMEOUT, monotonic, _MAX_REQUEST)
+        limits = Limits(_REQUEST_TIMEOUT, _MAX_REQUEST, self.callbacks.monotonic)
+        connection = LimitedSocket(plain, limits)
         with self._lock:
             if len(self._reading) >= _MAX_READING:
                 with suppress(OSError):  # its thread then closes it
@@ -242,7 +241,7 @@ class _Server(socketserver.ThreadingMixIn, socketserver.TCPServer):
             self._reading.append(connection)
         return connection, address
 
-    def release(self, connection: PlainSocket) -> None:
+    def release(self, connection: LimitedSocket) -> None:
         """Remove a connection from those that are being read."""
         with self._lock:
             if connection in self._reading:

@@ -122,8 +122,7 @@ def parse(data: bytes) -> tuple[dict[str, str], list[int]]:
         data = data.decode("utf-16", "replace").encode()
     values: dict[str, str] = {}
     malformed = []
-    lines = data.removeprefix(b"\xef\xbb\xbf").replace(b"\r\n", b"\n").replace(b"\r", b"\n").split(b"\n")
-    for number, line in enumerate(lines, 1):
+    for number, line in enumerate(data.removeprefix(b"\xef\xbb\xbf").splitlines(), 1):
         stripped = line.strip(b" \t")
         if not stripped or stripped.startswith(b"#"):
             continue

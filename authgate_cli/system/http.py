@@ -18,6 +18,7 @@ import re
 import socket
 import ssl
 import sys
+import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Mapping
@@ -29,7 +30,7 @@ from ..oauth.messages import Request, Response, retry_after
 from ..urls import Url, split
 from ..values import TYPE_CHECKING
 from . import connections
-from .connections import Limits, PlainSocket, TooMuchData, Untrusted
+from .connections import LimitedSocket, Limits, TooMuchData, Untrusted
 from .threads import TookTooLong, call_within
 
 if TYPE_CHECKING:
@@ -57,14 +58,13 @@ class Http:
         self,
         timeout: float,
         environ: Mapping[str, str],
-        now: Callable[[], float],
-        monotonic: Callable[[], float],
-        sleep: Callable[[float], None],
         log: Callable[[str], None],
+        now: Callable[[], float],
+        sleep: Callable[[float], None] = time.sleep,
         look_up: Callable[..., Any] = socket.getaddrinfo,
     ):
-        self._timeout, self._environ, self._log, self._look_up = timeout, environ, log, look_up
-        self._now, self._monotonic, self._sleep = now, monotonic, sleep
+        self._timeout, self._environ, self._log = timeout, environ, log
+        self._now, self._sleep, self._look_up = now, sleep, look_up
         self._answered: dict[str, str] = {}  # by host, the address that it was last connected to
 
     @cached_property
@@ -76,7 +76,7 @@ class Http:
 
         Raise Unreachable if there is none in time, Refused if it cannot be read.
         """
-        deadline = self._monotonic() + self._timeout
+        deadline = time.monotonic() + self._timeout
         for pause in (*_PAUSES, None):
             answer: Response | Unreachable
             try:
@@ -87,7 +87,7 @@ class Http:
                 answer, wait = error, None
                 again = not isinstance(error, Untrusted) and (request.method == "GET" or not error.sent)
             wait = pause if wait is None else wait
-            if not again or pause is None or wait is None or self._monotonic() + wait >= deadline:
+            if not again or pause is None or wait is None or time.monotonic() + wait >= deadline:
                 break
             self._sleep(wait)
         if isinstance(answer, Unreachable):
@@ -95,23 +95,19 @@ class Http:
         return answer._replace(secrets=request.secrets)
 
     def _logged(self, request: Request, deadline: float) -> Response:
-        url, begun = split(request.url), self._monotonic()
+        url, begun = split(request.url), time.monotonic()
         shown = f"{request.method} {url.scheme}://{url.netloc}{url.path}"
         try:
-            response = self._exchange(request, url, Limits(deadline, self._monotonic, _MAX_HEAD))
+            response = self._exchange(request, url, Limits(deadline - begun, _MAX_HEAD))
         except AuthGateError as error:
             self._log(f"{shown}: {error.message}")
             raise
-        self._log(f"{shown}: {response.status} in {(self._monotonic() - begun) * 1000:.0f} ms")
+        self._log(f"{shown}: {response.status} in {(time.monotonic() - begun) * 1000:.0f} ms")
         return response
 
     def _exchange(self, request: Request, url: Url, limits: Limits) -> Response:
         """Send the request once, on a new connection."""
         context = self._tls if url.scheme == "https" else None
-        try:
-            url.host.encode("idna" if context else "ascii")  # as http.client and ssl do
-        except UnicodeError:
-            raise _not_found(url) from None
         proxy = connections.proxy_for(url, self._environ)
         connection = _Connection(url, proxy, context, limits, partial(self._connect, limits))
         opener = urllib.request.OpenerDirector()  # without handlers: it follows no redirect, and 404 is not an error
@@ -126,7 +122,7 @@ class Http:
             cause = error.reason if isinstance(error, urllib.error.URLError) else error
             raise self._failure(cause, url, limits, connection.is_open) from error  # type: ignore[arg-type]
 
-    def _connect(self, limits: Limits, server: tuple[str, int], *_: object) -> PlainSocket:
+    def _connect(self, limits: Limits, server: tuple[str, int], *_: object) -> LimitedSocket:
         """Connect to the first address of a host that accepts; one that did so before is tried first."""
         host, port = server
         try:
@@ -145,9 +141,7 @@ class Http:
                 problem = error
                 continue
             self._answered[host] = address
-            connection = PlainSocket(fileno=plain.detach())
-            connection.limits = limits
-            return connection
+            return LimitedSocket(plain, limits)
         raise problem
 
     def _failure(self, error: Exception, url: Url, limits: Limits, sent: bool) -> AuthGateError:
@@ -160,8 +154,9 @@ class Http:
         if isinstance(error, connections.TIMEOUTS):
             hint = "try again later, or give it more time with --timeout"
             return Unreachable(f"no answer from {where} within {self._timeout:g} s", hint, sent=sent)
-        if isinstance(error, socket.gaierror):
-            return _not_found(url)
+        # UnicodeError: http.client and ssl raise it for a name that cannot be encoded as IDNA, such as "a..b".
+        if isinstance(error, (socket.gaierror, UnicodeError)):
+            return Unreachable(f"the host {url.host} cannot be found", "check AUTHGATE_URL and the network", sent=False)
         if isinstance(error, http.client.RemoteDisconnected):
             return Unreachable(f"{where} closed the connection without an answer", later, sent=sent)
         if str(error).startswith("\x15\x03"):  # a TLS alert in place of a status line
@@ -215,35 +210,36 @@ class _Connection(http.client.HTTPConnection):
         proxy: connections.Proxy | None,
         context: ssl.SSLContext | None,
         limits: Limits,
-        connect: Callable[..., PlainSocket],
+        connect: Callable[..., LimitedSocket],
     ):
-        host = proxy or url
-        super().__init__(host.host, host.port)
+        first = proxy or url
+        super().__init__(first.host, first.port)
         self._url, self._proxy, self._context, self._limits = url, proxy, context, limits
         self._create_connection = connect  # http.client has no public way to set it
         self.is_open = False  # once it is, the request may have reached the server
-        if proxy:
-            authorization = {"Proxy-Authorization": proxy.authorization} if proxy.authorization else {}
-            self.set_tunnel(f"[{url.host}]" if ":" in url.host else url.host, url.port, authorization)
 
     def connect(self) -> None:
         """Connect, through the proxy if there is one, and make the TLS handshake."""
+        host, proxy = self._url.host, self._proxy
+        if proxy:
+            authorization = {"Proxy-Authorization": proxy.authorization} if proxy.authorization else {}
+            self.set_tunnel(f"[{host}]" if ":" in host else host, self._url.port, authorization)
         try:
             super().connect()
         except (OSError, http.client.HTTPException, TooMuchData) as error:
-            if self._proxy is None:
+            if proxy is None:
                 raise
-            raise connections.proxy_failure(error, self._proxy) from error
+            raise connections.proxy_failure(error, proxy) from error
         address = self.sock.getpeername()[0]
         if self._context:
             self.sock.settimeout(self._limits.seconds())
-            secured = self._context.wrap_socket(self.sock, server_hostname=self._url.host)
+            secured = self._context.wrap_socket(self.sock, server_hostname=host)
             secured.limits = self._limits  # type: ignore[attr-defined]
             self.sock = secured
         # A name such as localhost may lead to another machine, and the request may contain a token.
         elif not ipaddress.ip_address(address.partition("%")[0]).is_loopback:
             raise Untrusted(
-                f"{self._url.host} is {address} here, which is not this machine: plain http is not sent there",
+                f"{host} is {address} here, which is not this machine: plain http is not sent there",
                 "correct the hosts file, or use https",
                 sent=False,
             )
@@ -272,10 +268,6 @@ def _read(response: http.client.HTTPResponse, url: Url, limits: Limits) -> Respo
         raise _wants_https(where)
     headers = {name.lower(): ", ".join(" ".join(text.split()) for text in fields.get_all(name, [])) for name in fields}
     return Response(response.status, headers, body)
-
-
-def _not_found(url: Url) -> Unreachable:
-    return Unreachable(f"the host {url.host} cannot be found", "check AUTHGATE_URL and the network", sent=False)
 
 
 def _wants_https(where: str) -> Refused:

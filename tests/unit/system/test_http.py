@@ -3,7 +3,6 @@
 import os
 import socket
 import threading
-import time
 from contextlib import ExitStack, contextmanager
 from email.utils import formatdate
 
@@ -30,7 +29,7 @@ class Client:
 
     def __call__(self, environ=None, timeout=10.0, sleep=None, **more):
         sleep = sleep or self.pauses.append
-        return Http(timeout, environ or {}, lambda: NOW, time.monotonic, sleep, self.log.append, **more)
+        return Http(timeout, environ or {}, self.log.append, lambda: NOW, sleep, **more)
 
 
 @pytest.fixture
