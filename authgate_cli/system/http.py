@@ -63,13 +63,13 @@ class Http:
         sleep: Callable[[float], None] = time.sleep,
         look_up: Callable[..., Any] = socket.getaddrinfo,
     ):
-        self._timeout, self._environ, self._log = timeout, environ, log
-        self._now, self._sleep, self._look_up = now, sleep, look_up
-        self._answered: dict[str, str] = {}  # by host, the address that it was last connected to
+        self.environ, self.look_up = environ, look_up
+        self.answered: dict[str, str] = {}  # by host, the address that it was last connected to
+        self._timeout, self._log, self._now, self._sleep = timeout, log, now, sleep
 
     @cached_property
-    def _tls(self) -> ssl.SSLContext:
-        return connections.tls_context(self._environ)
+    def tls(self) -> ssl.SSLContext:
+        return connections.tls_context(self.environ)
 
     def send(self, request: Request) -> Response:
         """Return the server's answer, whatever its status.
@@ -107,9 +107,7 @@ class Http:
 
     def _exchange(self, request: Request, url: Url, limits: Limits) -> Response:
         """Send the request once, on a new connection."""
-        context = self._tls if url.scheme == "https" else None
-        proxy = connections.proxy_for(url, self._environ)
-        connection = _Connection(url, proxy, context, limits, partial(self._connect, limits))
+        connection = _Connection(self, url, limits)
         opener = urllib.request.OpenerDirector()  # without handlers: it follows no redirect, and 404 is not an error
         opener.add_handler(_Handler(connection))
         body = None if request.body is None else request.body.encode()
@@ -122,35 +120,13 @@ class Http:
             cause = error.reason if isinstance(error, urllib.error.URLError) else error
             raise self._failure(cause, url, limits, connection.is_open) from error  # type: ignore[arg-type]
 
-    def _connect(self, limits: Limits, server: tuple[str, int], *_: object) -> LimitedSocket:
-        """Connect to the first address of a host that accepts; one that did so before is tried first."""
-        host, port = server
-        try:
-            # As bytes: for a str, even in ASCII, the IDNA tables are loaded.
-            look_up = partial(self._look_up, host.encode("ascii"), port, type=socket.SOCK_STREAM)
-            addresses = [entry[4][0] for entry in call_within(look_up, limits.seconds())]
-        except TookTooLong:
-            raise TimeoutError("the name look-up takes too long") from None
-        addresses.sort(key=lambda address: address != self._answered.get(host))
-        problem: OSError = socket.gaierror(socket.EAI_NONAME, "the name has no address")
-        for left, address in zip(range(len(addresses), 0, -1), addresses):
-            patience = limits.seconds() if left == 1 else min(limits.seconds() / left, _SILENCE)
-            try:
-                plain = socket.create_connection((address.encode(), port), patience)
-            except OSError as error:
-                problem = error
-                continue
-            self._answered[host] = address
-            return LimitedSocket(plain, limits)
-        raise problem
-
     def _failure(self, error: Exception, url: Url, limits: Limits, sent: bool) -> AuthGateError:
         """Translate an exception of urllib into one of ours."""
         where, later = url.netloc, "try again later"
         if url.scheme == "http":
             later += "; if the server speaks TLS on this port, use https://"
         if isinstance(error, ssl.SSLError):
-            return connections.tls_failure(error, where, sent, self._tls, self._environ)
+            return connections.tls_failure(error, where, sent, self.tls, self.environ)
         if isinstance(error, connections.TIMEOUTS):
             hint = "try again later, or give it more time with --timeout"
             return Unreachable(f"no answer from {where} within {self._timeout:g} s", hint, sent=sent)
@@ -200,22 +176,17 @@ class _Response(http.client.HTTPResponse):
 
 
 class _Connection(http.client.HTTPConnection):
-    """A connection with limits: over TLS if there is a `context`, through a tunnel if there is a `proxy`."""
+    """A connection for one request to `url`, over TLS for https, through a tunnel if there is a proxy."""
 
     response_class = _Response
 
-    def __init__(
-        self,
-        url: Url,
-        proxy: connections.Proxy | None,
-        context: ssl.SSLContext | None,
-        limits: Limits,
-        connect: Callable[..., LimitedSocket],
-    ):
-        first = proxy or url
+    def __init__(self, client: Http, url: Url, limits: Limits):
+        self._client, self._url, self._limits = client, url, limits
+        self._context = client.tls if url.scheme == "https" else None
+        self._proxy = connections.proxy_for(url, client.environ)
+        first = self._proxy or url
         super().__init__(first.host, first.port)
-        self._url, self._proxy, self._context, self._limits = url, proxy, context, limits
-        self._create_connection = connect  # http.client has no public way to set it
+        self._create_connection = self._connect_to  # http.client has no public way to set it
         self.is_open = False  # once it is, the request may have reached the server
 
     def connect(self) -> None:
@@ -244,6 +215,28 @@ class _Connection(http.client.HTTPConnection):
                 sent=False,
             )
         self.is_open = True
+
+    def _connect_to(self, server: tuple[str, int], *_: object) -> LimitedSocket:
+        """Connect to the first address of a host that accepts; one that did so before is tried first."""
+        (host, port), limits, answered = server, self._limits, self._client.answered
+        try:
+            # As bytes: for a str, even in ASCII, the IDNA tables are loaded.
+            look_up = partial(self._client.look_up, host.encode("ascii"), port, type=socket.SOCK_STREAM)
+            addresses = [entry[4][0] for entry in call_within(look_up, limits.seconds())]
+        except TookTooLong:
+            raise TimeoutError("the name look-up takes too long") from None
+        addresses.sort(key=lambda address: address != answered.get(host))
+        problem: OSError = socket.gaierror(socket.EAI_NONAME, "the name has no address")
+        for left, address in zip(range(len(addresses), 0, -1), addresses):
+            patience = limits.seconds() if left == 1 else min(limits.seconds() / left, _SILENCE)
+            try:
+                plain = socket.create_connection((address.encode(), port), patience)
+            except OSError as error:
+                problem = error
+                continue
+            answered[host] = address
+            return LimitedSocket(plain, limits)
+        raise problem
 
 
 def _read(response: http.client.HTTPResponse, url: Url, limits: Limits) -> Response:
