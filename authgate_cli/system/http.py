@@ -154,12 +154,7 @@ class _Handler(urllib.request.AbstractHTTPHandler):
 
     def __init__(self, connection: _Connection):
         super().__init__()
-        self._connection = connection
-
-    def http_open(self, request: urllib.request.Request) -> Any:
-        return self.do_open(lambda host, timeout: self._connection, request)  # type: ignore[arg-type]
-
-    https_open = http_open
+        self.http_open = self.https_open = partial(self.do_open, lambda host, timeout: connection)  # type: ignore[arg-type]
 
 
 class _Response(http.client.HTTPResponse):
