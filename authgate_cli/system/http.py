@@ -48,7 +48,7 @@ _HEADERS = {
     "Accept-Encoding": "identity",
 }
 # The text that servers send with status 400 if they get plain http on their https port.
-_WANTS_HTTPS = re.compile(rb"to (an )?HTTPS (port|server)|to an SSL-enabled|requires TLS", re.IGNORECASE)
+_WANTS_HTTPS = rb"(?i)to (an )?HTTPS (port|server)|to an SSL-enabled|requires TLS"
 
 
 class Http:
@@ -252,7 +252,7 @@ def _read(response: http.client.HTTPResponse, url: Url, limits: Limits) -> Respo
         raise Refused(f"{where} sent an answer of more than 1 MiB", "is AUTHGATE_URL right?")
     if response.length:
         raise http.client.IncompleteRead(body, response.length)
-    if url.scheme == "http" and response.status == 400 and body[:1] != b"{" and _WANTS_HTTPS.search(body):
+    if url.scheme == "http" and response.status == 400 and body[:1] != b"{" and re.search(_WANTS_HTTPS, body):
         raise _wants_https(where)
     headers = {name.lower(): ", ".join(" ".join(text.split()) for text in fields.get_all(name, [])) for name in fields}
     return Response(response.status, headers, body)

@@ -28,7 +28,7 @@ class Keyboard:
 
     def __init__(self, descriptor: int):
         """Raise OSError or termios.error if it is not a terminal."""
-        self._descriptor, self._text, self._is_gone = descriptor, "", False
+        self._descriptor, self._text = descriptor, ""
         self._before = termios.tcgetattr(descriptor)
         self._mode = termios.tcgetattr(descriptor)
         self._mode[3] &= ~termios.ICANON
@@ -43,16 +43,13 @@ class Keyboard:
 
     def line(self) -> str | None:
         """Return the next complete line without its end, or None if there is none yet. Never wait."""
-        try:
-            while "\n" not in self._text and not self._is_gone and self._is_ours():
-                # On macOS, poll() says of every terminal that it can be read; select() knows.
-                if not select.select([self._descriptor], [], [], 0)[0]:
-                    break
+        with suppress(OSError, termios.error):  # the terminal has gone
+            # On macOS, poll() says of every terminal that it can be read; select() knows.
+            while "\n" not in self._text and self._is_ours() and select.select([self._descriptor], [], [], 0)[0]:
                 data = os.read(self._descriptor, 65536)
-                self._is_gone = not data
+                if not data:
+                    break
                 self._take(data.decode("utf-8", "replace"))
-        except (OSError, termios.error):
-            self._is_gone = True
         line, end, rest = self._text.partition("\n")
         if not end:
             return None
