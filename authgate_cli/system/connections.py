@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import http.client
 import ipaddress
-import os
 import re
 import socket
 import ssl
@@ -106,11 +105,9 @@ def tls_context(environ: Mapping[str, str]) -> ssl.SSLContext:
             context.load_default_certs()
         return context
     try:
-        if cafile and os.path.getsize(cafile) == 0:
-            raise OSError("it is empty")
         context.load_verify_locations(cafile, capath)
     except OSError as error:  # ssl.SSLError is one
-        reason = error.strerror if error.errno and not isinstance(error, ssl.SSLError) else "it holds no certificate"
+        reason = "it holds no certificate" if isinstance(error, ssl.SSLError) else error.strerror
         raise Untrusted(
             f"the certificates of SSL_CERT_FILE or SSL_CERT_DIR cannot be used: {reason}",
             "name a PEM file with the certificates of your CA",
