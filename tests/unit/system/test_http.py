@@ -2,6 +2,7 @@
 
 import os
 import socket
+import sys
 import threading
 from contextlib import ExitStack, contextmanager
 from email.utils import formatdate
@@ -190,7 +191,8 @@ HOSTILE = {
     "cut off in the head": (START + b"Content-Le", CUT_OFF),
     "cut off before the end of the head": (START + b"Content-Length: 0\r\n", CUT_OFF),
     "cut off in the body": (START + b"Content-Length: 8\r\n\r\nhalf", CUT_OFF),
-    "a chunk of a negative size": (CHUNKED + b"-5\r\nhello", NOT_HTTP),
+    # Python 3.9 reads to the end of the answer there.
+    "a chunk of a negative size": (CHUNKED + b"-5\r\nhello", NOT_HTTP if sys.version_info >= (3, 10) else CUT_OFF),
     "cut off in a chunk": (CHUNKED + b"8\r\nhalf", CUT_OFF),
     "cut off between chunks": (CHUNKED + b"4\r\nhalf\r\n", CUT_OFF),
     "another protocol": (b"SSH-2.0-OpenSSH_9.6\r\n", NOT_HTTP),
