@@ -229,8 +229,7 @@ class _Server(socketserver.ThreadingMixIn, socketserver.TCPServer):
 
     def get_request(self) -> tuple[LimitedSocket, Any]:
         plain, address = self.socket.accept()
-        limits = Limits(_REQUEST_TIMEOUT, _MAX_REQUEST, self.callbacks.monotonic)
-        connection = LimitedSocket(plain, limits)
+        connection = LimitedSocket(plain, Limits(_REQUEST_TIMEOUT, _MAX_REQUEST, self.callbacks.monotonic))
         with self._lock:
             if len(self._reading) >= _MAX_READING:
                 with suppress(OSError):  # its thread then closes it
@@ -239,10 +238,9 @@ class _Server(socketserver.ThreadingMixIn, socketserver.TCPServer):
         return connection, address
 
     def release(self, connection: LimitedSocket) -> None:
-        """Remove a connection from those that are being read."""
-        with self._lock:
-            if connection in self._reading:
-                self._reading.remove(connection)
+        """Remove a connection from those that are being read, if it still is among them."""
+        with self._lock, suppress(ValueError):
+            self._reading.remove(connection)
 
     def shutdown_request(self, request: Any) -> None:
         self.release(request)
