@@ -158,10 +158,9 @@ class _Handler(urllib.request.AbstractHTTPHandler):
 
 
 class _Response(http.client.HTTPResponse):
-    """A final answer: interim ones are skipped."""
+    """A final answer. Interim ones are skipped (RFC 9110 section 15.2): http.client knows only 100."""
 
     def begin(self) -> None:
-        """Read the head. Skip interim answers (RFC 9110 section 15.2), of which http.client knows only 100."""
         super().begin()
         while 101 < self.status < 200:
             self.headers = None  # type: ignore[assignment]  # otherwise it would not read another head
@@ -185,7 +184,6 @@ class _Connection(http.client.HTTPConnection):
         self.is_open = False  # once it is, the request may have reached the server
 
     def connect(self) -> None:
-        """Connect, through the proxy if there is one, and make the TLS handshake."""
         host, proxy = self._url.host, self._proxy
         if proxy:
             authorization = {"Proxy-Authorization": proxy.authorization} if proxy.authorization else {}
@@ -203,7 +201,7 @@ class _Connection(http.client.HTTPConnection):
             secured.limits = self._limits  # type: ignore[attr-defined]
             self.sock = secured
         # A name such as localhost may lead to another machine, and the request may contain a token.
-        elif not ipaddress.ip_address(address.partition("%")[0]).is_loopback:
+        elif not ipaddress.ip_address(address).is_loopback:
             raise Untrusted(
                 f"{host} is {address} here, which is not this machine: plain http is not sent there",
                 "correct the hosts file, or use https",
