@@ -5,6 +5,7 @@ import json
 import os
 import signal
 import sys
+import time
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -58,7 +59,7 @@ def interrupted_at_every_step(action):
 @pytest.fixture
 def store(tmp_path):
     terminal = SimpleNamespace(warn=pytest.fail, tell=pytest.fail)
-    store = FileStore(str(tmp_path / "tokens"), OWNER, real_system(None, None, {}), terminal)
+    store = FileStore(str(tmp_path / "tokens"), OWNER, real_system(None, None, {}, time.time), terminal)
     store.save(OLD)
     return store
 

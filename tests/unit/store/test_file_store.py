@@ -166,7 +166,7 @@ def test_before_a_sign_in_a_good_file_is_left_as_it_is(place):
 def test_that_nothing_can_be_saved_is_found_out_before_a_sign_in(place, check):
     place.write(json.dumps(OTHERS))
     code = f"""
-        import resource, sys
+        import resource, sys, time
         from types import SimpleNamespace
         from authgate_cli.store.file_store import FileStore
         from authgate_cli.system import real_system
@@ -174,7 +174,7 @@ def test_that_nothing_can_be_saved_is_found_out_before_a_sign_in(place, check):
         from authgate_cli.errors import StoreFailed
 
         resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096))  # as good as a disk that is nearly full
-        system, owner = real_system(None, None, {{}}), Owner("https://auth.example.com", "client")
+        system, owner = real_system(None, None, {{}}, time.time), Owner("https://auth.example.com", "client")
         try:
             FileStore(sys.argv[1], owner, system, SimpleNamespace(warn=print, tell=print)).{check}()
         except StoreFailed as error:

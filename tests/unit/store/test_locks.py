@@ -172,7 +172,7 @@ SUSPENDED = """
         time.sleep(seconds)
 
     path, client, action = sys.argv[1:]
-    system = real_system(None, None, {})._replace(sleep=sleep)
+    system = real_system(None, None, {}, time.time)._replace(sleep=sleep)
     terminal = SimpleNamespace(warn=print, tell=lambda text: None)
     store = FileStore(path, Owner("https://auth.example.com", client), system, terminal)
     token = TokenSet(client, issuer="https://auth.example.com", client_id=client)
@@ -238,7 +238,7 @@ def test_a_lock_that_is_lost_again_and_again_is_an_error(path, lock):
 
         path = sys.argv[1]
         sys.addaudithook(take_over)
-        system = real_system(None, None, {})._replace(sleep=None)
+        system = real_system(None, None, {}, time.time)._replace(sleep=None)
         terminal = SimpleNamespace(warn=print, tell=print)
         store = FileStore(path, Owner("https://auth.example.com", "client"), system, terminal)
         try:
@@ -306,7 +306,7 @@ def test_a_lock_made_anew_during_a_takeover_is_left_alone(path, lock, who):
             os.unlink(lock)
 
         sys.addaudithook(be_faster)
-        with file_lock(path, real_system(None, None, {})._replace(sleep=sleep), lambda text: None):
+        with file_lock(path, real_system(None, None, {}, time.time)._replace(sleep=sleep), lambda text: None):
             print(read() == str(os.getpid()))
     """
     made(lock)
@@ -326,7 +326,7 @@ HOLD = """
     from authgate_cli.system import real_system
     from authgate_cli.store.locks import refresh_lock
 
-    with refresh_lock(sys.argv[1], real_system(None, None, {}), print, 10):
+    with refresh_lock(sys.argv[1], real_system(None, None, {}, time.time), print, 10):
         print("issued", flush=True)
         sys.stdin.readline()
 """
@@ -390,7 +390,7 @@ def test_the_refresh_lock_is_private_and_usable_whatever_the_umask(path, umask):
         from authgate_cli.store.locks import refresh_lock
 
         os.umask(int(sys.argv[2]))
-        with refresh_lock(sys.argv[1], real_system(None, None, {}), print, 10, True):
+        with refresh_lock(sys.argv[1], real_system(None, None, {}, time.time), print, 10, True):
             print("%04o" % (os.stat(sys.argv[1] + ".refresh").st_mode & 0o777))
     """
     assert run(code, path, umask) == ["0600"]
@@ -450,14 +450,14 @@ def test_somebody_elses_refresh_lock_in_a_sticky_directory_is_an_error(path):
     path.parent.chmod(0o1777)
     somebody_elses(path.with_name("tokens.refresh"))
     code = """
-        import os
+        import os, time
         from authgate_cli.errors import StoreFailed
         from authgate_cli.system import real_system
         from authgate_cli.store.locks import refresh_lock
 
         os.setuid(1000)
         try:
-            with refresh_lock("tokens", real_system(None, None, {}), print, 10, required=True):
+            with refresh_lock("tokens", real_system(None, None, {}, time.time), print, 10, required=True):
                 print("ours")
         except StoreFailed as error:
             print(error.message)
@@ -483,7 +483,7 @@ PLATFORM = """
     sys.modules["msvcrt"] = types.SimpleNamespace(locking=lock, LK_NBLCK=2)
     from authgate_cli.store.locks import refresh_lock
 
-    system = real_system(None, None, {})._replace(sleep=lambda seconds: None)
+    system = real_system(None, None, {}, time.time)._replace(sleep=lambda seconds: None)
     with refresh_lock(sys.argv[1], system, print, 60, required=True):
         print(len(tries))
 """
@@ -514,13 +514,13 @@ def test_in_a_read_only_directory_a_refresh_goes_on_alone_and_says_so(tmp_path, 
         (tmp_path / "tokens.refresh").touch(0o400)
     tmp_path.chmod(0o555)
     code = """
-        import os
+        import os, time
         from authgate_cli.system import real_system
         from authgate_cli.store.locks import refresh_lock
 
         if os.geteuid() == 0:
             os.setuid(1000)
-        with refresh_lock("tokens", real_system(None, None, {}), print, 10):
+        with refresh_lock("tokens", real_system(None, None, {}, time.time), print, 10):
             print("went on")
     """
     explained, went_on = run(code, cwd=tmp_path)
