@@ -10,16 +10,17 @@ and renamed; then its directory is synced, because a power cut could still undo 
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 
 from ..errors import StoreFailed
 from ..tokens import is_digits
 from ..values import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
 
 class FileHeld(StoreFailed):
@@ -34,15 +35,7 @@ _FLAGS = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0) | getattr(os
 
 def read_private(path: str, warn: Callable[[str], None]) -> bytes:
     """Return a private file's bytes, b"" if there is none. A mode that lets others in is tightened."""
-    descriptor = _open(path)
-    if descriptor is None:
-        return b""
-    try:
-        if os.name == "posix" and os.fstat(descriptor).st_mode & 0o077:
-            _tighten(path, descriptor, warn)
-        return _read_all(path, descriptor)
-    finally:
-        os.close(descriptor)
+    return _content(path, warn) or b""
 
 
 def replace_private(path: str, data: bytes, before_rename: Callable[[], None] = lambda: None) -> None:
@@ -51,35 +44,26 @@ def replace_private(path: str, data: bytes, before_rename: Callable[[], None] = 
     `before_rename` is called when everything is written; if it raises, nothing is replaced.
     """
     require_private(path)
-    temporary = _temporary_name(path)
-    try:
-        _write_new(temporary, data)
+    with _written_beside(path, data, "cannot be written") as temporary:
         before_rename()
         os.replace(temporary, path)
-    except OSError as error:
-        raise _failed("cannot be written", path, error) from error
-    finally:
-        remove_quietly(temporary)
     _sync_directory(os.path.dirname(path) or ".")
 
 
-def check_replaceable(path: str, room: int) -> None:
+def check_replaceable(path: str, room: int, before_rename: Callable[[], None] = lambda: None) -> None:
     """Raise StoreFailed unless the file could be saved now with `room` more bytes in it.
 
-    They are written to a file beside it: permissions, quotas, file size limits and full disks cannot
-    be checked reliably in any other way.
+    They are written to a file beside it, which then replaces it with the same content: permissions,
+    quotas, full disks, files that are mounted by themselves (in containers), immutable or, on Windows,
+    open elsewhere cannot be checked reliably in any other way. `before_rename` is as above.
     """
-    require_private(path)
-    temporary = _temporary_name(path)
-    try:
-        present = os.stat(path).st_size if os.path.exists(path) else 0
-        _write_new(temporary, b" " * (present + room))
-        if present and os.name == "nt":
-            os.rename(path, path)  # changes nothing, and fails while another program has the file open
-    except OSError as error:
-        raise _failed("could not be written", path, error) from error
-    finally:
-        remove_quietly(temporary)
+    present = _content(path)
+    with _written_beside(path, (present or b"") + b" " * room, "could not be written") as temporary:
+        if present is not None:
+            os.truncate(temporary, len(present))
+            before_rename()
+            if _content(path) == present:  # else a program without our lock has just replaced it
+                os.replace(temporary, path)
 
 
 def create_private(path: str) -> int:
@@ -139,6 +123,32 @@ def what_is_wrong(status: os.stat_result) -> str | None:
     if hasattr(os, "geteuid") and status.st_uid != os.geteuid():
         return f"belongs to another user ({status.st_uid})"
     return "has a second name (a hard link)" if status.st_nlink > 1 else None
+
+
+def _content(path: str, warn: Callable[[str], None] | None = None) -> bytes | None:
+    """Return a token file's bytes, None if there is none. With `warn`, a mode that lets others in is tightened."""
+    descriptor = _open(path)
+    if descriptor is None:
+        return None
+    try:
+        if warn and os.name == "posix" and os.fstat(descriptor).st_mode & 0o077:
+            _tighten(path, descriptor, warn)
+        return _read_all(path, descriptor)
+    finally:
+        os.close(descriptor)
+
+
+@contextmanager
+def _written_beside(path: str, data: bytes, what: str) -> Iterator[str]:
+    """Write a file beside another one for the block, which may rename it; `what` goes into the error."""
+    temporary = f"{path}.{os.getpid()}-{os.urandom(4).hex()}.tmp"
+    try:
+        _write_new(temporary, data)
+        yield temporary
+    except OSError as error:
+        raise _failed(what, path, error) from error
+    finally:
+        remove_quietly(temporary)
 
 
 def _open(path: str) -> int | None:
@@ -218,12 +228,8 @@ def _write_new(path: str, data: bytes) -> None:
         os.close(descriptor)
 
 
-def _temporary_name(path: str) -> str:
-    return f"{path}.{os.getpid()}-{os.urandom(4).hex()}.tmp"
-
-
 def _is_leftover(name: str, prefix: str) -> bool:
-    """Tell whether a name is one that `move_aside` or `_temporary_name` makes."""
+    """Tell whether a name is one that `move_aside` or `_written_beside` makes."""
     rest = name[len(prefix) :] if name.startswith(prefix) else ""
     pid, dash, ending = rest.partition("-")
     if pid == "corrupt":
@@ -257,4 +263,5 @@ def _sync_directory(directory: str) -> None:
 def _failed(what: str, path: str, error: OSError) -> StoreFailed:
     # Windows has one error for a file that is open elsewhere and for one that an access list protects.
     kind = FileHeld if os.name == "nt" and isinstance(error, PermissionError) else StoreFailed
-    return kind(f"the token file {path} {what}: {error.strerror or error}", _ELSEWHERE)
+    hint = "mount its directory and not the file itself" if error.errno == errno.EBUSY else _ELSEWHERE
+    return kind(f"the token file {path} {what}: {error.strerror or error}", hint)
