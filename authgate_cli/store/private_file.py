@@ -184,7 +184,8 @@ def _require_directory(directory: str) -> None:
         raise StoreFailed(f"the token file's directory {directory} does not exist", hint) from None
     except OSError:
         return  # using it will show why
-    if os.name == "posix" and mode & (stat.S_IWOTH | stat.S_ISVTX) == stat.S_IWOTH:
+    # HOME may be /dev/null, which everybody may write
+    if os.name == "posix" and stat.S_ISDIR(mode) and mode & (stat.S_IWOTH | stat.S_ISVTX) == stat.S_IWOTH:
         hint = f"chmod o-w {directory}, or name another --token-file"
         raise StoreFailed(f"the token file's directory {directory} is writable by everyone", hint)
 

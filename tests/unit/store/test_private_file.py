@@ -285,6 +285,13 @@ def test_a_file_in_place_of_the_directory_is_an_error(tmp_path, operation):
         operation(tmp_path / "file" / "tokens")
 
 
+def test_a_device_in_place_of_the_directory_is_not_to_be_closed_to_others(operation):
+    """HOME is /dev/null for many users of services; `chmod o-w /dev/null` would break the machine."""
+    with pytest.raises(StoreFailed, match="cannot be read: Not a directory") as caught:
+        operation("/dev/null/tokens")
+    assert "chmod" not in str(caught.value.hint)
+
+
 def test_without_a_home_there_is_nowhere_to_keep_a_token(operation):
     with pytest.raises(StoreFailed, match="no home directory"):
         operation("")
