@@ -183,6 +183,8 @@ def _open(lock: str) -> int:
         if problem is None:
             raise
     if problem is None:
+        with suppress(AttributeError, OSError):  # Windows, or a file system without modes
+            os.fchmod(descriptor, 0o600)  # other users who can open it could hold the lock
         return descriptor
     if descriptor >= 0:
         os.close(descriptor)
