@@ -158,10 +158,10 @@ def _unescaped(text: str) -> str:
 def _without(line: str, secret: str) -> str:
     """Remove a secret; only letters and digits are compared, without case, accents, width and what is between them."""
     line = line.replace(secret, _LEFT_OUT) if secret else line  # with what stands before and after its letters
-    places = [place for place, character in enumerate(line) for _ in _letters(character)]
     letters, wanted = _letters(line), _letters(secret)
-    if not wanted:
+    if not wanted or wanted not in letters:
         return line
+    places = [place for place, character in enumerate(line) for _ in _letters(character)]
     kept, end, found = [], 0, letters.find(wanted)
     while found >= 0:
         kept += [line[end : places[found]], _LEFT_OUT]
@@ -173,7 +173,7 @@ def _without(line: str, secret: str) -> str:
 def _letters(text: str) -> str:
     from unicodedata import normalize  # only errors need its tables
 
-    return "".join(letter for each in text for letter in normalize("NFKD", each).lower() if letter.isalnum())
+    return "".join(filter(str.isalnum, normalize("NFKD", text).lower()))
 
 
 class OAuthError(Value):

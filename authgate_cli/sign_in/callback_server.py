@@ -21,7 +21,7 @@ import threading
 from contextlib import suppress
 from http.server import BaseHTTPRequestHandler
 
-from ..errors import CallbackUnavailable
+from ..errors import FlowUnavailable
 from ..oauth.authorization import Callback, read_query
 from ..system.connections import Limits, PlainSocket
 from ..text import clean
@@ -87,6 +87,18 @@ DENIED = Page(200, "Sign-in denied", "Nothing was granted. You can close this wi
 FAILED = Page(400, "Sign-in failed", "The terminal says why. You can close this window.")
 NOT_OURS = Page(400, "Another sign-in is waiting", "This address does not belong to it. You can close this window.")
 ALREADY_USED = Page(400, "Already used", "This sign-in has ended. You can close this window.")
+
+
+class CallbackUnavailable(FlowUnavailable):
+    """The callback port cannot be opened."""
+
+    exit_status = 3
+
+
+class CallbackTimeout(FlowUnavailable):
+    """The browser did not return to the callback in time."""
+
+    exit_status = 4
 
 
 class CallbackServer:
