@@ -54,12 +54,14 @@ def check_replaceable(path: str, room: int, before_rename: Callable[[], None] = 
     """Raise StoreFailed unless the file could be saved now with `room` more bytes in it.
 
     They are written to a file beside it, which then replaces it with the same content: permissions,
-    quotas, full disks, files that are mounted by themselves (in containers), immutable or, on Windows,
-    open elsewhere cannot be checked reliably in any other way. `before_rename` is as above.
+    quotas, full disks and files that are immutable or mounted by themselves (in containers) cannot be
+    checked reliably in any other way. `before_rename` is as above.
     """
     present = _content(path)
     with _written_beside(path, (present or b"") + b" " * room, "could not be written") as temporary:
-        if present is not None:
+        if present and os.name == "nt":  # a new file could have another access list
+            os.rename(path, path)  # changes nothing, and fails while another program has the file open
+        elif present is not None:
             os.truncate(temporary, len(present))
             before_rename()
             if _content(path) == present:  # else a program without our lock has just replaced it
