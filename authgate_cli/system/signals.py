@@ -95,9 +95,7 @@ def uninterrupted(notice: Callable[[], None] = lambda: None) -> Iterator[list[in
 
 
 @contextmanager
-def handling(
-    handler: Callable[[int, FrameType | None], None] | signal.Handlers, signals: Iterable[int] = _SIGNALS
-) -> Iterator[None]:
+def handling(handler: Callable[[int, FrameType | None], None], signals: Iterable[int] = _SIGNALS) -> Iterator[None]:
     """Install a handler during the block; a signal that is ignored (nohup, a shell's &) stays ignored."""
     before = {one: signal.getsignal(one) for one in signals}
     try:
