@@ -23,7 +23,6 @@ from ..text import listing
 
 _LARGEST = 1024 * 1024
 _MAX_WARNINGS = 10  # about malformed lines
-_MAX_LINKS = 40  # as many as Linux follows
 _ASSIGNMENT = r"""(?x)
     (?:export[ \t]+)? ([A-Za-z_][A-Za-z_0-9]*) [ \t]*=
     (?: [ \t]* (?: '([^']*)' | "((?:[^"\\]|\\.)*)" ) (?:[ \t]+\#.*|[ \t]*) | (?![ \t]*['"]) (.*) )
@@ -82,7 +81,7 @@ def _read_found(path: str) -> tuple[bytes, int]:
     """
     found, name = os.stat(path), path
     _require_regular(found)  # opening a device may have side effects
-    for _ in range(_MAX_LINKS):
+    for _ in range(40):  # as many links as Linux follows
         status, folder = os.lstat(name), os.path.dirname(name) or "."
         _require_trusted(path, name, status)
         directory = os.stat(folder)
