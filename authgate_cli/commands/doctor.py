@@ -1,6 +1,6 @@
 """Check everything that signing in needs, one line for each check, and suggest fixes.
 
-The checks are real: they open the callback ports, write a test file beside the token file, start a
+The checks are real: they open the callback ports, replace the token file with its own content, start a
 device authorization that nobody completes, and request the authorization page.
 """
 
@@ -25,7 +25,7 @@ from ..sign_in.callback_server import CallbackServer
 from ..store.keyring_store import KeyringStore
 from ..system.access_list import read_access_list, who_else_may_open
 from ..system.connections import no_certificates_hint, proxy_for, tls_context
-from ..text import clean, listing
+from ..text import escape, listing
 from ..urls import split
 from ..values import TYPE_CHECKING, Value
 
@@ -223,21 +223,21 @@ def token_file(context: Context) -> Iterator[Check]:
     elif mode is not None and mode & 0o077:
         now = "it is now 0600" if os.lstat(path).st_mode & 0o077 == 0 else "chmod cannot change it here"
         remedy = "if someone else may have read it, run authgate.pyz logout and sign in again"
-        yield Check("token file", "warning", f"{clean(path)} had mode {mode:04o}; {now}", remedy)
+        yield Check("token file", "warning", f"{path} had mode {mode:04o}; {now}", remedy)
     else:
         how = "does not exist yet" if mode is None else f"mode {mode:04o}"
-        yield Check("token file", "ok", f"{clean(path)}, {how}")
+        yield Check("token file", "ok", f"{path}, {how}")
 
 
 def _by_access_list(path: str) -> Check:
     try:
         others = who_else_may_open(read_access_list(path))
     except OSError as error:
-        return Check("token file", "warning", f"{clean(path)}, whose access list cannot be read ({error.strerror})")
+        return Check("token file", "warning", f"{path}, whose access list cannot be read ({error.strerror})")
     if others:
         remedy = "keep it in your user folder, or remove them in the security settings of the file"
-        return Check("token file", "warning", f"{clean(path)} can be opened by {listing(others)} too", remedy)
-    return Check("token file", "ok", f"{clean(path)}, private to your account")
+        return Check("token file", "warning", f"{path} can be opened by {listing(others)} too", remedy)
+    return Check("token file", "ok", f"{path}, private to your account")
 
 
 def stored_token(context: Context) -> Iterator[Check]:
@@ -307,8 +307,9 @@ def run(context: Context) -> int:
 
 
 def _lines(check: Check, columns: int | None) -> str:
-    """Return a check and its remedy as lines; on a terminal, fold them to its width."""
-    lines = [f"{check.state:9} {check.name}: {check.text}", *([f"{'':10}{check.remedy}"] if check.remedy else [])]
+    """Return a check and its remedy as lines, with invisible characters escaped; fold them on a terminal."""
+    texts = [f"{check.state:9} {check.name}: {check.text}", *([f"{'':10}{check.remedy}"] if check.remedy else [])]
+    lines = [escape(text) for text in texts]
     if columns:
         folding = TextWrapper(max(columns, 40), subsequent_indent=" " * 10, break_long_words=False)
         folding.break_on_hyphens = False  # of a path or a URL

@@ -82,7 +82,7 @@ def _run_on_windows(command: tuple[str, ...], environment: dict[str, str]) -> in
     if program.lower().endswith((".bat", ".cmd")):
         words = _batch_command(program, command[1:])
         program = os.path.join(environment.get("SYSTEMROOT", r"C:\Windows"), "System32", "cmd.exe")
-    with handling(signal.SIG_IGN):
+    with handling(lambda signum, frame: None):
         code = subprocess.run(words, executable=program, env=environment, check=False).returncode
     return code if code < 2**31 else code - 2**32  # the same 32 bits to Windows
 

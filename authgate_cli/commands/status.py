@@ -5,7 +5,7 @@ from __future__ import annotations
 from .. import report, session
 from ..errors import AuthGateError, Refused, SignInNeeded, StoreFailed, TokenRefused, Unreachable, UsageError
 from ..oauth.endpoints import Claims
-from ..text import ISSUER, NAME, clean
+from ..text import ISSUER, NAME, clean, escape
 from ..tokens import IssuedToken
 from ..values import TYPE_CHECKING, Value
 
@@ -48,7 +48,7 @@ def _show(context: Context, fields: dict[str, object], text: str, failure: AuthG
 
 
 def _text(lines: list[tuple[str, str]]) -> str:
-    return "".join(f"{name}: {text}\n" for name, text in lines)
+    return "".join(f"{name}: {escape(text)}\n" for name, text in lines)
 
 
 def _all(context: Context) -> int:

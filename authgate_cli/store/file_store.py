@@ -59,7 +59,7 @@ class FileStore:
 
     def check_writable(self) -> None:
         """Make sure that a token could be saved now: the lock is free and there is room on the disk."""
-        self._locked(lambda require_lock: check_replaceable(self.path, _RESERVE))
+        self._locked(lambda require_lock: check_replaceable(self.path, _RESERVE, require_lock))
 
     def prepare(self) -> str:
         """Prepare for a new sign-in; a corrupt file is moved aside, never overwritten."""
@@ -73,7 +73,7 @@ class FileStore:
                 self._terminal.warn(
                     f"the token file was corrupt; it was renamed to {aside}, and a new one will be created"
                 )
-            check_replaceable(self.path, _RESERVE)
+            check_replaceable(self.path, _RESERVE, require_lock)
 
         self._locked(make_ready)
         return self.label

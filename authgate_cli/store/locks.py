@@ -20,7 +20,7 @@ from contextlib import contextmanager, suppress
 from ..errors import StoreFailed, Unreachable
 from ..system.signals import uninterrupted
 from ..values import TYPE_CHECKING
-from .private_file import allow_owner, create_private, remove_quietly, what_is_wrong
+from .private_file import create_private, remove_quietly, what_is_wrong
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -179,7 +179,8 @@ def _open(lock: str) -> int:
     else:
         problem = what_is_wrong(os.fstat(descriptor))
         if problem is None:
-            allow_owner(descriptor)
+            with suppress(AttributeError, OSError):  # Windows, or a file system without modes
+                os.fchmod(descriptor, 0o600)  # other users who can open it could hold the lock
             return descriptor
         os.close(descriptor)
     hint = "remove it or ask for its removal, or name a --token-file in your own directory"

@@ -10,6 +10,7 @@ and renamed; then its directory is synced, because a power cut could still undo 
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 import stat
@@ -35,17 +36,7 @@ _FLAGS = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
 
 def read_private(path: str, warn: Callable[[str], None]) -> bytes:
     """Return a private file's bytes, b"" if there is none. A mode that lets others in is tightened."""
-    data = b""
-    with _opened(path) as descriptor:
-        if descriptor < 0:
-            return data
-        if os.name == "posix" and os.fstat(descriptor).st_mode & 0o077:
-            _tighten(path, descriptor, warn)
-        while chunk := os.read(descriptor, 1024 * 1024):
-            data += chunk
-            if len(data) > LARGEST:
-                raise StoreFailed(f"the token file {path} is larger than {LARGEST >> 20} MiB", "is it the right file?")
-    return data
+    return _content(path, warn) or b""
 
 
 def replace_private(path: str, data: bytes, before_rename: Callable[[], None] = lambda: None) -> None:
@@ -65,32 +56,30 @@ def replace_private(path: str, data: bytes, before_rename: Callable[[], None] = 
             os.close(directory)
 
 
-def check_replaceable(path: str, room: int) -> None:
+def check_replaceable(path: str, room: int, before_rename: Callable[[], None] = lambda: None) -> None:
     """Raise StoreFailed unless the file could be saved now with `room` more bytes in it.
 
-    They are written to a file beside it: permissions, quotas, file size limits and full disks cannot
-    be checked reliably in any other way.
+    They are written to a file beside it, which then replaces it with the same content: permissions,
+    quotas, full disks and files that are immutable or mounted by themselves (in containers) cannot be
+    checked reliably in any other way. `before_rename` is as above.
     """
-    require_private(path)
-    present = 0
-    with suppress(OSError):  # there is none
-        present = os.stat(path).st_size
-    with _written_beside(path, b" " * (present + room), "could not be written"):
-        if present and os.name == "nt":
+    present = _content(path)
+    with _written_beside(path, (present or b"") + b" " * room, "could not be written") as temporary:
+        if present and os.name == "nt":  # a new file could have another access list
             os.rename(path, path)  # changes nothing, and fails while another program has the file open
+        elif present is not None:
+            os.truncate(temporary, len(present))
+            before_rename()
+            if _content(path) == present:  # else a program without our lock has just replaced it
+                os.replace(temporary, path)
 
 
 def create_private(path: str) -> int:
     """Create a file that nobody else can open; return its descriptor. Raise OSError if the name is taken."""
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | _FLAGS, 0o600)
-    allow_owner(descriptor)
-    return descriptor
-
-
-def allow_owner(descriptor: int) -> None:
-    """Let us read and write a new file: a umask can take away our own rights, but never gives any to others."""
     if os.name == "posix" and os.fstat(descriptor).st_mode & 0o600 != 0o600:
-        os.fchmod(descriptor, 0o600)
+        os.fchmod(descriptor, 0o600)  # a umask can take away our own rights, but never gives any to others
+    return descriptor
 
 
 def move_aside(path: str) -> str:
@@ -143,6 +132,21 @@ def what_is_wrong(status: os.stat_result) -> str | None:
     return "has a second name (a hard link)" if status.st_nlink > 1 else None
 
 
+def _content(path: str, warn: Callable[[str], None] | None = None) -> bytes | None:
+    """Return a token file's bytes, None if there is none. With `warn`, a mode that lets others in is tightened."""
+    data = b""
+    with _opened(path) as descriptor:
+        if descriptor < 0:
+            return None
+        if warn and os.name == "posix" and os.fstat(descriptor).st_mode & 0o077:
+            _tighten(path, descriptor, warn)
+        while chunk := os.read(descriptor, 1024 * 1024):
+            data += chunk
+            if len(data) > LARGEST:
+                raise StoreFailed(f"the token file {path} is larger than {LARGEST >> 20} MiB", "is it the right file?")
+    return data
+
+
 @contextmanager
 def _opened(path: str) -> Iterator[int]:
     """Open a token file for reading; -1 if there is none. Raise StoreFailed if it is something else or unreadable."""
@@ -175,7 +179,8 @@ def _require_directory(directory: str) -> None:
         raise StoreFailed(f"the token file's directory {directory} does not exist", hint) from None
     except OSError:
         return  # using it will show why
-    if os.name == "posix" and mode & (stat.S_IWOTH | stat.S_ISVTX) == stat.S_IWOTH:
+    # HOME may be /dev/null, which everybody may write
+    if os.name == "posix" and stat.S_ISDIR(mode) and mode & (stat.S_IWOTH | stat.S_ISVTX) == stat.S_IWOTH:
         hint = f"chmod o-w {directory}, or name another --token-file"
         raise StoreFailed(f"the token file's directory {directory} is writable by everyone", hint)
 
@@ -227,4 +232,5 @@ def remove_quietly(path: str) -> None:
 def _failed(what: str, path: str, error: OSError) -> StoreFailed:
     # Windows has one error for a file that is open elsewhere and for one that an access list protects.
     kind = FileHeld if os.name == "nt" and isinstance(error, PermissionError) else StoreFailed
-    return kind(f"the token file {path} {what}: {error.strerror or error}", _ELSEWHERE)
+    hint = "mount its directory and not the file itself" if error.errno == errno.EBUSY else _ELSEWHERE
+    return kind(f"the token file {path} {what}: {error.strerror or error}", hint)

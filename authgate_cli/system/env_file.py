@@ -14,6 +14,7 @@ import os
 import re
 import stat
 from collections.abc import Callable
+from contextlib import suppress
 
 from ..errors import UsageError
 from ..options import VARIABLES
@@ -75,19 +76,27 @@ def _read_named(path: str) -> tuple[bytes, int]:
 def _read_found(path: str) -> tuple[bytes, int]:
     """Read a file that was found. Raise OSError, or ValueError with the reason why the file is ignored.
 
-    The path and its directory are checked before the file is opened, so that nobody else can replace
-    it afterwards. Then the open file is checked itself.
+    The path, the links behind it and their directories are checked before the file is opened, so that
+    nobody else can replace it afterwards. Then the open file is checked itself.
     """
-    _require_trusted(path, os.lstat(path))
-    _require_trusted(path, os.stat(os.path.dirname(path) or "."), "is in a directory that ")
-    found = os.stat(path)
+    found, name = os.stat(path), path
     _require_regular(found)  # opening a device may have side effects
+    for _ in range(40):  # as many links as Linux follows
+        status, folder = os.lstat(name), os.path.dirname(name) or "."
+        _require_trusted(path, name, status)
+        directory = os.stat(folder)
+        _require_trusted(path, folder, directory, "is in a directory that ")
+        if not stat.S_ISLNK(status.st_mode):
+            break
+        name = os.path.join(folder, os.readlink(name))
     if not found.st_size:  # empty; or one of /proc, which may consist of what reading it takes away (/proc/kmsg)
         return b"", found.st_mode
     with open(path, "rb", opener=lambda name, flags: os.open(name, flags | _FLAGS)) as file:
         status = os.fstat(file.fileno())
         _require_regular(status)
-        _require_trusted(path, status)
+        _require_trusted(path, file.fileno(), status)
+        if status.st_nlink > 1 and directory.st_mode & stat.S_ISVTX:  # the others there can name a file of ours
+            raise ValueError(f"has a second name (a hard link); if you trust it, use --env-file {path}")
         return file.read(_LARGEST + 1) or b"", status.st_mode  # read returns None for some files of /proc
 
 
@@ -96,7 +105,7 @@ def _require_regular(status: os.stat_result) -> None:
         raise ValueError("is not a regular file")
 
 
-def _require_trusted(path: str, status: os.stat_result, where: str = "") -> None:
+def _require_trusted(path: str, file: str | int, status: os.stat_result, where: str = "") -> None:
     """Raise ValueError if another user owns a file or directory, or can write to it.
 
     Root and the user's primary group are trusted. In a sticky directory nobody can replace the
@@ -105,13 +114,20 @@ def _require_trusted(path: str, status: os.stat_result, where: str = "") -> None
     if os.name != "posix":
         return
     mode, reason = status.st_mode, ""
-    others = mode & stat.S_IWOTH or (mode & stat.S_IWGRP and status.st_gid != os.getegid())
     if status.st_uid not in (0, os.geteuid()):
         reason = "belongs to another user"
-    elif others and not stat.S_ISLNK(mode) and not (stat.S_ISDIR(mode) and mode & stat.S_ISVTX):
-        reason = "can be written by others"
+    elif not stat.S_ISLNK(mode) and not (stat.S_ISDIR(mode) and mode & stat.S_ISVTX):
+        group = mode & stat.S_IWGRP and (status.st_gid != os.getegid() or _has_access_list(file))
+        reason = "can be written by others" if mode & stat.S_IWOTH or group else ""
     if reason:
         raise ValueError(f"{where}{reason}; if you trust it, use --env-file {path}")
+
+
+def _has_access_list(file: str | int) -> bool:
+    """Tell whether the mode's group stands for users that an access list names (Linux)."""
+    with suppress(AttributeError, OSError):  # not Linux, or a file system without them
+        return "system.posix_acl_access" in os.listxattr(file)
+    return False
 
 
 def parse(data: bytes) -> tuple[dict[str, str], list[int]]:

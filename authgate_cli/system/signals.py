@@ -16,7 +16,7 @@ from ..values import TYPE_CHECKING
 
 if TYPE_CHECKING:
     import signal
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
     from types import FrameType
 else:
     import _signal as signal
@@ -27,8 +27,10 @@ except ImportError:  # Windows, which writes no core files
     resource = None  # type: ignore[assignment]
 
 # The signals that end a process unless they are caught, without faults such as SIGSEGV. BREAK is from Windows.
-_NAMES = "INT TERM HUP QUIT USR1 USR2 ALRM VTALRM PROF POLL PWR XCPU BREAK"
+_NAMES = "INT TERM HUP QUIT USR1 USR2 ALRM VTALRM PROF POLL PWR STKFLT XCPU BREAK"
 _SIGNALS = [getattr(signal, f"SIG{name}") for name in _NAMES.split() if hasattr(signal, f"SIG{name}")]
+# They end a process too, but are too many to be handled in every run.
+_REAL_TIME = range(getattr(signal, "SIGRTMIN", 0), getattr(signal, "SIGRTMAX", -1) + 1)
 
 _core_limit = resource.getrlimit(resource.RLIMIT_CORE)[0] if resource else 0
 
@@ -85,7 +87,7 @@ def uninterrupted(notice: Callable[[], None] = lambda: None) -> Iterator[list[in
         return
     later = _Later(notice)
     try:
-        with handling(later):
+        with handling(later, [*_SIGNALS, *_REAL_TIME]):
             yield later.signals
     finally:
         if later.signals:
@@ -93,9 +95,9 @@ def uninterrupted(notice: Callable[[], None] = lambda: None) -> Iterator[list[in
 
 
 @contextmanager
-def handling(handler: Callable[[int, FrameType | None], None] | signal.Handlers) -> Iterator[None]:
+def handling(handler: Callable[[int, FrameType | None], None], signals: Iterable[int] = _SIGNALS) -> Iterator[None]:
     """Install a handler during the block; a signal that is ignored (nohup, a shell's &) stays ignored."""
-    before = {one: signal.getsignal(one) for one in _SIGNALS}
+    before = {one: signal.getsignal(one) for one in signals}
     try:
         for one, old in before.items():
             if old != signal.SIG_IGN:

@@ -4,6 +4,7 @@ import os
 import resource
 import stat
 import subprocess
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -34,9 +35,13 @@ commands = pytest.mark.parametrize("command", [LOGIN, TOKEN], ids=["login", "tok
 # -- nowhere to write: found out before anything is spent
 
 
-@pytest.fixture(params=["file size limit", "full disk"])
+@pytest.fixture(params=["file size limit", "full disk", "mounted file"])
 def full(request, expired, tmp_path):
-    """Run commands where nothing large can be written any more; the stored token has expired."""
+    """Run commands where nothing large can be written any more, or the file replaced; the stored token has expired."""
+    if request.param == "mounted file":  # as containers mount one; a file can be written beside it all the same
+        with mounted("--bind", str(expired.token_file), on=expired.token_file):
+            yield expired, expired.run
+        return
     if request.param == "file size limit":
         limited = ("sh", "-c", 'ulimit -f 16; exec "$0" "$@"')
         yield (
@@ -58,23 +63,25 @@ def full(request, expired, tmp_path):
         yield expired, lambda *argv: expired.run(*argv, env={"HOME": str(disk)})
 
 
-class small_disk:
-    """A file system with room for little, where root may mount one."""
+@contextmanager
+def mounted(*what: str, on: Path):
+    try:
+        subprocess.run(["mount", *what, str(on)], check=True, capture_output=True)
+    except (OSError, subprocess.CalledProcessError):
+        pytest.skip("mounting is not permitted here; the file size limit is tested all the same")
+    try:
+        yield
+    finally:
+        subprocess.run(["umount", "--lazy", str(on)], check=True)
 
-    def __init__(self, place: Path):
-        self.path = place / "disk"
 
-    def __enter__(self) -> Path:
-        self.path.mkdir()
-        mount = ["mount", "-t", "tmpfs", "-o", "size=256k,mode=700", "tmpfs", str(self.path)]
-        try:
-            subprocess.run(mount, check=True, capture_output=True)
-        except (OSError, subprocess.CalledProcessError):
-            pytest.skip("mounting is not permitted here; the file size limit is tested all the same")
-        return self.path
-
-    def __exit__(self, *_: object) -> None:
-        subprocess.run(["umount", "--lazy", str(self.path)], check=True)
+@contextmanager
+def small_disk(place: Path):
+    """Make a file system with room for little, where root may mount one."""
+    disk = place / "disk"
+    disk.mkdir()
+    with mounted("-t", "tmpfs", "-o", "size=256k,mode=700", "tmpfs", on=disk):
+        yield disk
 
 
 def fill(disk: Path) -> None:

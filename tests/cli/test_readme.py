@@ -28,6 +28,11 @@ def test_every_variable_is_in_the_readme():
     assert {name for name in VARIABLES if f"`{name}`" not in README} == set()
 
 
+def test_the_readme_says_what_a_found_env_may_set():
+    said = README.split("### `.env`")[1].split("and nothing else")[0]
+    assert set(re.findall(r"`([A-Z_]+)`", said)) == DOTENV_MAY_SET
+
+
 def test_every_command_is_in_the_readme():
     assert {name for name in COMMANDS if not re.search(rf"^\| `{name}[` ]", README, re.MULTILINE)} == set()
 

@@ -14,6 +14,21 @@ def test_an_authgate_without_revocation_is_asked_for_none(authgate, server):
     assert authgate("login", "--force", "--flow", "device").status == 0
 
 
+def test_every_run_asks_the_server_and_nothing_but_tokens_is_kept(authgate, server, home, token_file):
+    """A discovery document in a world-writable XDG_CACHE_HOME was poisoned, and the token went to the attacker."""
+    cache = home / "cache"
+    cache.mkdir()
+    cache.chmod(0o777)
+
+    for _ in range(2):
+        before = server.count("GET", DISCOVERY)
+        assert authgate("--flow", "device", env={"XDG_CACHE_HOME": str(cache)}).status == 0
+        assert server.count("GET", DISCOVERY) == before + 1
+
+    assert list(cache.iterdir()) == []
+    assert {path.name for path in home.iterdir()} <= {"cache", token_file.name, f"{token_file.name}.refresh"}
+
+
 def test_a_server_that_always_says_wait_no_time_is_not_flooded(authgate, server, robot, callback):
     server.misbehave("/oauth/token", times=None, status=429, headers={"Retry-After": "0"})
 

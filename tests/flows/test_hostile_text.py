@@ -379,3 +379,22 @@ def test_secrets_inside_of_the_claims_of_a_jwt_are_masked(authgate, server, swit
 
     assert not [piece for piece in HIDDEN if piece in result.out]
     assert [piece for piece in HIDDEN if piece not in shown.out] == []
+
+
+# -- the names of folders, which other programs and archives make
+
+
+@pytest.mark.parametrize("content", [None, "no token file", "{"], ids=["signed in", "another file", "corrupt"])
+def test_the_name_of_a_folder_forges_no_line(authgate, home, content):
+    folder = home / f"x\n{FORGED}\x1b[2J\u202e"
+    folder.mkdir(0o700)
+    token_file, env = folder / ".authgate-tokens.json", {"HOME": str(folder)}
+    if content is None:
+        assert authgate("--flow", "device", env=env).status == 0
+        token_file.chmod(0o644)  # there is something to warn of
+    else:
+        token_file.touch(0o600)
+        token_file.write_text(content)
+
+    for command in (("doctor",), ("status",), ("status", "--all"), ("token",), ("login", "--no-input"), ("logout",)):
+        insist_on_plain(authgate(*command, env=env))

@@ -26,8 +26,10 @@ WHO_MAY_SET = {
     "AUTHGATE_TIMEOUT": (YES, YES, YES, YES),
     "AUTHGATE_NO_INPUT": (YES, YES, YES, YES),
     "AUTHGATE_TOKEN": (NO, YES, YES, NO),
-    "BROWSER": (NO, NO, NO, NO),  # honoured, but by the environment alone and not as a setting
 }
+# Honoured, but from the environment alone and not as settings.
+HONOURED = ("BROWSER", "NO_COLOR", "HTTPS_PROXY", "HTTP_PROXY", "NO_PROXY", "SSL_CERT_FILE", "SSL_CERT_DIR")
+WHO_MAY_SET.update((name, (NO, NO, NO, NO)) for name in HONOURED)
 VALUES = {
     "AUTHGATE_URL": ISSUER,
     "AUTHGATE_FLOW": "device",
@@ -40,7 +42,7 @@ FLAGS = {option.variable: option.name for option in SETTINGS}
 
 
 def test_the_table_has_every_setting():
-    assert set(WHO_MAY_SET) == VARIABLES | {"BROWSER"}
+    assert set(WHO_MAY_SET) == VARIABLES | set(HONOURED)
 
 
 @pytest.mark.parametrize("place", range(4), ids=["flag", "environment", "env-file", "found"])

@@ -396,6 +396,16 @@ def test_the_refresh_lock_is_private_and_usable_whatever_the_umask(path, umask):
     assert run(code, path, umask) == ["0600"]
 
 
+def test_a_refresh_lock_that_others_can_open_is_closed_to_them(path):
+    """Whoever can open it can hold it; a copied home may have it with another mode."""
+    lock = path.with_name("tokens.refresh")
+    lock.touch()
+    lock.chmod(0o644)
+
+    with refresh_lock(str(path), *Clock(tell=silent).waiting, 60, required=True):
+        assert lock.stat().st_mode & 0o777 == 0o600
+
+
 def symlink(lock):
     lock.with_name("elsewhere").write_text("")
     lock.symlink_to("elsewhere")

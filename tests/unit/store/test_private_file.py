@@ -287,6 +287,13 @@ def test_a_file_in_place_of_the_directory_is_an_error(tmp_path, operation):
         operation(tmp_path / "file" / "tokens")
 
 
+def test_a_device_in_place_of_the_directory_is_not_to_be_closed_to_others(operation):
+    """HOME is /dev/null for many users of services; `chmod o-w /dev/null` would break the machine."""
+    with pytest.raises(StoreFailed, match="cannot be read: Not a directory") as caught:
+        operation("/dev/null/tokens")
+    assert "chmod" not in str(caught.value.hint)
+
+
 def test_without_a_home_there_is_nowhere_to_keep_a_token(operation):
     with pytest.raises(StoreFailed, match="no home directory"):
         operation("")
@@ -316,6 +323,64 @@ def test_a_write_that_fails_half_way_leaves_the_old_file_and_no_litter(tmp_path,
 def test_a_check_writes_as_much_as_asked_and_leaves_nothing(tmp_path):
     check_replaceable(str(tmp_path / "tokens"), 100_000)
     assert os.listdir(tmp_path) == []
+
+
+@pytest.mark.parametrize("content", ["", '{"data": {}}'], ids=["empty", "with tokens"])
+def test_a_check_replaces_the_file_with_the_same_content(tmp_path, content):
+    """A file that is mounted by itself, or immutable, cannot be replaced, although its directory can be written."""
+    path = tmp_path / "tokens"
+    path.write_text(content)
+    before, asked = path.stat().st_ino, []
+
+    check_replaceable(str(path), 100_000, lambda: asked.append(path.stat().st_ino))
+
+    assert (path.read_text(), mode(path), os.listdir(tmp_path)) == (content, 0o600, ["tokens"])
+    assert asked == [before] != [path.stat().st_ino]
+
+
+def test_a_check_keeps_what_a_program_without_our_lock_has_just_saved(tmp_path):
+    path = tmp_path / "tokens"
+    path.write_text("{}")
+
+    check_replaceable(str(path), 10, before_rename=lambda: path.write_text('{"new": 1}'))
+
+    assert (path.read_text(), os.listdir(tmp_path)) == ('{"new": 1}', ["tokens"])
+
+
+@pytest.mark.parametrize("call", ["replace_private(path, b'{}')", "check_replaceable(path, 10)"])
+def test_a_file_that_cannot_be_replaced_is_an_error_with_the_way_out(tmp_path, call):
+    path = tmp_path / "tokens"
+    path.write_text("{}")
+    code = f"""
+        import errno, os, sys
+        from authgate_cli.store.private_file import check_replaceable, replace_private
+        from authgate_cli.errors import StoreFailed
+
+        def mounted(event, arguments):
+            if event == "os.rename":
+                raise OSError(errno.EBUSY, "Device or resource busy")
+
+        sys.addaudithook(mounted)
+        path = sys.argv[1]
+        try:
+            {call}
+        except StoreFailed as error:
+            print(error.message)
+            print(error.hint)
+    """
+    message, hint = run(code, path)
+    assert "Device or resource busy" in message
+    assert "mount its directory" in hint
+    assert (path.read_text(), os.listdir(tmp_path)) == ("{}", ["tokens"])
+
+
+def test_a_check_of_a_huge_file_neither_reads_nor_writes_it(tmp_path):
+    path = tmp_path / "tokens"
+    path.write_text("{")
+    os.truncate(path, 1 << 40)  # sparse
+
+    with pytest.raises(StoreFailed, match="larger than"):
+        check_replaceable(str(path), 10)
 
 
 @pytest.mark.parametrize("call", ["replace_private('tokens', b'new')", "check_replaceable('tokens', 10)"])

@@ -1,6 +1,8 @@
 """The settings file as it lies on disk; what its lines mean is tested with `dotenv`."""
 
 import os
+import stat
+import struct
 import subprocess
 import sys
 from pathlib import Path
@@ -286,6 +288,65 @@ def test_somebody_elses_link_to_a_file_of_ours_is_ignored(env):
     env.symlink_to("target")
     os.lchown(env, NOBODY, NOBODY)
     assert "it belongs to another user" in read(env)[1][0]
+
+
+@as_root
+def test_a_link_through_a_directory_that_others_can_write_is_ignored(env):
+    """There, another user could point our link at any file of ours or root's."""
+    shared, target = env.with_name("shared"), env.with_name("target")
+    env.rename(target)
+    target.write_text("CLIENT_ID=client\n")
+    shared.mkdir()
+    env.symlink_to(shared / "env")
+    (shared / "env").symlink_to(target)
+    assert read(env) == ({"CLIENT_ID": "client"}, [])
+
+    shared.chmod(0o777)
+    assert OPEN_DIRECTORY in read(env)[1][0]
+
+    shared.chmod(0o1777)
+    os.lchown(shared / "env", NOBODY, NOBODY)
+    assert "it belongs to another user" in read(env)[1][0]
+
+
+@posix
+@pytest.mark.parametrize("mode", [0o755, 0o1777], ids=["our own directory", "sticky"])
+def test_a_second_name_is_trusted_only_where_others_cannot_have_made_it(env, mode):
+    """In a sticky directory, where the kernel permits it, they can give a file of ours the name .env."""
+    env.write_text("CLIENT_ID=client\n")
+    os.link(env, env.with_name("other"))
+    env.parent.chmod(mode)
+
+    values, warnings = read(env)
+
+    if mode == 0o755:
+        assert (values, warnings) == ({"CLIENT_ID": "client"}, [])
+    else:
+        told = f"it has a second name (a hard link); if you trust it, use --env-file {env}"
+        assert (values, warnings) == ({}, [f"{env} is ignored: {told}"])
+    assert read(env, named=True) == ({"CLIENT_ID": "client"}, [])
+
+
+# Tag, permissions, user id: the owner, user 65534, the group, the mask, others (acl(5); the kernel's struct).
+ACCESS_LIST = ((1, 7, 2**32 - 1), (2, 7, NOBODY), (4, 4, 2**32 - 1), (16, 7, 2**32 - 1), (32, 4, 2**32 - 1))
+
+
+@pytest.mark.skipif(not hasattr(os, "setxattr"), reason="POSIX access lists are a matter of Linux here")
+@pytest.mark.parametrize("place", ["file", "directory"])
+def test_what_an_access_list_lets_others_write_is_ignored(env, place):
+    """The mode shows it as the right of the group, which may be the user's own."""
+    env.write_text("CLIENT_ID=client\n")
+    path = env if place == "file" else env.parent
+    packed = struct.pack("<I", 2) + b"".join(struct.pack("<HHI", *entry) for entry in ACCESS_LIST)
+    try:
+        os.setxattr(path, "system.posix_acl_access", packed)
+    except OSError:
+        pytest.skip("this file system has no access lists")
+    assert path.stat().st_mode & stat.S_IWGRP
+
+    reason = "it can be written by others" if place == "file" else OPEN_DIRECTORY
+    assert reason in read(env)[1][0]
+    assert read(env, named=True) == ({"CLIENT_ID": "client"}, [])
 
 
 @as_root

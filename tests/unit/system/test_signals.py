@@ -6,7 +6,19 @@ import signal
 import pytest
 from own_process import SAFETY, run, start
 
-OTHERS = ["SIGQUIT", "SIGUSR1", "SIGUSR2", "SIGALRM", "SIGVTALRM", "SIGPROF", "SIGPOLL", "SIGPWR", "SIGXCPU"]
+OTHERS = [
+    "SIGQUIT",
+    "SIGUSR1",
+    "SIGUSR2",
+    "SIGALRM",
+    "SIGVTALRM",
+    "SIGPROF",
+    "SIGPOLL",
+    "SIGPWR",
+    "SIGSTKFLT",
+    "SIGXCPU",
+]
+REAL_TIME = ["SIGRTMIN", "SIGRTMAX"]
 ENDING = ["SIGTERM", "SIGHUP", *(name for name in OTHERS if hasattr(signal, name))]
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="Windows has only Ctrl-C")
@@ -48,7 +60,11 @@ def play(code, *names):
     ("names", "told"),
     [
         (["SIGINT"], "KeyboardInterrupt()"),
-        *(([name], f"Terminated({int(getattr(signal, name))})") for name in ENDING),
+        *(
+            ([name], f"Terminated({int(getattr(signal, name))})")
+            for name in [*ENDING, *REAL_TIME]
+            if hasattr(signal, name)
+        ),
         (["SIGINT", "SIGTERM", "SIGINT"], "KeyboardInterrupt()"),
         (["SIGTERM", "SIGINT"], f"Terminated({int(signal.SIGTERM)})"),
     ],
