@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import sys
 import time
+from collections.abc import Callable, Mapping
 from importlib import import_module
 
 from . import __version__
@@ -17,16 +18,10 @@ from .context import Context
 from .errors import AuthGateError, Terminated, UsageError
 from .options import SETTINGS, SWITCHES, Arguments, parse
 from .settings import DOTENV, Settings, resolve
-from .system import real_system
+from .system import System, real_system
 from .system.signals import die_of, ending_cleanly, prevent_core_files
 from .system.terminal import OutputClosed, Terminal, reserve_standard_descriptors
 from .text import escape
-from .values import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-
-    from .system import System
 
 BUG, INTERRUPTED = 70, 130
 REPORTS_PROBLEMS = ("status", "doctor")  # they print a result in every case

@@ -6,6 +6,7 @@ report says that it was not checked. At an AuthGate a new sign-in revokes the to
 
 from __future__ import annotations
 
+from .context import Context
 from .errors import (
     OPERATOR,
     AuthGateError,
@@ -19,15 +20,14 @@ from .errors import (
     UsageError,
 )
 from .oauth.parsing import claimed_expiry, claimed_text
+from .store import StoredToken
 from .text import ISSUER, clean
 from .tokens import EARLY, STILL_USABLE, IssuedToken, TokenSet, is_digits, with_openid
 from .urls import same_issuer
 from .values import TYPE_CHECKING, Value
 
 if TYPE_CHECKING:
-    from .context import Context
     from .oauth.endpoints import Claims
-    from .store import StoredToken
 
 
 class Checked(Value):

@@ -11,19 +11,14 @@ that the user exported is sent to a server that only this file, or only a stored
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable, Mapping
 
 from .errors import UsageError
 from .options import SECRET_VARIABLES, SETTINGS
 from .text import listing
-from .tokens import is_token
-from .urls import split
-from .values import TYPE_CHECKING, Value
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
-
-    from .tokens import TokenSet
-    from .urls import Url
+from .tokens import TokenSet, is_token
+from .urls import Url, split
+from .values import Value
 
 # What a `.env` that is found may set: where to sign in and as which client, and nothing else. A new
 # setting must be added here to be allowed.

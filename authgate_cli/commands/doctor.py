@@ -10,14 +10,16 @@ import os
 import platform
 import ssl
 import stat
+from collections.abc import Iterator
 from contextlib import suppress
 from textwrap import TextWrapper
 
 from .. import report, session
+from ..context import Context
 from ..errors import AuthGateError, FlowUnavailable, KeyringUnavailable, StoreFailed, Unreachable, UsageError
 from ..oauth.authorization import new_request
 from ..oauth.endpoints import scope_hint
-from ..oauth.messages import get, http_date, parse_query, quotable_error
+from ..oauth.messages import Request, Response, get, http_date, parse_query, quotable_error
 from ..options import SECRET_VARIABLES
 from ..server import fetch_metadata
 from ..sign_in import choose, device_flow
@@ -27,13 +29,7 @@ from ..system.access_list import read_access_list, who_else_may_open
 from ..system.connections import no_certificates_hint, proxy_for, tls_context
 from ..text import clean, listing
 from ..urls import split
-from ..values import TYPE_CHECKING, Value
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from ..context import Context
-    from ..oauth.messages import Request, Response
+from ..values import Value
 
 _LARGEST_SKEW = 60  # seconds that the clocks may differ without a warning
 

@@ -6,13 +6,9 @@ from textwrap import wrap
 
 from .. import report
 from ..errors import UsageError
-from ..options import SETTINGS, SWITCHES
-from ..values import TYPE_CHECKING
+from ..options import SETTINGS, SWITCHES, Command, Option
+from ..system.terminal import Terminal
 from . import COMMANDS
-
-if TYPE_CHECKING:
-    from ..options import Command, Option
-    from ..system.terminal import Terminal
 
 _WIDTH = 80  # columns; less on a terminal that is narrower
 _ABOUT = "Sign in to an AuthGate server (or any OpenID provider) and get an access token."

@@ -5,18 +5,14 @@ from __future__ import annotations
 import json
 
 from .. import report, session
+from ..context import Context
 from ..errors import Refused, SignInNeeded, UsageError
 from ..oauth.jwt import LEEWAY, UnknownKey, WrongSignature
 from ..oauth.messages import quotable, quotable_issuer
-from ..oauth.parsing import LATEST, decode, is_time
+from ..oauth.parsing import LATEST, Json, Jwt, decode, is_time
 from ..text import NAME, WORD, clean, columns
 from ..tokens import rfc3339
 from ..urls import same_issuer
-from ..values import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from ..context import Context
-    from ..oauth.parsing import Json, Jwt
 
 _ASK_SERVER = "run authgate.pyz status to ask the server"
 _ROTATED = "the server may have replaced its keys since it issued the token; run authgate.pyz status to ask the server"

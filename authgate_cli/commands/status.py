@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from .. import report, session
+from ..context import Context
 from ..errors import AuthGateError, Refused, SignInNeeded, StoreFailed, TokenRefused, Unreachable, UsageError
 from ..oauth.endpoints import Claims
+from ..store import Place
+from ..store.token_file import Entry
 from ..text import ISSUER, NAME, clean
 from ..tokens import IssuedToken
-from ..values import TYPE_CHECKING, Value
-
-if TYPE_CHECKING:
-    from ..context import Context
-    from ..store import Place
-    from ..store.token_file import Entry
+from ..values import Value
 
 
 class Status(Value):
