@@ -68,9 +68,8 @@ def run(
         raise  # this Python lacks a module; __main__ says which package has it
     except Exception as error:
         _trace(argv, terminal)
-        terminal.error(
-            f"this is a bug in authgate ({type(error).__name__})", "run it again with --debug and report the output"
-        )
+        hint = "run it again with --debug and report the output"
+        terminal.error(f"this is a bug in authgate ({type(error).__name__})", hint)
         return BUG
 
 
@@ -108,7 +107,7 @@ def _run(
             warn = warnings.append if command == "doctor" else terminal.warn
             dotenv = read_env_file(named or DOTENV, bool(named), warn)
         if problem is None:
-            settings = resolve(flags, environ, dotenv, arguments.repeated.get("param", ()))
+            settings = resolve(flags, environ, dotenv, arguments.params)
     except UsageError as error:
         if command not in WITHOUT_SETTINGS:
             raise

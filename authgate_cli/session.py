@@ -128,9 +128,8 @@ def fresh_token(context: Context) -> IssuedToken:
         context.require("AUTHGATE_URL", "CLIENT_ID")
     issued = usable_token(context, float(text))
     if issued is None:
-        raise SignInNeeded(
-            f"not signed in to {context.settings.server_and_account}", f"run {context.settings.login_command}"
-        )
+        hint = f"run {context.settings.login_command}"
+        raise SignInNeeded(f"not signed in to {context.settings.server_and_account}", hint)
     if issued.token.seconds_left(context.system.now()) <= 0:
         if issued.source == "environment":
             raise SignInNeeded("the token in AUTHGATE_TOKEN has expired", "set it to a new one, or unset it")

@@ -21,9 +21,8 @@ _NO_FLAG = [
 def show(topics: tuple[str, ...], as_json: bool, terminal: Terminal) -> int:
     """Print the help of a command, or without topics that of the program. Raise UsageError."""
     if len(topics) > 1 or not COMMANDS.keys() >= set(topics):
-        raise UsageError(
-            f"help takes one of these commands: {', '.join(COMMANDS)}", "for example authgate.pyz help token"
-        )
+        hint = "for example authgate.pyz help token"
+        raise UsageError(f"help takes one of these commands: {', '.join(COMMANDS)}", hint)
     width = min(terminal.result_columns or _WIDTH, _WIDTH)
     sections = _for_command(COMMANDS[topics[0]], width) if topics else _for_program(width)
     text = "\n\n".join("\n".join(section) for section in sections if section) + "\n"
