@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import sys
-import time
 from collections.abc import Callable, Mapping
 from importlib import import_module
 
@@ -45,16 +44,12 @@ def run(
     argv: list[str],
     environ: Mapping[str, str],
     terminal: Terminal,
-    now: Callable[[], float] = time.time,
-    edit: Callable[[System], System] = lambda system: system,
+    make_system: Callable[[Settings, Terminal, Mapping[str, str]], System] = real_system,
 ) -> int:
-    """Run one command line and return its exit status.
-
-    A test passes its own clock as `now`, and a function `edit` that replaces parts of the system.
-    """
+    """Run one command line and return its exit status; a test makes its own system."""
     try:
         with ending_cleanly():
-            return _run(argv, environ, terminal, now, edit)
+            return _run(argv, environ, terminal, make_system)
     except KeyboardInterrupt:
         terminal.error("interrupted")
         return INTERRUPTED
@@ -77,8 +72,7 @@ def _run(
     argv: list[str],
     environ: Mapping[str, str],
     terminal: Terminal,
-    now: Callable[[], float],
-    edit: Callable[[System], System],
+    make_system: Callable[[Settings, Terminal, Mapping[str, str]], System],
 ) -> int:
     problem, settings = None, Settings()
     try:
@@ -112,7 +106,7 @@ def _run(
         if command not in WITHOUT_SETTINGS:
             raise
         problem = error
-    system = edit(real_system(settings, terminal, environ, now))
+    system = make_system(settings, terminal, environ)
     context = Context(arguments, settings, terminal, environ, system, problem, warnings)
     status: int = import_module(f"{__package__}.commands.{command}").run(context)
     return status
