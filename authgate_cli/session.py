@@ -202,10 +202,8 @@ def _without_user(context: Context, issued: IssuedToken, refusal: TokenRefused |
 
 def _is_machine(context: Context, issued: IssuedToken, tokeninfo: Claims) -> bool:
     """Tell whether a client has obtained this token for itself."""
-    token = issued.token
-    if context.settings.is_machine or token.grant_type == "client_credentials":
-        return True
-    return (tokeninfo.claims or {}).get("subject_type") == "client"
+    is_client = (tokeninfo.claims or {}).get("subject_type") == "client"
+    return context.settings.is_machine or issued.token.grant_type == "client_credentials" or is_client
 
 
 def _openid_hint(context: Context, issued: IssuedToken) -> str | None:
