@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import sys
-import time
+from collections.abc import Callable, Mapping
 from importlib import import_module
 
 from . import __version__
@@ -17,16 +17,10 @@ from .context import Context
 from .errors import AuthGateError, Terminated, UsageError
 from .options import SETTINGS, SWITCHES, Arguments, parse
 from .settings import DOTENV, Settings, resolve
-from .system import real_system
+from .system import System, real_system
 from .system.signals import die_of, ending_cleanly, prevent_core_files
 from .system.terminal import OutputClosed, Terminal, reserve_standard_descriptors
 from .text import escape
-from .values import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-
-    from .system import System
 
 BUG, INTERRUPTED = 70, 130
 REPORTS_PROBLEMS = ("status", "doctor")  # they print a result in every case
@@ -50,16 +44,12 @@ def run(
     argv: list[str],
     environ: Mapping[str, str],
     terminal: Terminal,
-    now: Callable[[], float] = time.time,
-    edit: Callable[[System], System] = lambda system: system,
+    make_system: Callable[[Settings, Terminal, Mapping[str, str]], System] = real_system,
 ) -> int:
-    """Run one command line and return its exit status.
-
-    A test passes its own clock as `now`, and a function `edit` that replaces parts of the system.
-    """
+    """Run one command line and return its exit status; a test makes its own system."""
     try:
         with ending_cleanly():
-            return _run(argv, environ, terminal, now, edit)
+            return _run(argv, environ, terminal, make_system)
     except KeyboardInterrupt:
         terminal.error("interrupted")
         return INTERRUPTED
@@ -73,9 +63,8 @@ def run(
         raise  # this Python lacks a module; __main__ says which package has it
     except Exception as error:
         _trace(argv, terminal)
-        terminal.error(
-            f"this is a bug in authgate ({type(error).__name__})", "run it again with --debug and report the output"
-        )
+        hint = "run it again with --debug and report the output"
+        terminal.error(f"this is a bug in authgate ({type(error).__name__})", hint)
         return BUG
 
 
@@ -83,8 +72,7 @@ def _run(
     argv: list[str],
     environ: Mapping[str, str],
     terminal: Terminal,
-    now: Callable[[], float],
-    edit: Callable[[System], System],
+    make_system: Callable[[Settings, Terminal, Mapping[str, str]], System],
 ) -> int:
     problem, settings = None, Settings()
     try:
@@ -113,12 +101,12 @@ def _run(
             warn = warnings.append if command == "doctor" else terminal.warn
             dotenv = read_env_file(named or DOTENV, bool(named), warn)
         if problem is None:
-            settings = resolve(flags, environ, dotenv, arguments.repeated.get("param", ()))
+            settings = resolve(flags, environ, dotenv, arguments.params)
     except UsageError as error:
         if command not in WITHOUT_SETTINGS:
             raise
         problem = error
-    system = edit(real_system(settings, terminal, environ, now))
+    system = make_system(settings, terminal, environ)
     context = Context(arguments, settings, terminal, environ, system, problem, warnings)
     status: int = import_module(f"{__package__}.commands.{command}").run(context)
     return status

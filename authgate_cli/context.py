@@ -2,24 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from functools import cached_property
 
-from .errors import UsageError
-from .settings import EXPORT, STORED_IDENTITY, not_set
+from .errors import AuthGateError, UsageError
+from .options import Arguments
+from .settings import EXPORT, STORED_IDENTITY, Settings, not_set
 from .store import Store, open_store
+from .system import System
+from .system.terminal import Terminal
 from .text import clean, listing
 from .urls import same_issuer
 from .values import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
-
-    from .errors import AuthGateError
-    from .options import Arguments
     from .server import Server
-    from .settings import Settings
-    from .system import System
-    from .system.terminal import Terminal
 
 
 class Context:

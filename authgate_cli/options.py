@@ -21,7 +21,6 @@ class Option(Value):
     default: str = ""
     choices: tuple[str, ...] = ()
     short: str = ""
-    repeatable: bool = False
 
 
 class Command(Value):
@@ -36,15 +35,12 @@ class Command(Value):
 
 
 class Arguments(Value):
-    """A command line that has been read. `flags` maps an option's name to its value or True.
-
-    `repeated` maps the name of a repeatable option to all of its values.
-    """
+    """A command line that has been read: options by name (a switch is True), and every --param."""
 
     command: str
     flags: dict[str, str | bool]
     operands: tuple[str, ...] = ()
-    repeated: dict[str, tuple[str, ...]] = {}
+    params: tuple[str, ...] = ()
 
 
 _FLOWS = ("auto", "browser", "device", "client-credentials")
@@ -77,7 +73,7 @@ SWITCHES = (
     Option("show-tokens", "do not mask tokens"),
     Option("no-qr", "no QR code with the device code"),
     Option("no-browser", "print the address instead of opening a browser"),
-    Option("param", "extra parameter of a sign-in; repeatable", "NAME=VALUE", repeatable=True),
+    Option("param", "extra parameter of a sign-in; repeatable", "NAME=VALUE"),
     Option("version", "print the version", short="V"),
     Option("help", "print this help", short="h"),
 )
@@ -97,7 +93,7 @@ def parse(argv: list[str], options: tuple[Option, ...], commands: dict[str, Comm
         known.update((option.name, option) for option in command.options)
     shorts = {option.short: option for option in known.values() if option.short}
     flags: dict[str, str | bool] = {}
-    repeated: dict[str, tuple[str, ...]] = {}
+    params: list[str] = []
     words: list[str] = []
     rest = list(argv)
     while rest:
@@ -132,9 +128,9 @@ def parse(argv: list[str], options: tuple[Option, ...], commands: dict[str, Comm
                 raise UsageError(f"--{option.name} needs a value", f"for example --{option.name} {option.metavar}")
             value = rest.pop(0)
         flags[option.name] = value if option.metavar else True
-        if option.repeatable:
-            repeated[option.name] = (*repeated.get(option.name, ()), value)
-    return _arguments(words, flags, options, commands)._replace(repeated=repeated)
+        if option.name == "param":  # the only option that may be repeated
+            params.append(value)
+    return _arguments(words, flags, options, commands)._replace(params=tuple(params))
 
 
 def _arguments(

@@ -5,18 +5,11 @@ from __future__ import annotations
 import json
 import re
 
-from .oauth.parsing import decode
+from .oauth.parsing import Json, decode
+from .session import Checked
+from .settings import Settings
 from .text import NAME, SCOPES, WORD, clean
-from .tokens import mask, rfc3339
-from .values import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from typing import Any
-
-    from .oauth.parsing import Json
-    from .session import Checked
-    from .settings import Settings
-    from .tokens import TokenSet
+from .tokens import TokenSet, mask, rfc3339
 
 # Claims whose name ends like this hold a secret; a JWT is one in any claim.
 _SECRET_NAME = re.compile(r"(token|secret|password|assertion|jwt)s?$", re.IGNORECASE)
@@ -74,7 +67,7 @@ def as_json(checked: Checked, settings: Settings, now: float, show_tokens: bool)
     )
 
 
-def token_fields(token: TokenSet, now: float, show_tokens: bool) -> dict[str, Any]:
+def token_fields(token: TokenSet, now: float, show_tokens: bool) -> Json:
     """Return the fields of a token for JSON; those that it does not have are None."""
     secrets = {name: getattr(token, name) or None for name in ("access_token", "refresh_token", "id_token")}
     return {
@@ -97,7 +90,7 @@ def claims(said: Json | None, show_tokens: bool, token: TokenSet | None = None) 
     return {name: _masked(name, value, own) for name, value in said.items()}
 
 
-def _masked(name: str, value: Any, own: list[str]) -> Any:
+def _masked(name: str, value: object, own: list[str]) -> object:
     """Mask the secrets in a claim; a nested value is masked if its own name or an outer name is secret."""
     if isinstance(value, dict):
         return {
@@ -112,7 +105,7 @@ def _masked(name: str, value: Any, own: list[str]) -> Any:
     return mask(value) if _SECRET_NAME.search(name) and value else _JWT.sub(lambda found: mask(found[0]), value)
 
 
-def document(fields: dict[str, Any]) -> str:
+def document(fields: Json) -> str:
     """Return one JSON document for stdout; it is ASCII, other characters are escaped."""
     return json.dumps(fields, indent=2) + "\n"
 

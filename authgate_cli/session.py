@@ -6,6 +6,7 @@ report says that it was not checked. At an AuthGate a new sign-in revokes the to
 
 from __future__ import annotations
 
+from .context import Context
 from .errors import (
     OPERATOR,
     AuthGateError,
@@ -19,15 +20,14 @@ from .errors import (
     UsageError,
 )
 from .oauth.parsing import claimed_expiry, claimed_text
+from .store import StoredToken
 from .text import ISSUER, clean
 from .tokens import EARLY, STILL_USABLE, IssuedToken, TokenSet, is_digits, with_openid
 from .urls import same_issuer
 from .values import TYPE_CHECKING, Value
 
 if TYPE_CHECKING:
-    from .context import Context
     from .oauth.endpoints import Claims
-    from .store import StoredToken
 
 
 class Checked(Value):
@@ -128,9 +128,8 @@ def fresh_token(context: Context) -> IssuedToken:
         context.require("AUTHGATE_URL", "CLIENT_ID")
     issued = usable_token(context, float(text))
     if issued is None:
-        raise SignInNeeded(
-            f"not signed in to {context.settings.server_and_account}", f"run {context.settings.login_command}"
-        )
+        hint = f"run {context.settings.login_command}"
+        raise SignInNeeded(f"not signed in to {context.settings.server_and_account}", hint)
     if issued.token.seconds_left(context.system.now()) <= 0:
         if issued.source == "environment":
             raise SignInNeeded("the token in AUTHGATE_TOKEN has expired", "set it to a new one, or unset it")
@@ -203,10 +202,8 @@ def _without_user(context: Context, issued: IssuedToken, refusal: TokenRefused |
 
 def _is_machine(context: Context, issued: IssuedToken, tokeninfo: Claims) -> bool:
     """Tell whether a client has obtained this token for itself."""
-    token = issued.token
-    if context.settings.is_machine or token.grant_type == "client_credentials":
-        return True
-    return (tokeninfo.claims or {}).get("subject_type") == "client"
+    is_client = (tokeninfo.claims or {}).get("subject_type") == "client"
+    return context.settings.is_machine or issued.token.grant_type == "client_credentials" or is_client
 
 
 def _openid_hint(context: Context, issued: IssuedToken) -> str | None:

@@ -11,19 +11,14 @@ that the user exported is sent to a server that only this file, or only a stored
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable, Mapping
 
 from .errors import UsageError
 from .options import SECRET_VARIABLES, SETTINGS
 from .text import listing
-from .tokens import is_token
-from .urls import split
-from .values import TYPE_CHECKING, Value
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
-
-    from .tokens import TokenSet
-    from .urls import Url
+from .tokens import TokenSet, is_token
+from .urls import Url, split
+from .values import Value
 
 # What a `.env` that is found may set: where to sign in and as which client, and nothing else. A new
 # setting must be added here to be allowed.
@@ -41,7 +36,7 @@ OWN_PARAMETERS = frozenset(
     + ("code_challenge_method", "client_secret", "grant_type", "code", "code_verifier", "device_code", "refresh_token")
 )
 
-_YES, _NO = ("1", "true", "yes", "on", "y"), ("", "0", "false", "no", "off", "n")
+_YES, _NO = ("1", "true", "yes", "on", "y"), ("0", "false", "no", "off", "n")
 
 
 class Settings(Value):
@@ -100,22 +95,18 @@ class Settings(Value):
             return
         source = self.sources["AUTHGATE_URL"]
         fits_there = source == DOTENV and variable in DOTENV_MAY_SET
-        raise UsageError(
-            f"{variable} is not sent to {self.issuer}, which is known only from {source}",
-            f"{EXPORT} AUTHGATE_URL as well{', or put it into .env' if fits_there else ''}",
-        )
+        hint = f"{EXPORT} AUTHGATE_URL as well{', or put it into .env' if fits_there else ''}"
+        raise UsageError(f"{variable} is not sent to {self.issuer}, which is known only from {source}", hint)
 
     def require_secret(self) -> None:
         """Raise UsageError unless the client has a secret."""
         if not self.client_secret:
-            raise UsageError(
-                "the client-credentials flow needs a client secret", "set CLIENT_SECRET in the environment or in .env"
-            )
+            hint = "set CLIENT_SECRET in the environment or in .env"
+            raise UsageError("the client-credentials flow needs a client secret", hint)
 
     def require(self, *names: str) -> None:
         """Raise UsageError unless these variables are set."""
-        missing = self.missing(*names)
-        if missing:
+        if missing := self.missing(*names):
             examples = {"AUTHGATE_URL": "https://auth.example.com", "CLIENT_ID": "your-client-id"}
             words = export({name: examples[name] for name in missing}, os.environ)
             raise UsageError(not_set(missing), f"{words}, or put it into .env")
@@ -159,11 +150,12 @@ def resolve(
         if option.choices and value[option.variable] not in option.choices:
             raise UsageError(f"{named[option.variable]} must be one of {', '.join(option.choices)}")
     for variable, is_usable, problem, hint in _CHECKS:
-        if not is_usable(value[variable]):
+        if value[variable] and not is_usable(value[variable]):
             raise UsageError(f"{named[variable]} {problem}", hint)
     uris = tuple(uri.strip() for uri in value["AUTHGATE_REDIRECT_URI"].split(","))
-    for uri in uris:
-        _check_redirect_uri(uri, named.get("AUTHGATE_REDIRECT_URI", ""))
+    if "AUTHGATE_REDIRECT_URI" in named:
+        for uri in uris:
+            _check_redirect_uri(uri, named["AUTHGATE_REDIRECT_URI"])
     if value["AUTHGATE_URL"]:
         _check_issuer(value["AUTHGATE_URL"], named["AUTHGATE_URL"])
     scopes = value["AUTHGATE_SCOPE"].split()
@@ -209,7 +201,7 @@ def _is_timeout(value: str) -> bool:
 
 
 _PLAIN = (_is_plain, "has leading or trailing spaces or unprintable characters", "was a line break copied with it?")
-# What the value of a variable must be, what is wrong with any other value, and a hint.
+# What the value of a variable must be if it is set, what is wrong with any other value, and a hint.
 _CHECKS = (
     ("CLIENT_ID", *_PLAIN),
     (
@@ -229,12 +221,7 @@ _CHECKS = (
     ),
     ("AUTHGATE_TIMEOUT", _is_timeout, "must be a number of seconds above 0 and not above 3600", "for example 30"),
     ("AUTHGATE_NO_INPUT", lambda value: value.lower() in _YES + _NO, "must be 1 or 0", None),
-    (
-        "AUTHGATE_TOKEN",
-        lambda value: not value or is_token(value),
-        "has characters that are not allowed in a token",
-        "was a line break or space copied?",
-    ),
+    ("AUTHGATE_TOKEN", is_token, "has characters that are not allowed in a token", "was a line break or space copied?"),
 )
 
 
@@ -268,10 +255,8 @@ def _check_issuer(url: str, name: str) -> None:
     if parts.query or parts.fragment or url.endswith("?"):  # RFC 8414 section 2
         raise UsageError(f"{name} is not a server URL: it has a query or a fragment", example)
     if not parts.is_safe:
-        raise UsageError(
-            f"{name} is plain http, which would send tokens unencrypted over the network",
-            f"use https://{parts.netloc}{parts.path}; plain http is allowed only for this machine",
-        )
+        hint = f"use https://{parts.netloc}{parts.path}; plain http is allowed only for this machine"
+        raise UsageError(f"{name} is plain http, which would send tokens unencrypted over the network", hint)
 
 
 def _check_redirect_uri(uri: str, name: str) -> None:

@@ -6,12 +6,11 @@ token then counts as one that never expires.
 
 from __future__ import annotations
 
+from .errors import StoreFailed
 from .values import TYPE_CHECKING, Value
 
 if TYPE_CHECKING:
     from typing import TypeGuard
-
-    from .errors import StoreFailed
 
 EARLY = 60  # seconds; a token with less left is refreshed
 STILL_USABLE = 10  # seconds; a token with this much left is still used if it cannot be refreshed now

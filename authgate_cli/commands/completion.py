@@ -7,13 +7,10 @@ an explanation; where it prints nothing, the scripts offer file names. "=" is a 
 from __future__ import annotations
 
 from .. import report
+from ..context import Context
 from ..errors import UsageError
 from ..options import SETTINGS, SWITCHES
-from ..values import TYPE_CHECKING
 from . import COMMANDS
-
-if TYPE_CHECKING:
-    from ..context import Context
 
 _BASH = r"""# bash completion for authgate.pyz
 _authgate() {

@@ -10,14 +10,16 @@ import os
 import platform
 import ssl
 import stat
-from contextlib import suppress
+from collections.abc import Callable, Iterable, Iterator
+from glob import escape, glob
 from textwrap import TextWrapper
 
 from .. import report, session
+from ..context import Context
 from ..errors import AuthGateError, FlowUnavailable, KeyringUnavailable, StoreFailed, Unreachable, UsageError
 from ..oauth.authorization import new_request
 from ..oauth.endpoints import scope_hint
-from ..oauth.messages import get, http_date, parse_query, quotable_error
+from ..oauth.messages import Request, Response, get, http_date, parse_query, quotable_error
 from ..options import SECRET_VARIABLES
 from ..server import fetch_metadata
 from ..sign_in import choose, device_flow
@@ -27,13 +29,7 @@ from ..system.access_list import read_access_list, who_else_may_open
 from ..system.connections import no_certificates_hint, proxy_for, tls_context
 from ..text import escape, listing
 from ..urls import split
-from ..values import TYPE_CHECKING, Value
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from ..context import Context
-    from ..oauth.messages import Request, Response
+from ..values import Value
 
 _LARGEST_SKEW = 60  # seconds that the clocks may differ without a warning
 
@@ -52,10 +48,9 @@ def tls(context: Context) -> Iterator[Check]:
     """Report the Python version and platform, and check that there are CA certificates."""
     yield Check("Python", "ok", f"{platform.python_version()} on {context.system.environment().platform}")
     count = tls_context(context.environ).cert_store_stats()["x509_ca"]
-    if not count:  # OpenSSL reads a directory of certificates only when it needs one
-        directory = context.environ.get("SSL_CERT_DIR") or ssl.get_default_verify_paths().capath
-        with suppress(OSError):
-            count = sum(name.endswith(".0") for name in os.listdir(directory or ""))
+    directory = context.environ.get("SSL_CERT_DIR") or ssl.get_default_verify_paths().capath
+    if directory and not count:  # OpenSSL reads a directory of certificates only when it needs one
+        count = len(glob(os.path.join(escape(directory), "*.0")))
     where = next((name for name in ("SSL_CERT_FILE", "SSL_CERT_DIR") if context.environ.get(name)), "the system's own")
     text = f"{ssl.OPENSSL_VERSION}, {count} CA certificates ({where})"
     remedy = no_certificates_hint(context.system.environment().platform)
@@ -116,7 +111,7 @@ def server(context: Context) -> Iterator[Check]:
 
 def client(context: Context) -> Iterator[Check]:
     """Ask the server, as far as that is possible without signing in, whether it knows the client."""
-    if context.problem or not (context.settings.issuer and context.settings.client_id):
+    if context.problem:
         return
     if context.settings.is_machine:
         context.settings.require_secret()
@@ -127,18 +122,19 @@ def client(context: Context) -> Iterator[Check]:
 
 
 def _device_flow(context: Context) -> Check:
-    bad = _bad(context, "device")
-    if not context.server.metadata.offers_device:
-        return Check("device flow", bad, "not offered: the server does not name it", "use --flow browser")
     try:
+        if not context.server.metadata.offers_device:
+            raise FlowUnavailable("not offered: the server does not name it", "use --flow browser")
         device_flow.begin(context)
     except FlowUnavailable as error:
-        return Check("device flow", bad, error.message, error.hint or "")
+        state = "failed" if context.settings.flow == "device" else "warning"  # the other flow may work
+        return Check("device flow", state, error.message, error.hint or "")
     return Check("device flow", "ok", "the server offers it to this client")
 
 
 def _browser_flow(context: Context) -> Iterator[Check]:
-    name, bad, settings = "browser flow", _bad(context, "browser"), context.settings
+    name, settings = "browser flow", context.settings
+    bad = "failed" if settings.flow == "browser" else "warning"  # the other flow may work
     endpoint = context.server.metadata.authorization_endpoint
     if endpoint is None:
         yield Check(name, bad, "the server does not offer it", "use --flow device")
@@ -175,93 +171,81 @@ def flow_and_callback(context: Context) -> Iterator[Check]:
             yield Check("callback", "ok", f"{uri} is free")
         except AuthGateError as error:
             taken[uri] = error
-    bad = _bad(context, "browser") if len(taken) == len(uris) else "warning"
+    bad = "failed" if len(taken) == len(uris) and context.settings.flow == "browser" else "warning"
     remedy = "stop the program that uses the port, or name another registered callback with --redirect-uri"
     for uri, why in taken.items():
         yield Check("callback", bad, f"{uri}: {why.message}", why.hint or remedy, why.exit_status)
 
 
-def _bad(context: Context, flow: str) -> str:
-    """Return the state of a check that shows that this flow does not work; if it was not asked for, another one may."""
-    return "failed" if context.settings.flow == flow else "warning"
-
-
-def keyring(context: Context) -> Iterator[Check]:
+def keyring(context: Context) -> list[Check]:
     """Check that the keyring works, if it is used."""
     if context.settings.store == "file":
-        yield Check("keyring", "ok", "not used (--store file)")
-        return
+        return [Check("keyring", "ok", "not used (--store file)")]
     store = next((place for place in context.store.places if isinstance(place, KeyringStore)), None)
     if store is None:
-        yield Check("keyring", "ok", "the Python package keyring is not installed; using the token file")
-        return
+        return [Check("keyring", "ok", "the Python package keyring is not installed; using the token file")]
     try:
         name = store.describe()
         store.find()
-        yield Check("keyring", "ok", name)
+        return [Check("keyring", "ok", name)]
     except StoreFailed as error:
         if context.settings.store == "keyring":
             raise
         state = "ok" if isinstance(error, KeyringUnavailable) else "warning"
-        yield Check("keyring", state, f"{error.message}; using the token file", error.hint or "")
+        return [Check("keyring", state, f"{error.message}; using the token file", error.hint or "")]
 
 
-def token_file(context: Context) -> Iterator[Check]:
+def token_file(context: Context) -> list[Check]:
     """Check that the token file can be read and written; a loose mode is tightened."""
     path = context.settings.token_file
     if context.settings.access_token:
-        yield Check("token file", "ok", "not used (AUTHGATE_TOKEN is set)")
-        return
+        return [Check("token file", "ok", "not used (AUTHGATE_TOKEN is set)")]
     if context.settings.store == "keyring" or not (path and context.settings.client_id):
-        return
+        return []
     store = context.store.places[-1]
     mode = stat.S_IMODE(os.lstat(path).st_mode) if os.path.lexists(path) else None
     store.check_writable()
     store.find()
-    if mode is not None and os.name == "nt":
-        yield _by_access_list(path)
-    elif mode is not None and mode & 0o077:
+    if mode is None:
+        return [Check("token file", "ok", f"{path}, does not exist yet")]
+    if os.name == "nt":
+        try:
+            others = who_else_may_open(read_access_list(path))
+        except OSError as error:
+            text = f"{path}, whose access list cannot be read ({error.strerror})"
+            return [Check("token file", "warning", text)]
+        if not others:
+            return [Check("token file", "ok", f"{path}, private to your account")]
+        remedy = "keep it in your user folder, or remove them in the security settings of the file"
+        return [Check("token file", "warning", f"{path} can be opened by {listing(others)} too", remedy)]
+    if mode & 0o077:
         now = "it is now 0600" if os.lstat(path).st_mode & 0o077 == 0 else "chmod cannot change it here"
         remedy = "if someone else may have read it, run authgate.pyz logout and sign in again"
-        yield Check("token file", "warning", f"{path} had mode {mode:04o}; {now}", remedy)
-    else:
-        how = "does not exist yet" if mode is None else f"mode {mode:04o}"
-        yield Check("token file", "ok", f"{path}, {how}")
+        return [Check("token file", "warning", f"{path} had mode {mode:04o}; {now}", remedy)]
+    return [Check("token file", "ok", f"{path}, mode {mode:04o}")]
 
 
-def _by_access_list(path: str) -> Check:
-    try:
-        others = who_else_may_open(read_access_list(path))
-    except OSError as error:
-        return Check("token file", "warning", f"{path}, whose access list cannot be read ({error.strerror})")
-    if others:
-        remedy = "keep it in your user folder, or remove them in the security settings of the file"
-        return Check("token file", "warning", f"{path} can be opened by {listing(others)} too", remedy)
-    return Check("token file", "ok", f"{path}, private to your account")
-
-
-def stored_token(context: Context) -> Iterator[Check]:
+def stored_token(context: Context) -> list[Check]:
     """Report whose the stored token is, and whether it can still be used."""
-    if context.problem or context.settings.access_token or not context.settings.client_id:
-        return
+    if context.problem or context.settings.access_token:
+        return []
     try:
         stored = session.stored_token(context)
     except StoreFailed:
-        return  # reported by the check of the store
+        return []  # reported by the check of the store
     remedy = f"run {context.settings.login_command}"
     if stored is None:
-        yield Check("stored token", "ok", f"none; {remedy}")
-        return
+        return [Check("stored token", "ok", f"none; {remedy}")]
     token, now, said = stored.token, context.system.now(), report.id_claims(stored.token)
     label, when = report.lifetime(token, now)
     whose = report.person(said) if said else "owner unknown (no ID token)"
     text = f"{whose}; {label.lower()} {when}; {'can' if token.refresh_token else 'cannot'} be refreshed"
     usable = token.refresh_token or token.seconds_left(now) > 0
-    yield Check("stored token", "ok" if usable else "warning", text, remedy)
+    return [Check("stored token", "ok" if usable else "warning", text, remedy)]
 
 
 # The name is that of the check that reports an error of the group.
-GROUPS = {
+GROUPS: dict[str, Callable[[Context], Iterable[Check]]] = {
     "TLS": tls,
     "proxy": proxy,
     "settings": settings,
@@ -295,13 +279,11 @@ def run(context: Context) -> int:
         except AuthGateError as error:
             checks.append(Check(name, "failed", error.message, error.hint or "", error.exit_status))
     checks = [check._replace(remedy="") if check.state == "ok" else check for check in checks]
-    failed = [check.exit_status for check in checks if check.state == "failed"]
+    exit_status = next((check.exit_status for check in checks if check.state == "failed"), 0)
+    text = "".join(_lines(check, context.terminal.result_columns) for check in checks)
     if "json" in context.arguments.flags:
         fields = [{name: getattr(check, name) for name in ("name", "state", "text", "remedy")} for check in checks]
-        text = report.document({"ok": not failed, "checks": fields})
-    else:
-        text = "".join(_lines(check, context.terminal.result_columns) for check in checks)
-    exit_status = failed[0] if failed else 0
+        text = report.document({"ok": exit_status == 0, "checks": fields})
     context.terminal.result(text, exit_status)
     return exit_status
 

@@ -8,16 +8,11 @@ import shutil
 import signal
 import subprocess
 
+from ..context import Context
 from ..errors import AuthGateError, UsageError
 from ..session import fresh_token
 from ..system.signals import allow_core_files, handling, prevent_core_files
 from ..text import clean
-from ..values import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from typing import NoReturn
-
-    from ..context import Context
 
 # What Windows can start, in the order of its PATHEXT; the last two are for cmd.exe.
 _EXTENSIONS = (".com", ".exe", ".bat", ".cmd")
@@ -51,14 +46,14 @@ def run(context: Context) -> int:
     environment = {**context.environ, "AUTHGATE_TOKEN": issued.token.access_token}
     environment.pop("CLIENT_SECRET", None)
     try:
-        if os.name != "posix":
-            return _run_on_windows(command, environment)
-        _become(command, environment)
+        start = _become if os.name == "posix" else _run_on_windows
+        return start(command, environment)
     except (OSError, ValueError) as error:
         raise _failure(command[0], error, environment) from error
 
 
-def _become(command: tuple[str, ...], environment: dict[str, str]) -> NoReturn:
+def _become(command: tuple[str, ...], environment: dict[str, str]) -> int:
+    """Replace this process with the command: it returns only if that fails."""
     for one in _IGNORED_BY_PYTHON:
         signal.signal(one, signal.SIG_DFL)
     program = shutil.which(command[0], path=environment.get("PATH")) or command[0]

@@ -6,13 +6,9 @@ from textwrap import wrap
 
 from .. import report
 from ..errors import UsageError
-from ..options import SETTINGS, SWITCHES
-from ..values import TYPE_CHECKING
+from ..options import SETTINGS, SWITCHES, Command, Option
+from ..system.terminal import Terminal
 from . import COMMANDS
-
-if TYPE_CHECKING:
-    from ..options import Command, Option
-    from ..system.terminal import Terminal
 
 _WIDTH = 80  # columns; less on a terminal that is narrower
 _ABOUT = "Sign in to an AuthGate server (or any OpenID provider) and get an access token."
@@ -25,9 +21,8 @@ _NO_FLAG = [
 def show(topics: tuple[str, ...], as_json: bool, terminal: Terminal) -> int:
     """Print the help of a command, or without topics that of the program. Raise UsageError."""
     if len(topics) > 1 or not COMMANDS.keys() >= set(topics):
-        raise UsageError(
-            f"help takes one of these commands: {', '.join(COMMANDS)}", "for example authgate.pyz help token"
-        )
+        hint = "for example authgate.pyz help token"
+        raise UsageError(f"help takes one of these commands: {', '.join(COMMANDS)}", hint)
     width = min(terminal.result_columns or _WIDTH, _WIDTH)
     sections = _for_command(COMMANDS[topics[0]], width) if topics else _for_program(width)
     text = "\n\n".join("\n".join(section) for section in sections if section) + "\n"

@@ -5,21 +5,17 @@ from __future__ import annotations
 import json
 
 from .. import report, session
+from ..context import Context
 from ..errors import Refused, SignInNeeded, UsageError
 from ..oauth.jwt import LEEWAY, UnknownKey, WrongSignature
 from ..oauth.messages import quotable, quotable_issuer
-from ..oauth.parsing import LATEST, decode, is_time
+from ..oauth.parsing import LATEST, Json, Jwt, decode, is_time
 from ..text import NAME, WORD, clean, columns
 from ..tokens import rfc3339
 from ..urls import same_issuer
-from ..values import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from ..context import Context
-    from ..oauth.parsing import Json, Jwt
 
 _ASK_SERVER = "run authgate.pyz status to ask the server"
-_ROTATED = "the server may have replaced its keys since it issued the token; run authgate.pyz status to ask the server"
+_ROTATED = f"the server may have replaced its keys since it issued the token; {_ASK_SERVER}"
 _TAMPERED = (
     "the token was changed after it was signed, or the server has reused the key ID for another key;"
     " do not use the token"
@@ -32,9 +28,8 @@ def run(context: Context) -> int:
     try:
         token = decode(_token(context))
     except ValueError as error:
-        raise Refused(
-            f"this is not a JWT: {error}", "run authgate.pyz status to have the server check a token that is not a JWT"
-        ) from None
+        hint = "run authgate.pyz status to have the server check a token that is not a JWT"
+        raise Refused(f"this is not a JWT: {error}", hint) from None
     proven = _verified(context, token) if "verify" in context.arguments.flags else None
     claims = report.claims(token.claims, "show-tokens" in context.arguments.flags) or {}
     if "json" in context.arguments.flags:
@@ -56,20 +51,16 @@ def _verified(context: Context, token: Jwt) -> list[str]:
     if "iss" not in claims:
         raise Refused("nothing can be verified: the token does not name its issuer (iss)", _ASK_SERVER)
     if not same_issuer(str(claims["iss"]), issuer):
-        raise Refused(
-            f"the token is from another server: {quotable_issuer(claims['iss'])}", f"AUTHGATE_URL is {issuer}"
-        )
+        theirs = quotable_issuer(claims["iss"])
+        raise Refused(f"the token is from another server: {theirs}", f"AUTHGATE_URL is {issuer}")
     algorithm = token.header.get("alg")
     if isinstance(algorithm, str) and algorithm.startswith("HS"):
-        raise Refused(
-            f"nothing can be verified: only the server can check a token signed with {quotable(algorithm, WORD)}",
-            _ASK_SERVER,
-        )
+        problem = f"only the server can check a token signed with {quotable(algorithm, WORD)}"
+        raise Refused(f"nothing can be verified: {problem}", _ASK_SERVER)
     try:
         key = context.server.keys.verify(token)
     except Refused as error:
-        kind = type(error)
-        error.hint = error.hint or {UnknownKey: _ROTATED, WrongSignature: _TAMPERED}.get(kind, _ASK_SERVER)
+        error.hint = error.hint or {UnknownKey: _ROTATED, WrongSignature: _TAMPERED}.get(type(error), _ASK_SERVER)
         raise
     clock = f"this machine's clock says {rfc3339(now)}"
     expires, begins = claims.get("exp", LATEST), claims.get("nbf", 0)
@@ -86,10 +77,9 @@ def _token(context: Context) -> str:
     if len(operands) > 1:
         raise UsageError("inspect takes one token")
     if operands == ("-",):
-        typed = context.terminal.read_all().strip()
-        if not typed:
-            raise UsageError("there is no token on stdin", "authgate.pyz token | authgate.pyz inspect -")
-        return typed
+        if typed := context.terminal.read_all().strip():
+            return typed
+        raise UsageError("there is no token on stdin", "authgate.pyz token | authgate.pyz inspect -")
     if operands:
         return operands[0].strip()
     if context.settings.access_token:

@@ -5,13 +5,10 @@ from __future__ import annotations
 import os
 
 from .. import report, session
+from ..context import Context
 from ..errors import UsageError
+from ..session import Checked
 from ..settings import expand_home
-from ..values import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from ..context import Context
-    from ..session import Checked
 
 
 def run(context: Context) -> int:

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 from .. import report
+from ..context import Context
 from ..errors import AuthGateError, Refused, Unreachable
 from ..refresh import locked
 from ..server import Server
 from ..settings import is_issuer
 from ..store.token_file import Owner
 from ..text import ISSUER, NAME, clean, listing
+from ..tokens import TokenSet
 from ..urls import same_issuer
-from ..values import TYPE_CHECKING, Value
-
-if TYPE_CHECKING:
-    from ..context import Context
-    from ..tokens import TokenSet
+from ..values import Value
 
 _MAY_LIVE = "the tokens were deleted here, but may stay valid at the server until they expire"
 

@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 from .. import report, session
+from ..context import Context
 from ..errors import AuthGateError, Refused, SignInNeeded, StoreFailed, TokenRefused, Unreachable, UsageError
 from ..oauth.endpoints import Claims
 from ..text import ISSUER, NAME, clean, escape
 from ..tokens import IssuedToken
-from ..values import TYPE_CHECKING, Value
-
-if TYPE_CHECKING:
-    from ..context import Context
-    from ..store import Place
-    from ..store.token_file import Entry
+from ..values import Value
 
 
 class Status(Value):
@@ -37,7 +33,7 @@ def run(context: Context) -> int:
     return _show(context, _as_fields(context, status), text, status.failure)
 
 
-def _show(context: Context, fields: dict[str, object], text: str, failure: AuthGateError | None) -> int:
+def _show(context: Context, fields: dict[str, object], text: str, failure: AuthGateError | None = None) -> int:
     """Print a JSON document, or the text; then raise the failure."""
     if "json" in context.arguments.flags:
         error = {"error": failure and failure.message, "hint": failure and failure.hint}
@@ -53,12 +49,12 @@ def _text(lines: list[tuple[str, str]]) -> str:
 
 def _all(context: Context) -> int:
     """List the tokens of all accounts, clients and issuers; no server is asked."""
-    entries: list[tuple[Entry, Place]] = []
-    failure: AuthGateError | None = context.problem
     try:
-        entries = [] if failure else context.store.entries()
-    except StoreFailed as error:
-        failure = error
+        if context.problem:
+            raise context.problem
+        entries = context.store.entries()
+    except (UsageError, StoreFailed) as failure:
+        return _show(context, {"tokens": []}, "", failure)
     documents, texts, now = [], [], context.system.now()
     for entry, place in entries:
         token = report.token_fields(entry.token, now, show_tokens=False)
@@ -73,8 +69,7 @@ def _all(context: Context) -> int:
             ("Kept in", place.label),
         ]
         texts.append(_text(lines if entry.account else lines[1:]))
-    text = "" if failure else "\n".join(texts) or "No token is stored.\n"
-    return _show(context, {"tokens": documents}, text, failure)
+    return _show(context, {"tokens": documents}, "\n".join(texts) or "No token is stored.\n")
 
 
 def _status(context: Context) -> Status:

@@ -4,15 +4,11 @@ from __future__ import annotations
 
 import json
 
+from ..context import Context
 from ..errors import UsageError
 from ..session import fresh_token
 from ..text import WORD, clean
-from ..tokens import rfc3339
-from ..values import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from ..context import Context
-    from ..tokens import IssuedToken
+from ..tokens import IssuedToken, rfc3339
 
 FORMATS = ("raw", "header", "json", "exec-credential")
 API_VERSIONS = ("client.authentication.k8s.io/v1", "client.authentication.k8s.io/v1beta1")

@@ -53,7 +53,9 @@ class System(Value):
             yield
 
 
-def real_system(settings: Settings, terminal: Terminal, environ: Mapping[str, str], now: Callable[[], float]) -> System:
+def real_system(
+    settings: Settings, terminal: Terminal, environ: Mapping[str, str], now: Callable[[], float] = time.time
+) -> System:
     """Return the functions of the real system. Each module is imported on first use: a stored token needs none."""
 
     @cache

@@ -13,6 +13,7 @@ from robot import Robot
 from secrecy import insist, said
 
 from authgate_cli import cli
+from authgate_cli.system import real_system
 from authgate_cli.system.browser import Environment
 from authgate_cli.system.terminal import Terminal
 
@@ -104,15 +105,15 @@ def authgate(server, home):
         out, err, hurry = io.StringIO(), Watched(watch), Hurry()
         system = {"sleep": hurry.sleep, "monotonic": hurry.monotonic, **system}
 
-        def edit(real):
+        def make_system(settings, terminal, environ):
             ours = {
                 "environment": lambda: here,
                 "find_browser": lambda: "test-browser" if browser else None,
                 "open_browser": browser or forbidden_browser,
             }
-            return real._replace(**{**ours, **system})
+            return real_system(settings, terminal, environ, now)._replace(**{**ours, **system})
 
-        status = cli.run(list(argv), environ, Terminal(None, out, err, environ), now, edit)
+        status = cli.run(list(argv), environ, Terminal(None, out, err, environ), make_system)
         everything.append(said(argv, out.getvalue(), err.getvalue()))
         return Result(status, out.getvalue(), err.getvalue())
 

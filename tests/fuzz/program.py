@@ -16,6 +16,7 @@ from samples import ANSWERS, CLIENT, ISSUER, NOW, SECRETS
 
 from authgate_cli import cli, urls
 from authgate_cli.oauth.messages import Response
+from authgate_cli.system import System
 from authgate_cli.system.browser import Environment
 from authgate_cli.system.terminal import Terminal
 
@@ -113,7 +114,7 @@ def _started(run: Run) -> tuple[int, str, str]:
         **run.environ,
     }
     argv = ["--env-file", "/dev/null", *run.argv]
-    status = cli.run(argv, environ, Terminal(None, out, err, environ), lambda: NOW, world.edit)
+    status = cli.run(argv, environ, Terminal(None, out, err, environ), world.make_system)
     return status, out.getvalue(), err.getvalue()
 
 
@@ -124,14 +125,15 @@ class _World:
         self._answers = {path: list(given) for path, given in answers.items()}
         self._time = 0.0
 
-    def edit(self, real: Any) -> Any:
-        return real._replace(
+    def make_system(self, *parts: object) -> System:
+        return System(
+            now=lambda: NOW,
             send=self._send,
             sleep=self._sleep,
             monotonic=lambda: self._time,
             random_bytes=lambda count: b"v" * count,
             find_browser=lambda: None,
-            open_browser=None,
+            open_browser=lambda url: None,
             uninterrupted=nullcontext,
             environment=lambda: Environment("linux", terminal=True),
         )

@@ -11,7 +11,7 @@ OPTIONS = (
     Option("url", "server", "URL"),
     Option("json", "print JSON", short="j"),
     Option("quiet", "say less", short="q"),
-    Option("param", "more", "NAME=VALUE", repeatable=True),
+    Option("param", "more", "NAME=VALUE"),
 )
 COMMANDS = {
     "login": Command("login", "sign in", options=(Option("force", "always"),)),
@@ -44,12 +44,12 @@ READ = {
 
 @pytest.mark.parametrize(("argv", "arguments"), READ.values(), ids=READ)
 def test_a_command_line_is_read(argv, arguments):
-    assert parse(argv, OPTIONS, COMMANDS) == (*arguments, {})
+    assert parse(argv, OPTIONS, COMMANDS) == (*arguments, ())
 
 
 def test_a_repeatable_option_keeps_all_of_its_values():
     read = parse(["--param", "a=1", "token", "--param=b=2"], OPTIONS, COMMANDS)
-    assert (read.command, read.repeated) == ("token", {"param": ("a=1", "b=2")})
+    assert (read.command, read.params) == ("token", ("a=1", "b=2"))
 
 
 REFUSED = {
