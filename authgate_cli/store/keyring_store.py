@@ -13,6 +13,7 @@ import json
 from contextlib import suppress
 
 from ..errors import StoreFailed
+from ..oauth.parsing import load
 from ..system.keyring_process import SERVICE, KeyringProcess
 from ..system.threads import TookTooLong, call_within
 from ..text import ISSUER, clean
@@ -180,8 +181,8 @@ def _update_index(keyring: KeyringProcess, key: str, listed: Listed | None) -> N
 def _read_index(keyring: KeyringProcess) -> dict[str, Listed]:
     """Return what the index says about each key; entries that are not understood are left out."""
     try:
-        index = json.loads(keyring.get(INDEX) or "[]")
-    except (ValueError, RecursionError):
+        index = load(keyring.get(INDEX) or "[]")
+    except ValueError:
         return {}
     names = ("key", "client_id", "issuer")
     return {

@@ -16,6 +16,7 @@ import subprocess
 import sys
 
 from ..errors import KeyringUnavailable, StoreFailed
+from ..oauth.parsing import load
 from ..options import SECRET_VARIABLES
 from ..text import clean
 from ..values import TYPE_CHECKING
@@ -97,7 +98,7 @@ class KeyringProcess:
         try:
             while rest:
                 rest = rest[stdin.write(rest) :]
-            outcome, value = json.loads(stdout.readline(_LARGEST_ANSWER))
+            outcome, value = load(stdout.readline(_LARGEST_ANSWER).decode())
         except (OSError, ValueError, TypeError) as error:
             raise StoreFailed("the keyring cannot be used (its process ended)", _HINT) from error
         if outcome == "returned":
@@ -117,7 +118,7 @@ def serve(seconds: float) -> None:
         os.dup2(null_device, 0)
         os.dup2(null_device, 1)
         for request in requests:
-            answers.write(json.dumps(_answer(*json.loads(request))) + "\n")
+            answers.write(json.dumps(_answer(*load(request))) + "\n")
             answers.flush()
 
 
