@@ -338,10 +338,15 @@ SECRET_CLAIMS = {
     "tokens": ["opaque-token-one", {"value": "opaque-token-two"}],
     "note": "use eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJqYW5lIn0.c2ln-in-a-text for this",
     "clientSecret": "correct horse",
+    "picture": "https://pictures.example/jane?access_token=opaque-in-an-address&size=2",
+    "upstream": {"header": "Bearer opaque-in-a-header", "api_key": "opaque-api-key"},
+    "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJqYW5lIn0.c2ln-as-a-name": 1,
+    "by_token": {"eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJqYW5lIn0.c2ln-as-an-inner-name": 1},
     "subject_type": "user",
     "token_endpoint_calls": 5,
 }
 HIDDEN = ("283dke", "aggregated", "token-one", "token-two", "in-a-text", "t horse")
+HIDDEN += ("in-an-address", "in-a-header", "api-key", "as-a-name", "an-inner-name")
 
 
 @pytest.mark.parametrize("path", ["/oauth/userinfo", "/oauth/tokeninfo"])
