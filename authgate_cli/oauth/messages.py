@@ -26,7 +26,7 @@ class Request(Value):
 
 
 class Response(Value):
-    """A complete HTTP answer. Header names are in lower case; `secrets` are those of the request."""
+    """A complete HTTP answer. Header names are in lower case; `secrets` are those of all requests so far."""
 
     status: int
     headers: dict[str, str]
@@ -124,7 +124,7 @@ def quotable(said: object, limit: int, secrets: tuple[str, ...] = ()) -> str:
     """Return a server's text as an error message may quote it, in at most `limit` columns.
 
     All server text in errors passes through here. It is unescaped first, so that an escape cannot
-    hide a secret. Then the `secrets` of the request are removed, also in base64 and hex and if their case,
+    hide a secret. Then the `secrets` of the requests are removed, also in base64 and hex and if their case,
     spaces or punctuation differ, and long pieces of them; and so is everything else that could be a token.
     Registered error codes stay.
     """

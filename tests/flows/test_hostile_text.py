@@ -303,6 +303,19 @@ def test_an_access_token_that_comes_back_is_left_out(authgate, server, path, sta
         assert middle not in letters(result.out)
 
 
+def test_a_secret_of_an_earlier_request_is_left_out_too(authgate, server):
+    secret = "correcthorsebatterystaple"
+    env = {"CLIENT_ID": server.confidential_id, "CLIENT_SECRET": secret}
+    server.clients[server.confidential_id].secret = secret
+    body = {"error": "server_error", "error_description": f"cannot ask with {secret}"}
+    server.misbehave("/oauth/userinfo", status=400, body=body)
+
+    result = authgate("login", "--flow", "device", env=env)
+
+    assert (result.status, result.out) == (1, "")
+    assert "server_error (cannot ask with ****)" in result.err
+
+
 def test_a_secret_without_a_digit_is_left_out_too(authgate, server):
     env = {"CLIENT_ID": server.confidential_id, "CLIENT_SECRET": "correcthorsebatterystaple"}
     body = {"error": "wrong", "error_description": "the secret Correct-Horse-Battery-Staple is not right"}
