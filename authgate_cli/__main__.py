@@ -28,7 +28,7 @@ if __name__ == "__main__":
     import os
 
     try:
-        import signal
+        import _signal as signal  # type: ignore[import-not-found]  # system/signals.py says why
         import zlib  # noqa: F401  everything but this file is compressed
 
         # An exception from a signal handler can get lost during an import, and until the command runs

@@ -6,6 +6,8 @@ No message ever holds a token, a code, a verifier or a secret.
 
 from __future__ import annotations
 
+OPERATOR = "report this to the operator of the server"  # a hint
+
 
 class AuthGateError(Exception):
     """An error with a one-line message, an optional hint and the exit status that the README documents."""
@@ -31,6 +33,10 @@ class Refused(AuthGateError):
     def __init__(self, message: str, hint: str | None = None, code: str | None = None):
         super().__init__(message, hint)
         self.code = code
+
+
+class Mismatch(Refused):
+    """A token or UserInfo is about another user, issuer or client than expected; nothing of the answer is kept."""
 
 
 class NoSubject(Refused):
@@ -78,24 +84,8 @@ class TokenRefused(SignInNeeded):
         self.code, self.forbidden = code, forbidden
 
 
-class Denied(SignInNeeded):
-    """The user denied the request; this is final, no other flow is tried."""
-
-
 class FlowUnavailable(AuthGateError):
     """This way of signing in does not work here; under `auto` the other one is tried."""
-
-
-class CallbackUnavailable(FlowUnavailable):
-    """The callback port cannot be opened."""
-
-    exit_status = 3
-
-
-class CallbackTimeout(FlowUnavailable):
-    """The browser did not return to the callback in time."""
-
-    exit_status = 4
 
 
 class StoreFailed(AuthGateError):

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from functools import cached_property
 
-from .errors import AuthGateError, Refused, Unreachable
-from .oauth import endpoints, id_token, jwks
+from .errors import AuthGateError, Mismatch, Refused, Unreachable
+from .oauth import endpoints
 from .oauth.endpoints import BASIC, POST, Claims
-from .oauth.messages import check_data, get, get_as, read_data, refusal
+from .oauth.messages import check_data, get, get_as, refusal
 from .oauth.metadata import metadata_url, oauth_metadata_url, parse_metadata
-from .oauth.parsing import claimed_subject
+from .oauth.parsing import claimed_text
 from .text import ADDRESS
 from .tokens import TokenSet
 from .urls import split
@@ -18,9 +18,9 @@ from .values import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from .oauth.jwt import KeySet
     from .oauth.messages import Request, Response
     from .oauth.metadata import Metadata
-    from .oauth.parsing import Jwt
     from .settings import Settings
     from .system import System
     from .system.terminal import Terminal
@@ -46,6 +46,8 @@ class Server:
     @cached_property
     def keys(self) -> KeySet:
         """Return the keys that the server signs with. Raise Unreachable or Refused."""
+        from .oauth.jwt import KeySet  # for the report of a stored token nothing is verified
+
         return KeySet(self._system.send, self.metadata.jwks_uri)
 
     def ask(self, endpoint: str, fields: Mapping[str, str | None]) -> Response:
@@ -90,11 +92,19 @@ class Server:
         token = endpoints.parse_token_response(response, what, self._system.now(), before.scope)
         try:
             if token.id_token:
-                self._check_id_token(token.id_token, nonce, token.access_token, claimed_subject(before.id_token))
+                self.keys.check_id_token(
+                    token.id_token,
+                    issuer=self.metadata.issuer,
+                    client_id=settings.client_id,
+                    now=self._system.now(),
+                    nonce=nonce,
+                    access_token=token.access_token,
+                    subject=claimed_text(before.id_token, "sub"),
+                )
         except (Refused, Unreachable) as error:
             # The old refresh token has been used up, so the new one is kept, unless the ID token is about
             # another user, issuer or client.
-            if previous is None or isinstance(error, id_token.Mismatch):
+            if previous is None or isinstance(error, Mismatch):
                 raise
             self._terminal.warn(f"{error.message}; the new ID token is discarded")
             token = token._replace(id_token=None)
@@ -128,51 +138,6 @@ class Server:
         if response.status != 200:
             check_data(response, "the tokens could not be revoked")
             raise refusal(response, "the server did not revoke the tokens")
-
-    def _check_id_token(self, text: str, nonce: str | None, access_token: str, subject: str | None) -> None:
-        """Check claims and signature of an ID token that came from the token endpoint, over TLS or loopback.
-
-        A symmetric signature cannot be verified; the connection to the server takes its place (OpenID
-        Connect Core section 3.1.3.7, rules 6 to 8).
-        """
-        now, client_id = self._system.now(), self._settings.client_id
-        expected = id_token.Expected(self.metadata.issuer, client_id, now, nonce, access_token, subject)
-        token = id_token.check(text, expected)
-        if token.header["alg"] == id_token.UNVERIFIED:
-            return
-        try:
-            self.keys.verify(token)
-        except Refused as error:
-            error.hint = error.hint or jwks.OPERATOR
-            raise
-
-
-class KeySet:
-    """A server's published keys, fetched on first use, and again for an unknown key."""
-
-    def __init__(self, send: Callable[[Request], Response], jwks_uri: str | None):
-        self._send, self._jwks_uri = send, jwks_uri
-        self._keys: tuple[jwks.Key, ...] | None = None
-
-    def load(self) -> tuple[jwks.Key, ...]:
-        """Fetch the keys now, if the server publishes any: a failure is better before the sign-in or refresh."""
-        if self._keys is None and self._jwks_uri is not None:
-            response = self._send(get(self._jwks_uri))
-            self._keys = jwks.parse(read_data(response, "the server's keys cannot be fetched"))
-        return self._keys or ()
-
-    def verify(self, token: Jwt) -> jwks.Key:
-        """Return the key that signed a JWT. Raise Refused if none did, Unreachable if the keys cannot be fetched."""
-        if self._jwks_uri is None:
-            raise Refused(
-                "the server does not publish its signing keys",
-                "run authgate.pyz status to have the server check the token",
-            )
-        try:
-            return jwks.verify_jwt(token, self.load())
-        except jwks.UnknownKey:
-            self._keys = None  # the server may have added the key since they were fetched
-            return jwks.verify_jwt(token, self.load())
 
 
 def fetch_metadata(send: Callable[[Request], Response], issuer: str) -> Metadata:

@@ -6,8 +6,19 @@ report says that it was not checked. At an AuthGate a new sign-in revokes the to
 
 from __future__ import annotations
 
-from .errors import AuthGateError, NoSubject, Refused, SignInNeeded, StoreCorrupt, StoreFailed, TokenRefused, UsageError
-from .oauth.parsing import claimed_expiry, claimed_issuer, claimed_scope, claimed_subject
+from .errors import (
+    OPERATOR,
+    AuthGateError,
+    Mismatch,
+    NoSubject,
+    Refused,
+    SignInNeeded,
+    StoreCorrupt,
+    StoreFailed,
+    TokenRefused,
+    UsageError,
+)
+from .oauth.parsing import claimed_expiry, claimed_text
 from .text import ISSUER, clean
 from .tokens import EARLY, STILL_USABLE, IssuedToken, TokenSet, is_digits, with_openid
 from .urls import same_issuer
@@ -46,7 +57,7 @@ def log_in(context: Context, force: bool = False) -> Checked:
         return check(context, issued)
     except TokenRefused as error:
         raise _refused_at_once(context, issued, error) from error
-    except _OtherUser:
+    except Mismatch:  # the token has just been obtained
         context.store.forget()
         raise
 
@@ -123,14 +134,16 @@ def fresh_token(context: Context) -> IssuedToken:
     if issued.token.seconds_left(context.system.now()) <= 0:
         if issued.source == "environment":
             raise SignInNeeded("the token in AUTHGATE_TOKEN has expired", "set it to a new one, or unset it")
-        raise Refused("the server issued a token that has already expired", "report this to its operator")
+        raise Refused("the server issued a token that has already expired", OPERATOR)
     return issued
 
 
 def given_token(context: Context) -> IssuedToken:
     """Return the access token of AUTHGATE_TOKEN; its expiry is read from it if it is a JWT."""
     token = str(context.settings.access_token)
-    return IssuedToken(TokenSet(token, expires_at=claimed_expiry(token), scope=claimed_scope(token)), "environment")
+    return IssuedToken(
+        TokenSet(token, expires_at=claimed_expiry(token), scope=claimed_text(token, "scope")), "environment"
+    )
 
 
 def stored_token(context: Context) -> StoredToken | None:
@@ -148,7 +161,7 @@ def check(context: Context, issued: IssuedToken) -> Checked:
 
     require_own_issuer(context, issued)
     server, token = context.server, issued.token.access_token
-    subject = claimed_subject(issued.token.id_token)
+    subject = claimed_text(issued.token.id_token, "sub")
     server.metadata  # noqa: B018  once, before two threads use it
     asking = Background(lambda: server.userinfo(token))  # both at once, because a network may be slow
     tokeninfo = server.tokeninfo(token)
@@ -159,8 +172,7 @@ def check(context: Context, issued: IssuedToken) -> Checked:
     if tokeninfo.refused and not userinfo.accepted:
         raise token_refused(tokeninfo.reason, tokeninfo.reason)
     if userinfo.subject and subject not in (None, userinfo.subject):
-        operator = "report this to the operator of the server"
-        raise _OtherUser("UserInfo and the ID token are about different users (sub)", operator)
+        raise Mismatch("UserInfo and the ID token are about different users (sub)", OPERATOR)
     checked = Checked(issued, userinfo, tokeninfo, _is_machine(context, issued, tokeninfo))
     if checked.is_machine and not checked.is_proven:
         return checked._replace(userinfo=userinfo._replace(reason=f"{userinfo.reason}; not checked"))
@@ -257,7 +269,7 @@ def require_own_issuer(context: Context, issued: IssuedToken) -> None:
     """Refuse to send AUTHGATE_TOKEN to a server that did not issue it; a stored token is looked up by issuer."""
     if issued.source != "environment":
         return
-    owner = claimed_issuer(issued.token.access_token)
+    owner = claimed_text(issued.token.access_token, "iss")
     if owner is None:
         context.settings.require_trusted_issuer("AUTHGATE_TOKEN")
     elif not same_issuer(owner, context.settings.issuer):
@@ -265,7 +277,3 @@ def require_own_issuer(context: Context, issued: IssuedToken) -> None:
             f"AUTHGATE_TOKEN was issued by {clean(owner, ISSUER)}, so it is not sent to {context.settings.issuer}",
             "check AUTHGATE_URL, also in the .env of this directory",
         )
-
-
-class _OtherUser(Refused):
-    """UserInfo and the ID token are about two users; a token just obtained is deleted."""

@@ -13,7 +13,6 @@ if TYPE_CHECKING:
 
     from .errors import StoreFailed
 
-LATEST = 253402300799  # the last second of the year 9999: what RFC 3339 and every calendar can write
 EARLY = 60  # seconds; a token with less left is refreshed
 STILL_USABLE = 10  # seconds; a token with this much left is still used if it cannot be refreshed now
 _B64 = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~+/")
@@ -81,21 +80,6 @@ def is_secret(value: object) -> TypeGuard[str]:
 def with_openid(scope: str) -> str:
     """Return the flag that requests these scopes and openid, which some servers require for UserInfo."""
     return f"--scope '{' '.join(['openid', *scope.split()])}'"
-
-
-def is_number(value: object) -> TypeGuard[float]:
-    """Tell whether a value of JSON is a number; for Python True is one too."""
-    return isinstance(value, (int, float)) and not isinstance(value, bool)
-
-
-def is_time(value: object) -> TypeGuard[float]:
-    """Tell whether a claim is a time from 1970 to the end of the year 9999, in seconds since 1970."""
-    return is_number(value) and 0 <= value <= LATEST
-
-
-def expiry(expires_in: object, now: float) -> float | None:
-    """Turn a server's `expires_in` into a time; None (never) if it is not a usable number."""
-    return now + expires_in if is_number(expires_in) and 0 <= expires_in <= LATEST - now else None
 
 
 def rfc3339(when: float) -> str:

@@ -6,12 +6,11 @@ import json
 
 from .. import report, session
 from ..errors import Refused, SignInNeeded, UsageError
-from ..oauth.id_token import LEEWAY
-from ..oauth.jwks import UnknownKey, WrongSignature
+from ..oauth.jwt import LEEWAY, UnknownKey, WrongSignature
 from ..oauth.messages import quotable, quotable_issuer
-from ..oauth.parsing import decode
+from ..oauth.parsing import LATEST, decode, is_time
 from ..text import NAME, WORD, clean, columns
-from ..tokens import LATEST, is_time, rfc3339
+from ..tokens import rfc3339
 from ..urls import same_issuer
 from ..values import TYPE_CHECKING
 

@@ -11,6 +11,7 @@ import re
 from collections.abc import Callable, Mapping
 from urllib.parse import parse_qsl, quote, urlencode
 
+from ..errors import SignInNeeded
 from ..urls import Url, is_url, split
 from ..values import Value
 from .messages import parse_query, quotable_error, quotable_issuer
@@ -95,6 +96,13 @@ def with_query(endpoint: str, fields: Mapping[str, str | None]) -> str:
     ours = [(name, value) for name, value in fields.items() if value is not None]
     query = [urlencode(theirs, quote_via=quote, encoding="latin-1"), urlencode(ours, quote_via=quote)]
     return f"{url.scheme}://{quote(url.netloc, safe=':[]')}{path}?{'&'.join(filter(None, query))}"
+
+
+class Denied(SignInNeeded):
+    """The user denied the request; this is final, no other flow is tried."""
+
+    def __init__(self) -> None:
+        super().__init__("the sign-in was denied", "run authgate.pyz login to try again")
 
 
 class Callback(Value):

@@ -5,15 +5,15 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
-from ..errors import Denied, FlowUnavailable, Refused, SignInNeeded
+from ..errors import FlowUnavailable, Refused, SignInNeeded
 from ..text import ADDRESS, WORD, clean, columns
-from ..tokens import is_number, is_secret
+from ..tokens import is_secret
 from ..urls import is_url, split
 from ..values import Value
-from .authorization import challenge
+from .authorization import Denied, challenge
 from .endpoints import DEVICE_GRANT
 from .messages import Response, read_data, read_error, refusal, retry_after
-from .parsing import Json
+from .parsing import Json, is_number
 
 # Seconds. To a server that measures in milliseconds, a poll after exactly `interval` may be too early.
 MARGIN = 0.1
@@ -180,7 +180,7 @@ def interpret_poll(response: Response, now: float) -> Pending | TryLater | None:
     if error.code == "slow_down":
         return Pending(True, _seconds(response.document or {}, "interval", 0.0) or None)
     if error.code == "access_denied":
-        raise Denied("the sign-in was denied", "run authgate.pyz login to try again")
+        raise Denied
     if error.code == "expired_token":
         raise code_expired()
     if response.status == 429 or response.status >= 500 or not error.code:

@@ -10,7 +10,7 @@ from urllib.parse import quote_plus
 
 from ..errors import NoSubject, Refused, TokenRefused
 from ..text import WORD, clean
-from ..tokens import TokenSet, expiry, is_secret, is_token, with_openid
+from ..tokens import TokenSet, is_secret, is_token, with_openid
 from ..values import Value
 from .messages import (
     Request,
@@ -24,7 +24,7 @@ from .messages import (
     read_error,
     refusal,
 )
-from .parsing import Json, claimed_subject, parse_object
+from .parsing import LATEST, Json, claimed_text, is_number, parse_object
 
 DEVICE_GRANT = "urn:ietf:params:oauth:grant-type:device_code"
 _HINTS = {
@@ -96,6 +96,11 @@ def parse_token_response(response: Response, what: str, now: float, asked_scope:
     )
 
 
+def expiry(expires_in: object, now: float) -> float | None:
+    """Turn a server's `expires_in` into a time; None (never) if it is not a usable number."""
+    return now + expires_in if is_number(expires_in) and 0 <= expires_in <= LATEST - now else None
+
+
 class Claims(Value):
     """A JSON object from the server, or the reason why there is none.
 
@@ -118,7 +123,7 @@ def parse_userinfo(response: Response) -> Claims:
     """
     what = "the token cannot be checked"
     if response.status == 200 and response.headers.get("content-type", "").lower().startswith("application/jwt"):
-        subject = claimed_subject(response.body.decode("ascii", "replace").strip())
+        subject = claimed_text(response.body.decode("ascii", "replace").strip(), "sub")
         return Claims(reason="the server signs it (application/jwt)", accepted=subject is not None, subject=subject)
     if response.status == 200:
         claims = read_data(response, what)

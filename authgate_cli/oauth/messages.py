@@ -163,16 +163,16 @@ def _without(line: str, secret: str) -> str:
     Only letters and digits are compared, without case, accents, width and what is between them.
     """
     line = line.replace(secret, _LEFT_OUT) if secret else line  # with what stands before and after its letters
-    places = [place for place, character in enumerate(line) for _ in _letters(character)]
     letters, wanted = _letters(line), _letters(secret)
     size = min(len(wanted), _LONGEST_PIECE + 1)
-    if not size:
-        return line
     pieces = [letters[at : at + size] for at in range(len(letters) - size + 1)]
-    secret_pieces = set(pieces).intersection(wanted[at : at + size] for at in range(len(wanted) - size + 1))
+    theirs = set(pieces).intersection(wanted[at : at + size] for at in range(len(wanted) - size + 1))
+    if not size or not theirs:
+        return line
+    places = [place for place, character in enumerate(line) for _ in _letters(character)]
     kept, end = [], 0
     for at, piece in enumerate(pieces):
-        if piece in secret_pieces:
+        if piece in theirs:
             if places[at] >= end:
                 kept += [line[end : places[at]], _LEFT_OUT]
             end = places[at + size - 1] + 1
@@ -182,7 +182,7 @@ def _without(line: str, secret: str) -> str:
 def _letters(text: str) -> str:
     from unicodedata import normalize  # only errors need its tables
 
-    return "".join(letter for each in text for letter in normalize("NFKD", each).lower() if letter.isalnum())
+    return "".join(filter(str.isalnum, normalize("NFKD", text).lower()))
 
 
 class OAuthError(Value):

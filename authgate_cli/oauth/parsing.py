@@ -11,15 +11,15 @@ import binascii
 import json
 import sys
 
-from ..tokens import is_time
 from ..values import TYPE_CHECKING, Value
 
 if TYPE_CHECKING:
-    from typing import Any
+    from typing import Any, TypeGuard
 
 Json = dict[str, "Any"]
 _DEEPEST = 64  # nested lists and objects; a server's answers have three or four levels
 _MOST = 50_000  # values, counted by the commas between them
+LATEST = 253402300799  # the last second of the year 9999: what RFC 3339 and every calendar can write
 
 
 def parse_object(data: bytes | str) -> Json:
@@ -87,6 +87,16 @@ def _integer(text: str) -> int:
     return int(text)
 
 
+def is_number(value: object) -> TypeGuard[float]:
+    """Tell whether a value of JSON is a number; for Python True is one too."""
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
+
+
+def is_time(value: object) -> TypeGuard[float]:
+    """Tell whether a claim is a time from 1970 to the end of the year 9999, in seconds since 1970."""
+    return is_number(value) and 0 <= value <= LATEST
+
+
 def base64url_encode(data: bytes) -> str:
     """Return the unpadded base64url text of some bytes."""
     return binascii.b2a_base64(data, newline=False).decode().rstrip("=").replace("+", "-").replace("/", "_")
@@ -121,28 +131,17 @@ def decode(token: str) -> Jwt:
     return Jwt(parse_object(header), parse_object(payload), f"{parts[0]}.{parts[1]}".encode(), signature)
 
 
-def claimed_issuer(token: str) -> str | None:
-    """Return the `iss` claim of a JWT, or None for any other token."""
-    return _claim(token, "iss")
-
-
-def claimed_scope(token: str) -> str | None:
-    """Return the `scope` claim of a JWT (RFC 9068 section 2.2.3), or None for any other token."""
-    return _claim(token, "scope")
-
-
-def claimed_subject(token: str | None) -> str | None:
-    """Return the `sub` claim of a JWT, or None for any other token."""
-    return _claim(token, "sub") if token else None
+def claimed_text(token: str | None, name: str) -> str | None:
+    """Return a claim of a JWT that is a text, or None for any other claim or token."""
+    value = _claims(token).get(name)
+    return value if isinstance(value, str) else None
 
 
 def claimed_lifetime(token: str) -> float | None:
     """Return the seconds from the `iat` to the `exp` claim of a JWT, or None for any other token."""
     claims = _claims(token)
     issued, expires = claims.get("iat"), claims.get("exp")
-    if is_time(issued) and is_time(expires) and expires > issued:
-        return expires - issued
-    return None
+    return expires - issued if is_time(issued) and is_time(expires) and expires > issued else None
 
 
 def claimed_expiry(token: str) -> float | None:
@@ -151,13 +150,8 @@ def claimed_expiry(token: str) -> float | None:
     return value if is_time(value) else None
 
 
-def _claim(token: str, name: str) -> str | None:
-    value = _claims(token).get(name)
-    return value if isinstance(value, str) else None
-
-
-def _claims(token: str) -> Json:
+def _claims(token: str | None) -> Json:
     try:
-        return decode(token).claims
+        return decode(token or "").claims
     except ValueError:
         return {}

@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from ..errors import FlowUnavailable, SignInNeeded
 from ..refresh import machine_token
 from ..system.browser import NO_DISPLAY_NEEDED
@@ -48,7 +50,7 @@ def sign_in(context: Context) -> IssuedToken:
         if choice.flow == "device":
             return DeviceSignIn(context).wait()
         opens = "no-browser" not in context.arguments.flags and system.find_browser() is not None
-        return browser_flow.sign_in(context, opens, shows_code=is_auto)
+        return browser_flow.sign_in(context, opens, partial(DeviceSignIn, context) if is_auto else None)
     except FlowUnavailable as error:
         if not is_auto:
             raise

@@ -13,10 +13,9 @@ are never made at once.
 
 from __future__ import annotations
 
-from ..errors import CallbackTimeout, CallbackUnavailable, Denied, FlowUnavailable, Refused, Unreachable
-from ..oauth.authorization import AuthorizationRequest, Callback, iss_problem, new_request, read_pasted
+from ..errors import OPERATOR, FlowUnavailable, Refused, Unreachable
+from ..oauth.authorization import AuthorizationRequest, Callback, Denied, iss_problem, new_request, read_pasted
 from ..oauth.endpoints import scope_hint
-from ..oauth.jwks import OPERATOR
 from ..oauth.messages import OAuthError, retry_after
 from ..system.keyboard import open_keyboard
 from ..system.terminal import minutes_and_seconds
@@ -24,12 +23,14 @@ from ..tokens import IssuedToken
 from ..urls import Url, split
 from ..values import TYPE_CHECKING
 from . import callback_server
-from .callback_server import CallbackServer
-from .device_flow import DeviceSignIn
+from .callback_server import CallbackServer, CallbackTimeout, CallbackUnavailable
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from ..context import Context
     from ..system.browser import Opener
+    from .device_flow import DeviceSignIn
 
 PATIENCE = 300.0  # seconds for the user to sign in
 _TICK = 0.25  # seconds between checks of the keyboard and the opener
@@ -47,11 +48,11 @@ _HINTS = {
 _OTHER_HINT = "run authgate.pyz login again, or use --flow device; the server's log may say more"
 
 
-def sign_in(context: Context, opens: bool, shows_code: bool = False) -> IssuedToken:
+def sign_in(context: Context, opens: bool, start_device: Callable[[], DeviceSignIn] | None = None) -> IssuedToken:
     """Return the tokens after the user has signed in with a browser.
 
-    Without `opens` the address is only printed. With `shows_code` a device code is shown as well if the
-    browser seems to have failed. Raise FlowUnavailable if the flow cannot be used here, Denied if the
+    Without `opens` the address is only printed. `start_device` shows a device code as well; it is called
+    if the browser seems to have failed. Raise FlowUnavailable if the flow cannot be used here, Denied if the
     user denied it, Refused if the server did.
     """
     endpoint = context.server.metadata.authorization_endpoint
@@ -61,7 +62,7 @@ def sign_in(context: Context, opens: bool, shows_code: bool = False) -> IssuedTo
     try:
         address = request.url(endpoint, context.settings.params)
         _show(context, address, server.redirect, opens)
-        loop = _CallbackLoop(context, server, request, shows_code)
+        loop = _CallbackLoop(context, server, request, start_device)
         return loop.run(context.system.open_browser(address) if opens else None, opens)
     finally:
         server.close()
@@ -96,8 +97,14 @@ def _show(context: Context, address: str, redirect: Url, opens: bool) -> None:
 class _CallbackLoop:
     """Wait for the callback, and for a device code if the browser seems to have failed."""
 
-    def __init__(self, context: Context, server: CallbackServer, request: AuthorizationRequest, shows_code: bool):
-        self._context, self._server, self._request, self._shows_code = context, server, request, shows_code
+    def __init__(
+        self,
+        context: Context,
+        server: CallbackServer,
+        request: AuthorizationRequest,
+        start_device: Callable[[], DeviceSignIn] | None,
+    ):
+        self._context, self._server, self._request, self._start_device = context, server, request, start_device
         self._device: DeviceSignIn | None = None
         self._keyboard = open_keyboard(context.terminal.typing_descriptor())
         if self._keyboard:
@@ -159,12 +166,12 @@ class _CallbackLoop:
 
     def _browser_failed(self) -> None:
         terminal = self._context.terminal
-        if not self._shows_code:
+        if not self._start_device:
             terminal.tell("The browser may not have opened; the address above still works.")
             return
         terminal.tell("The browser may not have opened. Use the address above, or a device code:")
         try:
-            self._device = DeviceSignIn(self._context)
+            self._device = self._start_device()
         except (FlowUnavailable, Unreachable) as error:
             terminal.tell(f"{error.sentence}; continuing with the address above.")
 
@@ -209,7 +216,7 @@ def _check(context: Context, request: AuthorizationRequest, callback: Callback) 
         stated = f"; it says {error}" if callback.error else ""
         raise Refused(f"the sign-in cannot be trusted: {problem}{stated}", OPERATOR)
     if callback.error == "access_denied":
-        raise Denied("the sign-in was denied", "run authgate.pyz login to try again")
+        raise Denied
     if callback.error in ("temporarily_unavailable", "server_error"):
         raise Unreachable(f"signing in failed: {error}", "try again later")
     if callback.error == "unauthorized_client":

@@ -14,10 +14,10 @@ from __future__ import annotations
 
 import json
 
-from ..oauth.parsing import claimed_issuer, claimed_lifetime, load
+from ..oauth.parsing import claimed_lifetime, claimed_text, is_time, load
 from ..settings import EXPORT
 from ..text import ISSUER, clean
-from ..tokens import TokenSet, is_digits, is_secret, is_time, is_token, parse_rfc3339, rfc3339
+from ..tokens import TokenSet, is_digits, is_secret, is_token, parse_rfc3339, rfc3339
 from ..urls import same_issuer
 from ..values import TYPE_CHECKING, Value
 
@@ -233,4 +233,4 @@ def account_of(key: str, client_id: str) -> str:
 
 
 def _issuer(token: TokenSet) -> str | None:
-    return token.issuer or claimed_issuer(token.access_token)
+    return token.issuer or claimed_text(token.access_token, "iss")

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import time
-from functools import cache
+from functools import cache, partial
 
 from ..values import TYPE_CHECKING, Value
+from .signals import uninterrupted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -35,16 +36,14 @@ class System(Value):
     environment: Callable[[], Environment]
 
 
-def real_system(
-    settings: Settings, terminal: Terminal, environ: Mapping[str, str], now: Callable[[], float] = time.time
-) -> System:
+def real_system(settings: Settings, terminal: Terminal, environ: Mapping[str, str], now: Callable[[], float]) -> System:
     """Return the functions of the real system. Each module is imported on first use: a stored token needs none."""
 
     @cache
     def http() -> Http:
         from .http import Http
 
-        return Http(settings.timeout, environ, now, time.monotonic, time.sleep, terminal.explain)
+        return Http(settings.timeout, environ, terminal.explain, now)
 
     @cache
     def environment() -> Environment:
@@ -68,11 +67,6 @@ def real_system(
 
         return open_browser(url, environ, environment().platform)
 
-    def uninterrupted() -> AbstractContextManager[object]:
-        from .signals import uninterrupted
-
-        return uninterrupted(lambda: terminal.tell("Stopping as soon as the server has answered."))
-
     return System(
         now=now,
         monotonic=time.monotonic,
@@ -81,6 +75,6 @@ def real_system(
         send=lambda request: http().send(request),
         find_browser=find_browser,
         open_browser=open_browser,
-        uninterrupted=uninterrupted,
+        uninterrupted=partial(uninterrupted, lambda: terminal.tell("Stopping as soon as the server has answered.")),
         environment=environment,
     )

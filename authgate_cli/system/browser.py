@@ -132,9 +132,7 @@ def find_browser(environ: Mapping[str, str], platform: str) -> str | None:
     if platform not in NO_DISPLAY_NEEDED and not display:
         return None  # here, xdg-open would start a text browser
     try:
-        child = subprocess.run(
-            **_child(environ, platform), stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=_LOOK_UP
-        )
+        child = subprocess.run(**_child(environ, platform), capture_output=True, text=True, timeout=_LOOK_UP)
     except (OSError, subprocess.TimeoutExpired):
         return None
     name = child.stdout.strip()
@@ -148,17 +146,18 @@ def open_browser(url: str, environ: Mapping[str, str], platform: str) -> Opener 
     null = subprocess.DEVNULL
     try:
         # A new session: Ctrl-C here is not meant for the browser.
-        return Opener(**_child(environ, platform, url), stdin=null, stdout=null, stderr=null, start_new_session=True)
+        return Opener(**_child(environ, platform, url), stdout=null, stderr=null, start_new_session=True)
     except OSError:
         return None
 
 
 def _child(environ: Mapping[str, str], platform: str, *address: str) -> dict[str, Any]:
-    """Return the command of the child, its environment and its directory, as arguments for subprocess."""
+    """Return the command of the child, its stdin, environment and directory, as arguments for subprocess."""
     kept = {name: value for name, value in environ.items() if name not in (*SECRET_VARIABLES, "TERM", "BROWSER")}
     commands = _asked(environ)
     return {
         "args": [sys.executable or "", "-I", "-c", _CHILD, platform, *address],
+        "stdin": subprocess.DEVNULL,
         "env": {**kept, "BROWSER": os.pathsep.join(commands)} if commands else kept,
         # Windows looks for programs in the current directory first.
         "cwd": os.path.dirname(sys.executable) if platform == "win32" else None,

@@ -23,13 +23,13 @@ from samples import ANSWERS, CALLBACK, CLIENT, ISSUER, NOW, STATE
 from authgate_cli import cli, report, urls
 from authgate_cli.commands import COMMANDS
 from authgate_cli.errors import AuthGateError
-from authgate_cli.oauth import device, id_token, parsing
+from authgate_cli.oauth import device, jwt, parsing
 from authgate_cli.oauth.authorization import iss_problem, read_pasted, read_query
 from authgate_cli.oauth.endpoints import authenticated, parse_token_response, parse_tokeninfo, parse_userinfo
 from authgate_cli.oauth.messages import Request, Response, http_date, retry_after
 from authgate_cli.options import SETTINGS, SWITCHES
 from authgate_cli.options import parse as parse_options
-from authgate_cli.server import KeySet, fetch_metadata
+from authgate_cli.server import fetch_metadata
 from authgate_cli.session import Checked
 from authgate_cli.settings import Settings, resolve
 from authgate_cli.sign_in import qr
@@ -89,8 +89,8 @@ def check_token(response):
     if token:
         authenticated(METADATA.token_endpoint, {"refresh_token": token.refresh_token}, CLIENT, None, "")
         if token.id_token:
-            expected = id_token.Expected(ISSUER, CLIENT, NOW, "n", token.access_token, "user-1")
-            if not refusal(id_token.check, token.id_token, expected):
+            expected = jwt.Expected(ISSUER, CLIENT, NOW, "n", token.access_token, "user-1")
+            if not refusal(jwt.check_id_token, token.id_token, expected):
                 token = token._replace(id_token=None)  # as after a refresh
         check_report((token, good("/oauth/userinfo"), good("/oauth/tokeninfo")))
 
@@ -113,14 +113,14 @@ def make_jwt(m):
 
 def check_jwt(pair):
     text, response = pair
-    parsing.claimed_expiry(text), parsing.claimed_issuer(text), parsing.claimed_subject(text)
+    parsing.claimed_expiry(text), parsing.claimed_text(text, "iss")
     out, err = io.StringIO(), io.StringIO()
     status = cli.run(["inspect", "--", text], {}, Terminal(None, out, err, {}))
     assert status in (0, 1)
     shows(*out.getvalue().split("\n"), *err.getvalue().split("\n"))
-    token = refusal(id_token.check, text, id_token.Expected(ISSUER, CLIENT, NOW, "n", samples.ACCESS))
+    token = refusal(jwt.check_id_token, text, jwt.Expected(ISSUER, CLIENT, NOW, "n", samples.ACCESS))
     if token:
-        refusal(KeySet(lambda _: response, ISSUER + samples.JWKS).verify, token)
+        refusal(jwt.KeySet(lambda _: response, ISSUER + samples.JWKS).verify, token)
 
 
 def check_callback(words):
@@ -169,7 +169,7 @@ class RawAnswers:
             self.listening = socket.create_server(("127.0.0.1", 0))
             threading.Thread(target=self._serve, daemon=True).start()
         self.data = data
-        http = Http(10.0, {}, lambda: NOW, time.monotonic, lambda _: None, shows)
+        http = Http(10.0, {}, shows, lambda: NOW, lambda _: None)
         response = refusal(http.send, Request("POST", f"http://127.0.0.1:{self.listening.getsockname()[1]}/", {}, "x"))
         if response:
             retry_after(response.headers, NOW)

@@ -9,7 +9,7 @@ import subprocess
 import pytest
 from client import ROOT
 
-from authgate_cli.oauth import jwks, parsing
+from authgate_cli.oauth import jwt, parsing
 
 PEER = ROOT / "tests" / "real" / "signatures_peer.py"
 PYTHON = ROOT / ".venv-signatures" / "bin" / "python"
@@ -31,8 +31,8 @@ def peer():
 
 def is_good(token, jwk):
     try:
-        jwks.verify_jwt(parsing.decode(token), jwks.parse({"keys": [jwk]}))
-    except jwks.WrongSignature:
+        jwt.verify(parsing.decode(token), jwt.parse_keys({"keys": [jwk]}))
+    except jwt.WrongSignature:
         return False
     return True
 

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta, timezone
 import pytest
 from builders import NOW
 
-from authgate_cli.tokens import LATEST, TokenSet, expiry, is_secret, is_token, mask, parse_rfc3339, rfc3339
+from authgate_cli.tokens import TokenSet, is_secret, is_token, mask, parse_rfc3339, rfc3339
 
 
 @pytest.mark.parametrize(
@@ -55,35 +55,6 @@ def test_what_would_break_a_header_is_no_token(value):
 def test_more_may_stand_in_a_form_than_in_a_header(value):
     assert not is_token(value)
     assert is_secret(value)
-
-
-@pytest.mark.parametrize(("expires_in", "when"), [(0, NOW), (1, NOW + 1), (3600, NOW + 3600), (0.5, NOW + 0.5)])
-def test_expires_in_is_seconds_from_now(expires_in, when):
-    assert expiry(expires_in, NOW) == when
-
-
-NEVER = {
-    "missing": None,
-    "negative": -1,
-    "text": "3600",
-    "1e300": 1e300,
-    "larger than a float": 10**400,
-    "infinite": float("inf"),
-    "NaN": float("nan"),
-    "true": True,
-    "false": False,
-    "list": [3600],
-    "past the year 9999": LATEST,
-}
-
-
-@pytest.mark.parametrize("expires_in", NEVER.values(), ids=NEVER)
-def test_expires_in_that_is_no_usable_number_means_never(expires_in):
-    assert expiry(expires_in, NOW) is None
-
-
-def test_the_last_second_of_the_year_9999_can_be_reached():
-    assert rfc3339(expiry(LATEST - int(NOW), NOW)) == "9999-12-31T23:59:59Z"
 
 
 def test_seconds_left_are_counted_from_now():

@@ -6,7 +6,7 @@ import pytest
 
 from authgate_cli.oauth.authorization import AuthorizationRequest, Callback
 from authgate_cli.oauth.device import DeviceAuthorization
-from authgate_cli.oauth.id_token import Expected
+from authgate_cli.oauth.jwt import Expected
 from authgate_cli.oauth.messages import Request, Response
 from authgate_cli.oauth.parsing import Jwt
 from authgate_cli.settings import Settings

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 from builders import ISSUER, NOW, answer
 
-from authgate_cli.errors import Denied, FlowUnavailable, Refused, SignInNeeded, Unreachable
+from authgate_cli.errors import FlowUnavailable, Refused, SignInNeeded, Unreachable
+from authgate_cli.oauth.authorization import Denied
 from authgate_cli.oauth.device import (
     MARGIN,
     Pending,

@@ -7,8 +7,8 @@ import hashlib
 import pytest
 from builders import CLIENT, ISSUER, NOW, jwt
 
-from authgate_cli.errors import Refused
-from authgate_cli.oauth.id_token import LEEWAY, Expected, Mismatch, check
+from authgate_cli.errors import Mismatch, Refused
+from authgate_cli.oauth.jwt import LEEWAY, Expected, check_id_token
 from authgate_cli.oauth.parsing import base64url_encode
 from authgate_cli.oauth.signatures import ALGORITHMS
 
@@ -37,7 +37,7 @@ ACCEPTED = {
 
 @pytest.mark.parametrize("changes", ACCEPTED.values(), ids=ACCEPTED)
 def test_a_good_id_token_is_accepted(changes):
-    assert check(with_claims(**changes), EXPECTED).claims["sub"] == "jane"
+    assert check_id_token(with_claims(**changes), EXPECTED).claims["sub"] == "jane"
 
 
 REFUSED = {
@@ -80,12 +80,12 @@ REFUSED = {
 @pytest.mark.parametrize(("changes", "reason"), REFUSED.values(), ids=REFUSED)
 def test_one_wrong_claim_is_enough(changes, reason):
     with pytest.raises(Refused, match="^the server's ID token cannot be trusted: ") as caught:
-        check(with_claims(**changes), EXPECTED)
+        check_id_token(with_claims(**changes), EXPECTED)
     assert reason in caught.value.message
 
 
 def test_without_openid_no_nonce_is_expected():
-    check(with_claims(nonce=...), EXPECTED._replace(nonce=None))
+    check_id_token(with_claims(nonce=...), EXPECTED._replace(nonce=None))
 
 
 def test_the_leeway_is_two_minutes():
@@ -94,23 +94,23 @@ def test_the_leeway_is_two_minutes():
 
 def test_after_a_refresh_the_subject_has_to_be_the_same():
     with pytest.raises(Refused, match="another user"):
-        check(with_claims(), EXPECTED._replace(subject="john"))
+        check_id_token(with_claims(), EXPECTED._replace(subject="john"))
 
 
 def test_the_same_subject_is_accepted():
-    check(with_claims(), EXPECTED._replace(subject="jane"))
+    check_id_token(with_claims(), EXPECTED._replace(subject="jane"))
 
 
 def test_a_hostile_issuer_is_made_safe_to_show():
     with pytest.raises(Refused) as caught:
-        check(with_claims(iss="\x1b[2J\nauthgate: error"), EXPECTED)
+        check_id_token(with_claims(iss="\x1b[2J\nauthgate: error"), EXPECTED)
     assert not set("\x1b\n") & set(caught.value.message)
 
 
 @pytest.mark.parametrize("token", ["opaque", "e30.e30", "e30.W10.", "..", "e30.e30=."])
 def test_what_is_no_jwt_is_refused(token):
     with pytest.raises(Refused, match="cannot be read"):
-        check(token, EXPECTED)
+        check_id_token(token, EXPECTED)
 
 
 # -- at_hash
@@ -127,12 +127,12 @@ WITH_TOKEN = EXPECTED._replace(access_token="the-access-token")
 def test_at_hash_is_the_left_half_of_the_hash():
     # OpenID Connect Core, appendix A.3
     token = jwt({**GOOD, "at_hash": "77QmUPtjPfzWtF2AnpK9RQ"}, alg="RS256")
-    check(token, EXPECTED._replace(access_token="jHkWEdUXMU1BwAsC4vtUsZwnNvTIxEl0z9K3vx5KF0Y"))
+    check_id_token(token, EXPECTED._replace(access_token="jHkWEdUXMU1BwAsC4vtUsZwnNvTIxEl0z9K3vx5KF0Y"))
 
 
 @pytest.mark.parametrize(("alg", "name"), [("HS256", "sha256"), ("RS384", "sha384"), ("ES512", "sha512")])
 def test_the_hash_goes_by_the_algorithm(alg, name):
-    check(jwt({**GOOD, "at_hash": half_hash(name)}, alg=alg), WITH_TOKEN)
+    check_id_token(jwt({**GOOD, "at_hash": half_hash(name)}, alg=alg), WITH_TOKEN)
 
 
 @pytest.mark.parametrize(
@@ -142,15 +142,15 @@ def test_the_hash_goes_by_the_algorithm(alg, name):
 )
 def test_a_wrong_at_hash_is_refused(at_hash):
     with pytest.raises(Refused, match="at_hash"):
-        check(with_claims(at_hash=at_hash), WITH_TOKEN)
+        check_id_token(with_claims(at_hash=at_hash), WITH_TOKEN)
 
 
 def test_at_hash_may_be_missing():
-    check(with_claims(), WITH_TOKEN)
+    check_id_token(with_claims(), WITH_TOKEN)
 
 
 def test_at_hash_says_nothing_without_an_access_token():
-    check(with_claims(at_hash="whatever"), EXPECTED)
+    check_id_token(with_claims(at_hash="whatever"), EXPECTED)
 
 
 # -- the header
@@ -158,9 +158,9 @@ def test_at_hash_says_nothing_without_an_access_token():
 
 @pytest.mark.parametrize("alg", [*ALGORITHMS, "HS256"])
 def test_a_wrong_at_hash_is_refused_whatever_the_algorithm(alg):
-    check(jwt({**GOOD, "at_hash": half_hash(f"sha{alg[2:]}")}, alg=alg), WITH_TOKEN)
+    check_id_token(jwt({**GOOD, "at_hash": half_hash(f"sha{alg[2:]}")}, alg=alg), WITH_TOKEN)
     with pytest.raises(Refused, match="at_hash"):
-        check(jwt({**GOOD, "at_hash": half_hash("md5")}, alg=alg), WITH_TOKEN)
+        check_id_token(jwt({**GOOD, "at_hash": half_hash("md5")}, alg=alg), WITH_TOKEN)
 
 
 OTHER_ALGORITHMS = [
@@ -172,20 +172,20 @@ OTHER_ALGORITHMS = [
 @pytest.mark.parametrize("alg", OTHER_ALGORITHMS, ids=repr)
 def test_any_other_algorithm_is_refused(alg):
     with pytest.raises(Refused, match=r"its signature algorithm is not supported: .*\(alg\)$") as caught:
-        check(jwt(GOOD, alg=alg), EXPECTED)
+        check_id_token(jwt(GOOD, alg=alg), EXPECTED)
     assert not isinstance(caught.value, Mismatch)
 
 
 @pytest.mark.parametrize("alg", ["HS256", "RS256"])
 def test_an_id_token_without_a_signature_is_refused(alg):
     with pytest.raises(Refused, match="it is not signed$"):
-        check(jwt(GOOD, alg=alg).rpartition(".")[0] + ".", EXPECTED)
+        check_id_token(jwt(GOOD, alg=alg).rpartition(".")[0] + ".", EXPECTED)
 
 
 @pytest.mark.parametrize("alg", ["HS256", "RS256"])
 def test_an_extension_that_must_be_understood_is_refused(alg):
     with pytest.raises(Refused, match="crit"):
-        check(jwt(GOOD, alg=alg, crit=["b64"]), EXPECTED)
+        check_id_token(jwt(GOOD, alg=alg, crit=["b64"]), EXPECTED)
 
 
 # -- what a refresh does with it
@@ -197,19 +197,19 @@ MISMATCHES = ("iss", "aud", "azp", "sub")
 @pytest.mark.parametrize(("changes", "reason"), REFUSED.values(), ids=REFUSED)
 def test_another_issuer_client_or_person_is_a_mismatch_and_nothing_else_is(changes, reason):
     with pytest.raises(Refused) as caught:
-        check(with_claims(**changes), EXPECTED)
+        check_id_token(with_claims(**changes), EXPECTED)
     assert isinstance(caught.value, Mismatch) == bool({*changes} & {*MISMATCHES})
 
 
 def test_who_it_is_about_is_looked_at_before_anything_else():
     """After a refresh a mismatch throws the tokens away, and another fault does not."""
     with pytest.raises(Mismatch):
-        check(jwt({**GOOD, "sub": "john", "iat": None}, alg="none"), EXPECTED._replace(subject="jane"))
+        check_id_token(jwt({**GOOD, "sub": "john", "iat": None}, alg="none"), EXPECTED._replace(subject="jane"))
 
 
 @pytest.mark.parametrize("changes", [{"exp": NOW - 9999}, {"iat": NOW + 9999}, {"nbf": NOW + 9999}], ids=str)
 def test_a_wrong_clock_is_said_to_be_a_possible_cause(changes):
     with pytest.raises(Refused) as caught:
-        check(with_claims(**changes), EXPECTED)
+        check_id_token(with_claims(**changes), EXPECTED)
     hint = "this machine's clock says 2027-01-15T08:00:00Z; if that is right, the server's clock is wrong"
     assert caught.value.hint == hint

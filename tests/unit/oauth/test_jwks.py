@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from authgate_cli.errors import Refused
+from authgate_cli.errors import OPERATOR, Refused
 from authgate_cli.oauth import parsing
-from authgate_cli.oauth.jwks import OPERATOR, Key, UnknownKey, WrongSignature, choose, parse, verify_jwt
+from authgate_cli.oauth.jwt import Key, UnknownKey, WrongSignature, choose, parse_keys, verify
 from authgate_cli.oauth.parsing import base64url_decode, base64url_encode
 from authgate_cli.oauth.signatures import ALGORITHMS, EcKey, RsaKey
 
@@ -38,7 +38,7 @@ def without(jwk, *names):
 
 
 def keys(*entries):
-    return parse({"keys": list(entries)})
+    return parse_keys({"keys": list(entries)})
 
 
 def sign(header, claims=None):
@@ -55,12 +55,12 @@ def refusal(call, *arguments):
     """Return the class and the message of the refusal."""
     with pytest.raises(Refused) as caught:
         call(*arguments)
-    assert caught.value.hint == (OPERATOR if call is parse else None)
+    assert caught.value.hint == (OPERATOR if call is parse_keys else None)
     assert "\n" not in caught.value.message
     return type(caught.value), caught.value.message
 
 
-# -- parse
+# -- parse_keys
 
 
 def test_keys_are_read():
@@ -119,7 +119,7 @@ def test_an_empty_set_is_a_set():
 @pytest.mark.parametrize("document", [{}, {"keys": None}, {"keys": {}}, {"keys": "a"}, RSA_JWK, {"Keys": []}])
 def test_a_document_without_a_list_of_keys_is_refused(document):
     message = "the server's key set cannot be used: it has no list of keys"
-    assert refusal(parse, document) == (Refused, message)
+    assert refusal(parse_keys, document) == (Refused, message)
 
 
 SMALL = base64url_encode(((1 << 1023) + 1).to_bytes(128, "big"))
@@ -291,7 +291,7 @@ def test_other_algorithms_are_not_supported(algorithm, shown):
     message = f"the token cannot be verified: its signature algorithm is not supported: {shown} (alg)"
     every_kind = keys(RSA_JWK, EC_JWK, RSA_JWK | {"alg": algorithm, "kid": "b"})
     assert refusal(choose, every_kind, {"alg": algorithm}) == (Refused, message)
-    assert refusal(verify_jwt, sign({"alg": algorithm, "kid": "b"}), every_kind) == (Refused, message)
+    assert refusal(verify, sign({"alg": algorithm, "kid": "b"}), every_kind) == (Refused, message)
 
 
 @pytest.mark.parametrize("algorithm", OF_RSA)
@@ -319,7 +319,7 @@ def test_an_algorithm_has_to_be_named():
     assert refusal(choose, keys(RSA_JWK), {})[1].endswith("not supported: it names none (alg)")
 
 
-# -- verify_jwt
+# -- verify
 
 WRONG = (WrongSignature, "the token's signature is wrong")
 
@@ -327,23 +327,23 @@ WRONG = (WrongSignature, "the token's signature is wrong")
 @pytest.mark.parametrize(("example", "public"), [(RSA_EXAMPLE, RSA), (EC_EXAMPLE, EC)])
 def test_the_examples_of_rfc_7515(example, public):
     token = parsing.decode(example["token"])
-    assert verify_jwt(token, keys(RSA_JWK, EC_JWK)).public == public
-    assert refusal(verify_jwt, token, keys(OTHER_RSA, OTHER_EC)) == WRONG
-    assert refusal(verify_jwt, token._replace(signature=b""), keys(RSA_JWK, EC_JWK)) == WRONG
-    assert refusal(verify_jwt, token._replace(signed=token.signed + b"A"), keys(RSA_JWK, EC_JWK)) == WRONG
+    assert verify(token, keys(RSA_JWK, EC_JWK)).public == public
+    assert refusal(verify, token, keys(OTHER_RSA, OTHER_EC)) == WRONG
+    assert refusal(verify, token._replace(signature=b""), keys(RSA_JWK, EC_JWK)) == WRONG
+    assert refusal(verify, token._replace(signed=token.signed + b"A"), keys(RSA_JWK, EC_JWK)) == WRONG
 
 
 def test_claims_of_another_token_are_refused():
     mine, hers = (sign({"alg": "RS256"}, {"sub": name}) for name in ("me", "her"))
-    assert verify_jwt(hers, keys(RSA_JWK)).public == RSA
-    assert refusal(verify_jwt, hers._replace(signature=mine.signature), keys(RSA_JWK)) == WRONG
+    assert verify(hers, keys(RSA_JWK)).public == RSA
+    assert refusal(verify, hers._replace(signature=mine.signature), keys(RSA_JWK)) == WRONG
 
 
 def test_the_named_key_is_the_only_one_tried():
     both = keys(OTHER_RSA | {"kid": "a"}, RSA_JWK | {"kid": "b"})
-    assert verify_jwt(sign({"alg": "RS256", "kid": "b"}), both) == both[1]
-    assert refusal(verify_jwt, sign({"alg": "RS256", "kid": "a"}), both) == WRONG
-    assert refusal(verify_jwt, sign({"alg": "RS256", "kid": "c"}), both)[0] is UnknownKey
+    assert verify(sign({"alg": "RS256", "kid": "b"}), both) == both[1]
+    assert refusal(verify, sign({"alg": "RS256", "kid": "a"}), both) == WRONG
+    assert refusal(verify, sign({"alg": "RS256", "kid": "c"}), both)[0] is UnknownKey
 
 
 def test_an_unknown_key_is_a_refusal_for_whoever_cannot_fetch_again():
@@ -357,32 +357,32 @@ def test_a_public_key_is_never_a_secret():
         tag = hmac.new(secret, f"{header}.{claims}".encode(), hashlib.sha256).digest()
         token = parsing.decode(f"{header}.{claims}.{base64url_encode(tag)}")
         for jwk in (RSA_JWK, RSA_JWK | {"alg": "HS256"}, {"kty": "oct", "k": base64url_encode(secret)}):
-            assert "HS256" in refusal(verify_jwt, token, keys(jwk))[1]
+            assert "HS256" in refusal(verify, token, keys(jwk))[1]
 
 
 def test_a_token_without_a_signature_is_refused():
     header = base64url_encode(b'{"alg":"none"}')
     token = parsing.decode(f"{header}.{base64url_encode(b'{}')}.")
-    assert refusal(verify_jwt, token, keys(RSA_JWK))[1].endswith("not supported: none (alg)")
+    assert refusal(verify, token, keys(RSA_JWK))[1].endswith("not supported: none (alg)")
 
 
 @pytest.mark.parametrize("name", ["jwk", "jku", "x5u", "x5c"])
 def test_a_key_that_a_token_brings_along_is_not_used(name):
     brought = {"jwk": RSA_JWK}.get(name, "https://evil.example/keys")
     header = {"alg": "RS256", "kid": "a", name: brought}
-    assert refusal(verify_jwt, sign(header), keys(OTHER_RSA | {"kid": "a"})) == WRONG
-    assert refusal(verify_jwt, sign(header), keys())[0] is UnknownKey
-    assert verify_jwt(sign(header), keys(RSA_JWK | {"kid": "a"})).public == RSA
+    assert refusal(verify, sign(header), keys(OTHER_RSA | {"kid": "a"})) == WRONG
+    assert refusal(verify, sign(header), keys())[0] is UnknownKey
+    assert verify(sign(header), keys(RSA_JWK | {"kid": "a"})).public == RSA
 
 
 @pytest.mark.parametrize("critical", [["exp"], ["b64"], [], None, "b64"])
 def test_an_extension_that_must_be_understood_is_refused(critical):
     token = sign({"alg": "RS256", "crit": critical, "b64": True})
     message = "the token cannot be verified: it asks for an extension that is not supported (crit)"
-    assert refusal(verify_jwt, token, keys(RSA_JWK)) == (Refused, message)
+    assert refusal(verify, token, keys(RSA_JWK)) == (Refused, message)
 
 
 @pytest.mark.parametrize(("jwk", "_reason"), [case for case in UNFIT if case[0]["kty"] == "RSA"])
 def test_a_good_signature_by_a_key_not_meant_for_it_is_refused(jwk, _reason):
-    assert verify_jwt(sign({"alg": "RS256"}), keys(RSA_JWK))
-    assert refusal(verify_jwt, sign({"alg": "RS256"}), keys(jwk))[0] is Refused
+    assert verify(sign({"alg": "RS256"}), keys(RSA_JWK))
+    assert refusal(verify, sign({"alg": "RS256"}), keys(jwk))[0] is Refused

@@ -6,10 +6,10 @@ import pytest
 from builders import CLIENT, ISSUER, NOW, answer
 
 from authgate_cli.errors import Refused, Unreachable
-from authgate_cli.oauth.endpoints import BASIC, POST, authenticated, parse_token_response, refuses_client
+from authgate_cli.oauth.endpoints import BASIC, POST, authenticated, expiry, parse_token_response, refuses_client
 from authgate_cli.oauth.messages import basic_authorization, parse_query
-from authgate_cli.oauth.parsing import decode
-from authgate_cli.tokens import TokenSet
+from authgate_cli.oauth.parsing import LATEST, decode
+from authgate_cli.tokens import TokenSet, rfc3339
 
 GIVEN = {"access_token": "the-token", "token_type": "Bearer", "expires_in": 3600, "scope": "profile"}
 WHAT = "signing in failed"
@@ -223,3 +223,32 @@ def test_no_error_shows_the_token():
     with pytest.raises(Refused) as caught:
         read(access_token="hush-hush\n")
     assert "hush" not in f"{caught.value.message} {caught.value.hint}"
+
+
+@pytest.mark.parametrize(("expires_in", "when"), [(0, NOW), (1, NOW + 1), (3600, NOW + 3600), (0.5, NOW + 0.5)])
+def test_expires_in_is_seconds_from_now(expires_in, when):
+    assert expiry(expires_in, NOW) == when
+
+
+NEVER = {
+    "missing": None,
+    "negative": -1,
+    "text": "3600",
+    "1e300": 1e300,
+    "larger than a float": 10**400,
+    "infinite": float("inf"),
+    "NaN": float("nan"),
+    "true": True,
+    "false": False,
+    "list": [3600],
+    "past the year 9999": LATEST,
+}
+
+
+@pytest.mark.parametrize("expires_in", NEVER.values(), ids=NEVER)
+def test_expires_in_that_is_no_usable_number_means_never(expires_in):
+    assert expiry(expires_in, NOW) is None
+
+
+def test_the_last_second_of_the_year_9999_can_be_reached():
+    assert rfc3339(expiry(LATEST - int(NOW), NOW)) == "9999-12-31T23:59:59Z"

@@ -10,10 +10,18 @@ import sys
 import pytest
 from own_process import run
 
-from authgate_cli.errors import CallbackUnavailable
 from authgate_cli.oauth.authorization import Callback
 from authgate_cli.sign_in import callback_server
-from authgate_cli.sign_in.callback_server import ALREADY_USED, DENIED, FAILED, NOT_OURS, SUCCESS, CallbackServer, Page
+from authgate_cli.sign_in.callback_server import (
+    ALREADY_USED,
+    DENIED,
+    FAILED,
+    NOT_OURS,
+    SUCCESS,
+    CallbackServer,
+    CallbackUnavailable,
+    Page,
+)
 from authgate_cli.urls import split
 
 SAFETY = 20.0  # seconds; only a test that fails gets to feel it
@@ -325,8 +333,7 @@ def test_on_windows_the_port_is_bound_exclusively():
 def test_where_no_thread_can_be_started_the_port_cannot_be_used():
     code = """
         import threading
-        from authgate_cli.errors import CallbackUnavailable
-        from authgate_cli.sign_in.callback_server import CallbackServer
+        from authgate_cli.sign_in.callback_server import CallbackServer, CallbackUnavailable
         from authgate_cli.urls import split
 
         def refuse(self):
