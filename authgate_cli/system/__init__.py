@@ -9,7 +9,7 @@ from ..values import TYPE_CHECKING, Value
 from .signals import uninterrupted
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator, Mapping
     from contextlib import AbstractContextManager
 
     from ..oauth.messages import Request, Response
@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from .browser import Environment, Opener
     from .http import Http
     from .terminal import Terminal
+
+_NOTICE_AFTER = 2.0  # seconds of waiting after which the user is told
 
 
 class System(Value):
@@ -34,6 +36,21 @@ class System(Value):
     open_browser: Callable[[str], Opener | None]
     uninterrupted: Callable[[], AbstractContextManager[object]]
     environment: Callable[[], Environment]
+
+    def attempts(self, seconds: float, tell: Callable[[str], None], notice: str) -> Iterator[None]:
+        """Yield before each attempt at something, with pauses that grow up to 0.1 s, until the time is over.
+
+        The user is told the `notice` once, when two seconds have passed.
+        """
+        begun, pause, noticed = self.monotonic(), 0.002, False
+        yield
+        while (waited := self.monotonic() - begun) < seconds:
+            if waited >= _NOTICE_AFTER and not noticed:
+                noticed = True
+                tell(notice)
+            self.sleep(pause)
+            pause = min(pause * 1.5, 0.1)
+            yield
 
 
 def real_system(settings: Settings, terminal: Terminal, environ: Mapping[str, str], now: Callable[[], float]) -> System:
