@@ -46,10 +46,11 @@ def renew(context: Context, stored: StoredToken | None, min_ttl: float, bad: Tok
     to refresh with; Unreachable, Refused or StoreFailed if it cannot be done now, which leaves the
     stored token unchanged.
     """
+    begun = context.system.now()
     with locked(context, [stored.place] if stored else context.store.places, required=not context.settings.is_machine):
         current = context.store.load_from(stored.place) if stored else context.store.load()
         known = {token.access_token for token in (stored and stored.token, bad) if token}
-        if current and current.token.access_token not in known and _may_use(context, current.token, min_ttl):
+        if current and current.token.access_token not in known and _may_use(context, current.token, min_ttl, begun):
             return current.issued
         if context.settings.is_machine:
             return machine_token(context)
@@ -109,9 +110,11 @@ def _hint(context: Context) -> str:
     return f"run {context.settings.login_command} to sign in again"
 
 
-def _may_use(context: Context, token: TokenSet, min_ttl: float) -> bool:
-    """Tell whether a token that another process has stored in the meantime can be used."""
+def _may_use(context: Context, token: TokenSet, min_ttl: float, begun: float) -> bool:
+    """Tell whether a token that another process has stored since `begun` can be used."""
     settings = context.settings
     if settings.is_machine and (token.is_personal or settings.missing_scope(token)):
         return False
+    if token.lifetime is None:  # an opaque token in an entry of the Python SDK; it did not exist before
+        token = token._replace(lifetime=max(token.seconds_left(begun), 0))
     return token.is_fresh(context.system.now(), min_ttl)

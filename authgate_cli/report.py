@@ -11,9 +11,12 @@ from .settings import Settings
 from .text import NAME, SCOPES, WORD, clean
 from .tokens import TokenSet, mask, rfc3339
 
-# Claims whose name ends like this hold a secret; a JWT is one in any claim.
-_SECRET_NAME = re.compile(r"(token|secret|password|assertion|jwt)s?$", re.IGNORECASE)
-_JWT = re.compile(r"eyJ[\w-]+\.[\w-]+\.[\w.-]*")
+# Claims whose name ends like this hold a secret; in any claim a JWT is one, and what a URL or a header calls a token.
+_SECRET_NAME = re.compile(
+    r"(token|secret|passw(or)?d|assertion|jwt|credential|cookie|(api|access|private|secret)[_-]?key)s?$",
+    re.IGNORECASE,
+)
+_TOKEN = re.compile(r"eyJ[\w-]+\.[\w-]+\.[\w.-]*|(?<=token=)[^&#\s]+|(?<=Bearer )\S+")
 
 _TOKENINFO = (
     ("UserID", "user_id"),
@@ -87,14 +90,16 @@ def claims(said: Json | None, show_tokens: bool, token: TokenSet | None = None) 
     if show_tokens or said is None:
         return said
     own = [secret for secret in (token and token.access_token, token and token.refresh_token) if secret]
-    return {name: _masked(name, value, own) for name, value in said.items()}
+    masked: Json = _masked("", said, own)
+    return masked
 
 
 def _masked(name: str, value: object, own: list[str]) -> object:
     """Mask the secrets in a claim; a nested value is masked if its own name or an outer name is secret."""
     if isinstance(value, dict):
         return {
-            inner: _masked(name if _SECRET_NAME.search(name) else inner, each, own) for inner, each in value.items()
+            _masked("", inner, own): _masked(name if _SECRET_NAME.search(name) else inner, each, own)
+            for inner, each in value.items()
         }
     if isinstance(value, list):
         return [_masked(name, each, own) for each in value]
@@ -102,7 +107,7 @@ def _masked(name: str, value: object, own: list[str]) -> object:
         return value
     for secret in own:
         value = value.replace(secret, mask(secret))
-    return mask(value) if _SECRET_NAME.search(name) and value else _JWT.sub(lambda found: mask(found[0]), value)
+    return mask(value) if _SECRET_NAME.search(name) and value else _TOKEN.sub(lambda found: mask(found[0]), value)
 
 
 def document(fields: Json) -> str:

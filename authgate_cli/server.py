@@ -10,6 +10,7 @@ from .oauth.endpoints import BASIC, POST, Claims
 from .oauth.messages import check_data, get, get_as, refusal
 from .oauth.metadata import metadata_url, oauth_metadata_url, parse_metadata
 from .oauth.parsing import claimed_text
+from .text import ADDRESS
 from .tokens import TokenSet
 from .urls import split
 from .values import TYPE_CHECKING
@@ -164,9 +165,9 @@ def _fetch(send: Callable[[Request], Response], url: str, issuer: str) -> Respon
             there = split(url)
         except ValueError:
             there = None
-        if there is None or there.host != here.host or there.scheme != "https":
+        if there is None or there.host != here.host or there.scheme != "https" or len(url) > ADDRESS:
             raise Refused(
-                "the server redirects its discovery document to another host or to plain http, which is not followed",
+                "the server redirects its discovery document to another host, to plain http or to a very long address",
                 f"set AUTHGATE_URL to the server's own URL instead of {issuer}",
             )
     raise Refused("the server's discovery document is behind too many redirects", "is AUTHGATE_URL right?")

@@ -11,6 +11,10 @@ if TYPE_CHECKING:
     from typing import TypeGuard
 
 
+_HOST = frozenset("abcdefghijklmnopqrstuvwxyz0123456789.-_:")  # what a name or an address consists of
+_LONGEST_NETLOC = 260  # characters, as errors show them: a name (RFC 1035 section 2.3.4), a colon, a port
+
+
 class Url(Value):
     """The parts of a URL. `host` has no brackets; `netloc` is unchanged."""
 
@@ -60,7 +64,8 @@ def split(url: str) -> Url:
         raise ValueError("it names no host")
     # urllib ignores text between "]" and ":".
     rest = netloc.lower().removeprefix(f"[{host}]" if ":" in host else host)
-    if not host or "%" in host or port == 0 or (rest and not (rest[0] == ":" and rest[1:].isdecimal())):
+    is_host = host and set(host) <= _HOST and len(netloc) <= _LONGEST_NETLOC
+    if not is_host or port == 0 or (rest and not (rest[0] == ":" and rest[1:].isdecimal())):
         raise ValueError("its host or port is not valid")
     port = port or (443 if parts.scheme == "https" else 80)
     return Url(parts.scheme, host, port, netloc, parts.path, parts.query, f"#{parts.fragment}" if "#" in url else "")

@@ -6,12 +6,12 @@ device authorization that nobody completes, and request the authorization page.
 
 from __future__ import annotations
 
+import glob
 import os
 import platform
 import ssl
 import stat
 from collections.abc import Callable, Iterable, Iterator
-from glob import escape, glob
 from textwrap import TextWrapper
 
 from .. import report, session
@@ -50,7 +50,7 @@ def tls(context: Context) -> Iterator[Check]:
     count = tls_context(context.environ).cert_store_stats()["x509_ca"]
     directory = context.environ.get("SSL_CERT_DIR") or ssl.get_default_verify_paths().capath
     if directory and not count:  # OpenSSL reads a directory of certificates only when it needs one
-        count = len(glob(os.path.join(escape(directory), "*.0")))
+        count = len(glob.glob(os.path.join(glob.escape(directory), "*.0")))
     where = next((name for name in ("SSL_CERT_FILE", "SSL_CERT_DIR") if context.environ.get(name)), "the system's own")
     text = f"{ssl.OPENSSL_VERSION}, {count} CA certificates ({where})"
     remedy = no_certificates_hint(context.system.environment().platform)

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import json
-
 from ..context import Context
 from ..errors import UsageError
+from ..oauth.parsing import load
 from ..session import fresh_token
 from ..text import WORD, clean
 from ..tokens import IssuedToken, rfc3339
@@ -48,8 +47,8 @@ def _formatted(issued: IssuedToken, form: str, api: str, now: float) -> str:
 def _api_version(exec_info: str) -> str:
     """Return the apiVersion that kubectl asks for, or v1. Raise UsageError if it is not supported."""
     try:
-        asked = json.loads(exec_info).get("apiVersion", API_VERSIONS[0])
-    except (ValueError, AttributeError, RecursionError):
+        asked = load(exec_info).get("apiVersion", API_VERSIONS[0])
+    except (ValueError, AttributeError):
         return API_VERSIONS[0]
     if asked not in API_VERSIONS:
         shown = clean(asked, WORD)

@@ -26,7 +26,7 @@ class Request(Value):
 
 
 class Response(Value):
-    """A complete HTTP answer. Header names are in lower case; `secrets` are those of the request."""
+    """A complete HTTP answer. Header names are in lower case; `secrets` are those of all requests so far."""
 
     status: int
     headers: dict[str, str]
@@ -111,7 +111,8 @@ _REGISTERED = (
     " request_uri_not_supported server_error slow_down temporarily_unavailable unauthorized_client"
     " unsupported_grant_type unsupported_response_type unsupported_token_type"
 )
-_LONGEST_QUOTE = 10_000  # characters of a server's text; the rest is dropped
+_LONGEST_QUOTE = 4000  # characters of a server's text, escaped; the rest is dropped
+_LONGEST_PIECE = 11  # letters of a secret that may be shown: servers shorten what they repeat
 _ESCAPE = r"[\\%]u([0-9a-fA-F]{4})|\\(?:u\{0*([0-9a-fA-F]{1,5})\}|x([0-9a-fA-F]{2})|(.))"
 _CONTROLS = {"b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t"}
 _LIKE_A_TOKEN = r"[A-Za-z0-9._~+/=-]{20,}"  # RFC 6750 section 2.1
@@ -123,8 +124,9 @@ def quotable(said: object, limit: int, secrets: tuple[str, ...] = ()) -> str:
     """Return a server's text as an error message may quote it, in at most `limit` columns.
 
     All server text in errors passes through here. It is unescaped first, so that an escape cannot
-    hide a secret. Then the `secrets` of the request are removed, also in base64 and hex and if their case,
-    spaces or punctuation differ, and so is everything else that could be a token. Registered error codes stay.
+    hide a secret. Then the `secrets` of the requests are removed, also in base64 and hex and if their case,
+    spaces or punctuation differ, and long pieces of them; and so is everything else that could be a token.
+    Registered error codes stay.
     """
     if said in _REGISTERED.split():
         return str(said)
@@ -156,17 +158,24 @@ def _unescaped(text: str) -> str:
 
 
 def _without(line: str, secret: str) -> str:
-    """Remove a secret; only letters and digits are compared, without case, accents, width and what is between them."""
+    """Remove a secret or long pieces of it.
+
+    Only letters and digits are compared, without case, accents, width and what is between them.
+    """
     line = line.replace(secret, _LEFT_OUT) if secret else line  # with what stands before and after its letters
     letters, wanted = _letters(line), _letters(secret)
-    if not wanted or wanted not in letters:
+    size = min(len(wanted), _LONGEST_PIECE + 1)
+    pieces = [letters[at : at + size] for at in range(len(letters) - size + 1)]
+    theirs = set(pieces).intersection(wanted[at : at + size] for at in range(len(wanted) - size + 1))
+    if not size or not theirs:
         return line
     places = [place for place, character in enumerate(line) for _ in _letters(character)]
-    kept, end, found = [], 0, letters.find(wanted)
-    while found >= 0:
-        kept += [line[end : places[found]], _LEFT_OUT]
-        end = places[found + len(wanted) - 1] + 1
-        found = letters.find(wanted, found + len(wanted))
+    kept, end = [], 0
+    for at, piece in enumerate(pieces):
+        if piece in theirs:
+            if places[at] >= end:
+                kept += [line[end : places[at]], _LEFT_OUT]
+            end = places[at + size - 1] + 1
     return "".join([*kept, line[end:]])
 
 

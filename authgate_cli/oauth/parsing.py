@@ -1,8 +1,8 @@
 """Parse JSON objects and JSON Web Tokens (RFC 7519); nothing is verified here.
 
 JSON is read strictly: no duplicate keys, no NaN, a limited size and depth. A megabyte of text can
-become a hundred megabytes of values, so the number of values is limited as well. The depth is counted
-before parsing: deeply nested text crashes some Pythons (3.13.0).
+become a hundred megabytes of values, so the number of values is limited as well. `load` counts the depth
+before it parses: deeply nested text crashes some Pythons (3.13.0).
 """
 
 from __future__ import annotations
@@ -28,8 +28,7 @@ def parse_object(data: bytes | str) -> Json:
         text = data.decode("utf-8-sig") if isinstance(data, bytes) else data
         if text.count(",") > _MOST:
             raise ValueError("it has too many values")
-        check_depth(text)
-        document = json.loads(
+        document = load(
             text,
             object_pairs_hook=_unique,
             parse_constant=_no_constant,
@@ -45,8 +44,13 @@ def parse_object(data: bytes | str) -> Json:
     return document
 
 
-def check_depth(text: str) -> None:
-    """Raise ValueError for text whose lists and objects are nested too deeply, without parsing it."""
+def load(text: str, **hooks: Any) -> Any:
+    """Parse any JSON with the hooks of `json.loads`. Raise ValueError, also for what is nested too deeply."""
+    _check_depth(text)
+    return json.loads(text, **hooks)
+
+
+def _check_depth(text: str) -> None:
     if text.count("[") + text.count("{") <= _DEEPEST:
         return
     # Without escapes every other part between quotation marks is inside a string.

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import json
 
-from ..oauth.parsing import check_depth, claimed_lifetime, claimed_text, is_time
+from ..oauth.parsing import claimed_lifetime, claimed_text, is_time, load
 from ..settings import EXPORT
 from ..text import ISSUER, clean
 from ..tokens import TokenSet, is_digits, is_secret, is_token, parse_rfc3339, rfc3339
@@ -38,7 +38,7 @@ def parse(data: bytes) -> Document:
     if not data.strip():
         return {}
     try:
-        document = _load(data.decode(json.detect_encoding(data), "surrogatepass"))
+        document = load(data.decode(json.detect_encoding(data), "surrogatepass"))
     except ValueError:
         raise ValueError("not JSON, or nested too deeply") from None
     if not isinstance(document, dict):
@@ -147,15 +147,10 @@ def _entries(document: Document, name: str) -> Fields:
 def _fields(entry: object) -> Fields:
     if isinstance(entry, str):
         try:
-            entry = _load(entry)
+            entry = load(entry)
         except ValueError:
             return {}
     return entry if isinstance(entry, dict) else {}
-
-
-def _load(text: str) -> Any:
-    check_depth(text)
-    return json.loads(text)
 
 
 def _expires_at(value: object) -> float | None:

@@ -66,6 +66,7 @@ class Http:
         self.environ, self.look_up = environ, look_up
         self.answered: dict[str, str] = {}  # by host, the address that it was last connected to
         self._timeout, self._log, self._now, self._sleep = timeout, log, now, sleep
+        self._secrets: set[str] = set()  # of all requests: a server may repeat what an earlier one contained
 
     @cached_property
     def tls(self) -> ssl.SSLContext:
@@ -92,7 +93,8 @@ class Http:
             self._sleep(wait)
         if isinstance(answer, Unreachable):
             raise answer
-        return answer._replace(secrets=request.secrets)
+        self._secrets.update(request.secrets)
+        return answer._replace(secrets=tuple(self._secrets))
 
     def _logged(self, request: Request, deadline: float) -> Response:
         url, begun = split(request.url), time.monotonic()

@@ -20,6 +20,7 @@ import sys
 from contextlib import suppress
 
 from ..errors import KeyringUnavailable, StoreFailed
+from ..oauth.parsing import load
 from ..options import SECRET_VARIABLES
 from ..text import clean
 from ..values import TYPE_CHECKING
@@ -71,16 +72,19 @@ def ask(seconds: float, tell: Callable[[str], None], action: str, *arguments: ob
     except (OSError, ValueError) as error:
         raise StoreFailed(f"the keyring cannot be used ({type(error).__name__})", _HINT) from error
 
-    def exchange() -> bytes:
+    def exchange() -> str:
         assert process.stdin and process.stdout
         rest = memoryview(json.dumps([action, *arguments]).encode() + b"\n")
         while rest:
             rest = rest[process.stdin.write(rest) :]
-        return process.stdout.readline(_LARGEST_ANSWER)  # not until its end: a backend's own process may keep it open
+        # Not until its end: a backend's own process may keep it open.
+        return process.stdout.readline(_LARGEST_ANSWER).decode()
 
     with process:  # closes the pipes and waits for the process
         try:
-            outcome, value = json.loads(call_within(exchange, seconds, lambda: tell("waiting for the keyring …")))
+            outcome, value = load(call_within(exchange, seconds, lambda: tell("waiting for the keyring …")))
+            if outcome == "returned" and not isinstance(value, _RESULTS[action]):
+                raise TypeError("a backend has written into the pipe")
         except TookTooLong:
             message = f"the keyring did not answer within {seconds:.0f} s"
             raise StoreFailed(message, "unlock it, or use --store file") from None
@@ -107,7 +111,7 @@ def serve(seconds: float) -> None:
         null_device = os.open(os.devnull, os.O_RDWR)
         os.dup2(null_device, 0)
         os.dup2(null_device, 1)
-        answers.write(json.dumps(_answer(*json.loads(requests.readline()))) + "\n")
+        answers.write(json.dumps(_answer(*load(requests.readline()))) + "\n")
 
 
 def _answer(action: str, *arguments: Any) -> tuple[str, Any]:
@@ -160,8 +164,8 @@ def _read_index(backend: Any) -> dict[str, Listed]:
     """Return what the index says about each user name; entries that are not understood are left out."""
     text = _read(backend, INDEX).get(INDEX)
     try:
-        index = json.loads(text or "[]")
-    except (ValueError, RecursionError):
+        index = load(text or "[]")
+    except ValueError:
         return {}
     names = ("key", "client_id", "issuer")
     return {
@@ -171,6 +175,7 @@ def _read_index(backend: Any) -> dict[str, Listed]:
     }
 
 
+_RESULTS = {"describe": str, "read": dict, "list": list, "write": bool}
 _ACTIONS: dict[str, Callable[..., Any]] = {"describe": _describe, "read": _read, "list": _list, "write": _write}
 
 

@@ -95,6 +95,32 @@ def test_a_life_shorter_than_min_ttl_is_refreshed_once(client, server, life, cro
     assert refreshes(server) == 1
 
 
+def test_a_life_that_is_not_recorded_is_refreshed_once(client, server):
+    """The Python SDK records no lifetime, and an opaque token names none."""
+    server.access_ttl = 900
+    entry = {"access_token": "opaque", "refresh_token": server.issue()["refresh_token"], "token_type": "Bearer"}
+    entry |= {"expires_at": time.time() + 440, "client_id": server.client_id}
+    client.token_file.write_text(json.dumps({"data": {server.client_id: json.dumps(entry)}}))
+    client.token_file.chmod(0o600)
+    lock, processes = client.token_file.with_name(client.token_file.name + ".refresh"), []
+
+    def opaque(answer):
+        return {**answer, "access_token": f"opaque-{answer['refresh_token'][-9:]}"}
+
+    def once_all_are_waiting(answer):
+        eventually(lambda: len(processes) == 10 and all(has_open(process, lock) for process in processes))
+        return opaque(answer)
+
+    server.misbehave(TOKEN_ENDPOINT, edit=once_all_are_waiting)
+    server.misbehave(TOKEN_ENDPOINT, times=None, edit=opaque)
+    processes.extend(client.start("token", "--quiet", "--min-ttl", "900") for _ in range(10))
+    tokens, _, statuses = finish(processes)
+
+    assert statuses == [0] * 10
+    assert set(tokens) == {client.stored()["access_token"] + "\n"}
+    assert refreshes(server) == 1
+
+
 def test_whoever_shares_the_store_shares_the_refresh(expired, server):
     commands = [("token",), ("login", "--json", "--show-tokens"), ("exec", "--", "sh", "-c", 'echo "$AUTHGATE_TOKEN"')]
     outputs, _, statuses = finish([expired.start(*command) for command in commands * 3])

@@ -185,6 +185,7 @@ def test_completions_are_told_the_accounts_of_the_token_file_alone(authgate, sig
     ("info", "version"),
     [
         *((None, API_VERSIONS[0]), ("", API_VERSIONS[0]), ("no JSON", API_VERSIONS[0]), ("[]", API_VERSIONS[0])),
+        ("[" * 100_000, API_VERSIONS[0]),
         ("{}", API_VERSIONS[0]),
         *((json.dumps({"apiVersion": one, "kind": "ExecCredential", "spec": {}}), one) for one in API_VERSIONS),
     ],

@@ -303,6 +303,19 @@ def test_an_access_token_that_comes_back_is_left_out(authgate, server, path, sta
         assert middle not in letters(result.out)
 
 
+def test_a_secret_of_an_earlier_request_is_left_out_too(authgate, server):
+    secret = "correcthorsebatterystaple"
+    env = {"CLIENT_ID": server.confidential_id, "CLIENT_SECRET": secret}
+    server.clients[server.confidential_id].secret = secret
+    body = {"error": "server_error", "error_description": f"cannot ask with {secret}"}
+    server.misbehave("/oauth/userinfo", status=400, body=body)
+
+    result = authgate("login", "--flow", "device", env=env)
+
+    assert (result.status, result.out) == (1, "")
+    assert "server_error (cannot ask with ****)" in result.err
+
+
 def test_a_secret_without_a_digit_is_left_out_too(authgate, server):
     env = {"CLIENT_ID": server.confidential_id, "CLIENT_SECRET": "correcthorsebatterystaple"}
     body = {"error": "wrong", "error_description": "the secret Correct-Horse-Battery-Staple is not right"}
@@ -338,10 +351,15 @@ SECRET_CLAIMS = {
     "tokens": ["opaque-token-one", {"value": "opaque-token-two"}],
     "note": "use eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJqYW5lIn0.c2ln-in-a-text for this",
     "clientSecret": "correct horse",
+    "picture": "https://pictures.example/jane?access_token=opaque-in-an-address&size=2",
+    "upstream": {"header": "Bearer opaque-in-a-header", "api_key": "opaque-api-key"},
+    "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJqYW5lIn0.c2ln-as-a-name": 1,
+    "by_token": {"eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJqYW5lIn0.c2ln-as-an-inner-name": 1},
     "subject_type": "user",
     "token_endpoint_calls": 5,
 }
 HIDDEN = ("283dke", "aggregated", "token-one", "token-two", "in-a-text", "t horse")
+HIDDEN += ("in-an-address", "in-a-header", "api-key", "as-a-name", "an-inner-name")
 
 
 @pytest.mark.parametrize("path", ["/oauth/userinfo", "/oauth/tokeninfo"])

@@ -77,6 +77,14 @@ HARM = {
     "the death of the process": "import os, signal; os.kill(os.getpid(), signal.SIGKILL)",
     "an error of its error": "raise type('Bad', (Exception,), {'__str__': None, '__repr__': None})",
     "the end of all pipes": "import os; os.closerange(0, 100)",
+    "an answer of its own": (
+        "import fcntl, os; [os.write(n, b'[\"returned\", null]\\n') for n in range(3, 9)"
+        " if os.path.exists(f'/proc/self/fd/{n}') and fcntl.fcntl(n, fcntl.F_GETFL) & os.O_WRONLY]"
+    ),
+    "a deep answer of its own": (
+        "import fcntl, os; [os.write(n, b'[' * 10**5 + b'\\n') for n in range(3, 9)"
+        " if os.path.exists(f'/proc/self/fd/{n}') and fcntl.fcntl(n, fcntl.F_GETFL) & os.O_WRONLY]"
+    ),
 }
 HANG = {
     "hangs": "import threading; threading.Event().wait()",

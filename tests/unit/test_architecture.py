@@ -160,6 +160,12 @@ def test_the_program_ends_in_one_place(module):
 
 
 @modules
+def test_json_is_parsed_in_one_place(module):
+    """There the depth is counted first: with a small stack Python 3.13.0 does not survive what is deep."""
+    assert module == "oauth.parsing" or not {"json.loads", "json.load", "json.JSONDecoder"} & mentions(module)
+
+
+@modules
 def test_nothing_is_printed_past_the_terminal(module):
     assert "print" not in mentions(module)
 

@@ -39,6 +39,7 @@ ONE_LINE = {
     "runs of spaces": ("a" + " " * 500 + "b", "a b"),
     "runs of wide spaces": ("a\u3000\u3000\u2003\xa0 \u1680b", "a b"),
     "spaces around what cannot be seen": ("a \u200b \x1b b", "a b"),
+    "joiners of hieroglyphs": ("a\U00013430\U0001343fb", "ab"),
     "blanks of other kinds": ("a\u2800\u2800\U0001d159b", "ab"),
 }
 KEPT = {

@@ -49,6 +49,7 @@ def test_path_and_query_are_unchanged(url, path, query):
         "https://[2001:DB8::1.2.3.4]:00443/a:b@c",
         "http://127.0.0.1:65535/a%2Fb://c",
         "https://a_b-c.example./",
+        f"https://{'a.' * 126}a:65535/",
     ],
 )
 def test_the_parts_are_those_that_the_standard_library_finds(url):
@@ -97,6 +98,11 @@ REFUSED = {
     "an address with two gaps": ("https://[1::2::3]", "host or port is not valid"),
     "an address with a zone": ("https://[fe80::1%25eth0]", "host or port is not valid"),
     "a port of many digits": ("https://a.example:" + "1" * 5000, "host or port is not valid"),
+    "many zeros before a port": ("https://a.example:" + "0" * 300 + "1", "host or port is not valid"),
+    "a host of 262 characters": (f"https://{'a.' * 130}aa", "host or port is not valid"),
+    "a host that a shell would run": ("https://$(touch${IFS}x).example", "host or port is not valid"),
+    "a host with a semicolon": ("https://a.example;b", "host or port is not valid"),
+    "a percent-encoded host": ("https://a%2eexample", "host or port is not valid"),
     "bracketed name": ("https://[name]", "host or port is not valid"),
     "line feed": ("https://a.example\n", "characters that are not allowed in a URL"),
     "header injection": ("https://a.example/\r\nX: y", "characters that are not allowed in a URL"),
@@ -127,7 +133,7 @@ def test_plain_http_is_safe_within_this_machine(host):
         "127.0.0",
         "127.0.0.256",
         "127.0.0.01",
-        pytest.param("127.0.0." + "1" * 5000, id="longer than Python reads"),
+        "127.0.0." + "1" * 240,
         "128.0.0.1",
         "0.0.0.0",
         "[::2]",

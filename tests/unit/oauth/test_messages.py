@@ -106,6 +106,28 @@ def test_a_short_secret_is_left_out_in_other_codes_too(echo):
     assert quoted in ("'****' is wrong", "'****==' is wrong")
 
 
+PIECES = {
+    "its beginning": LETTERS[:20],
+    "its beginning and an ellipsis": f"{LETTERS[:12]}…",
+    "its end": LETTERS[-12:],
+    "beginning and end": f"{LETTERS[:12]}...{LETTERS[-12:]}",
+    "cut off with the text": "x" + " " * (messages._LONGEST_QUOTE - 20) + LETTERS,
+    "LDAP escapes between pieces": f"{LETTERS[:13]}\\2f{LETTERS[13:]}",
+    "quoted-printable between pieces": f"{LETTERS[:13]}=2F{LETTERS[13:]}",
+}
+
+
+@pytest.mark.parametrize("echo", PIECES.values(), ids=PIECES)
+def test_a_long_piece_of_a_secret_is_left_out_too(echo):
+    quoted = messages.quotable(f"no {echo} here", 600, (LETTERS,))
+    assert "****" in quoted
+    assert not any(LETTERS[start : start + 12] in quoted for start in range(len(LETTERS)))
+
+
+def test_a_short_piece_of_a_secret_is_no_secret():
+    assert messages.quotable(f"no {LETTERS[:11]} here", 600, (LETTERS,)) == f"no {LETTERS[:11]} here"
+
+
 @pytest.mark.parametrize("secret", ["_secret-of-1-request-", "-a9z_", "--"])
 def test_a_secret_is_left_out_whole(secret):
     assert messages.quotable(f"the state {secret} is unknown", 60, (secret,)) == "the state **** is unknown"
