@@ -18,14 +18,14 @@ from .private_file import (
     replace_private,
     require_private,
 )
-from .token_file import find_for_issuer
+from .token_file import Found, find_for_issuer
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import TypeVar
 
     from ..tokens import TokenSet
-    from .token_file import Document, Entry, Found, Owner
+    from .token_file import Document, Entry, Owner
 
     T = TypeVar("T")
 
@@ -69,7 +69,10 @@ class Waiting:
 
 
 class FileStore:
-    """One owner's entry in the token file. Every method can raise StoreFailed."""
+    """One owner's entry in the token file. Every method can raise StoreFailed.
+
+    An `optional` file holds nothing if it has no directory, or one that cannot be entered.
+    """
 
     name, title = "file", "token file"
 
@@ -80,13 +83,16 @@ class FileStore:
         waiting: Waiting,
         warn: Callable[[str], None],
         trusted: bool = True,
+        optional: bool = False,
     ):
-        self.path, self._owner, self._trusted = path, owner, trusted
+        self.path, self._owner, self._trusted, self._optional = path, owner, trusted, optional
         self.label = self.lock_path = path
         self._waiting, self._warn = waiting, warn
 
     def find(self) -> Found:
         """Return the token of this owner, if there is one."""
+        if self._optional and not (self.path and os.access(os.path.dirname(self.path) or ".", os.X_OK)):
+            return Found("")
         return self._find(self._unless_held(self._read))
 
     def entries(self) -> list[Entry]:
