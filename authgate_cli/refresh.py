@@ -11,7 +11,6 @@ from __future__ import annotations
 from contextlib import ExitStack, contextmanager
 
 from .errors import Refused, SignInNeeded, StoreFailed
-from .store.file_store import Waiting
 from .store.locks import refresh_lock
 from .tokens import STILL_USABLE, IssuedToken, TokenSet
 from .values import TYPE_CHECKING
@@ -32,12 +31,10 @@ def locked(context: Context, places: Iterable[Place], required: bool = False) ->
 
     Without `required`, go on when the lock cannot be made. Raise Unreachable or StoreFailed.
     """
-    system = context.system
-    waiting = Waiting(system.now, system.monotonic, system.sleep)
     seconds = 3 * context.settings.timeout + 5  # for another process to fetch metadata and keys and to refresh
     with ExitStack() as locks:
         for path in sorted({place.lock_path for place in places}):
-            locks.enter_context(refresh_lock(path, waiting, seconds, context.terminal.explain, required))
+            locks.enter_context(refresh_lock(path, context.system, context.terminal.explain, seconds, required))
         yield
 
 

@@ -126,6 +126,5 @@ def _words(context: Context, before: list[str], current: str) -> list[tuple[str,
 
 def _accounts(context: Context) -> list[str]:
     """Return the accounts of the token file; the keyring is not read, as it might ask for a password."""
-    files = [place for place in context.store.all_places if place.name == "file"]
-    accounts = {entry.account for place in files for entry in place.entries()}
+    accounts = {entry.account for entry in context.store.file.entries()}
     return sorted(filter(str.isprintable, accounts - {""}))

@@ -53,8 +53,8 @@ def run(context: Context) -> int:
             else:
                 context.store.forget()
     if everything:
-        context.store.remove_leftovers()
-    elif left := context.store.leftovers():
+        context.store.file.remove_leftovers()
+    elif left := context.store.file.leftovers():
         hint = "run authgate.pyz logout --all to remove them"
         context.terminal.warn(f"{listing(left)} may still contain old tokens; {hint}")
     return _report(context, everything, outcomes)

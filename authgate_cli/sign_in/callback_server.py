@@ -23,7 +23,7 @@ from http.server import BaseHTTPRequestHandler
 
 from ..errors import FlowUnavailable
 from ..oauth.authorization import Callback, read_query
-from ..system.connections import Limits, PlainSocket
+from ..system.connections import LimitedSocket, Limits
 from ..text import clean
 from ..urls import Url
 from ..values import TYPE_CHECKING, Value
@@ -54,6 +54,7 @@ def _source(text: str) -> str:
 
 
 _HEADERS = {
+    "Content-Type": "text/html; charset=utf-8",
     "Cache-Control": "no-store",
     "Content-Security-Policy": f"default-src 'none'; style-src {_source(_STYLE)}; script-src {_source(_SCRIPT)}; "
     "img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
@@ -167,8 +168,9 @@ class CallbackServer:
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     default_request_version = "HTTP/1.0"  # anything that is not HTTP also gets a status line
+    server_version, sys_version = "authgate", ""
     wbufsize = -1  # send head and page together
-    request: PlainSocket
+    request: LimitedSocket
     server: _Server
 
     def handle(self) -> None:
@@ -194,10 +196,9 @@ class _Handler(BaseHTTPRequestHandler):
         self._answer(405 if code == 501 else code)
 
     def _answer(self, status: int, page: str = "") -> None:
-        monotonic, body = self.server.callbacks.monotonic, page.encode()
-        self.request.limits = Limits(monotonic() + _PAGE_TIMEOUT, monotonic, 0)
+        body = page.encode()
+        self.request.limits = Limits(_PAGE_TIMEOUT, 0, self.server.callbacks.monotonic)
         self.send_response(status)
-        self.send_header("Content-Type", "text/html; charset=utf-8")
         self.send_header("Content-Length", str(len(body)))
         if status == 405:
             self.send_header("Allow", "GET")
@@ -207,9 +208,6 @@ class _Handler(BaseHTTPRequestHandler):
         self.wfile.write(body)
         self.wfile.flush()
 
-    def version_string(self) -> str:
-        return "authgate"
-
     def log_message(self, *_: object) -> None:
         """Log nothing: stderr is for the user."""
 
@@ -217,36 +215,33 @@ class _Handler(BaseHTTPRequestHandler):
 class _Server(socketserver.ThreadingMixIn, socketserver.TCPServer):
     """One listening socket and its threads. HTTPServer would look up its own name, which may be slow."""
 
-    daemon_threads, block_on_close = True, False
+    daemon_threads = True
     request_queue_size = 128
 
     def __init__(self, host: str, port: int, callbacks: CallbackServer):
         self.callbacks = callbacks
         self._lock = threading.Lock()
-        self._reading: list[PlainSocket] = []
+        self._reading: list[LimitedSocket] = []
         self.address_family = socket.AF_INET6 if ":" in host else socket.AF_INET
         # On POSIX this only allows that connections of the last sign-in are still closing; on
         # Windows it would let another program take the port while we listen.
         self.allow_reuse_address = os.name != "nt"
-        super().__init__((host, port), _Handler)
+        super().__init__((host, port), _Handler, bind_and_activate=False)
         try:
+            if os.name == "nt":
+                self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_EXCLUSIVEADDRUSE, 1)  # type: ignore[attr-defined,unused-ignore]
+            if ":" in host:
+                self.socket.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+            self.server_bind()
+            self.server_activate()
             threading.Thread(target=self.serve_forever, args=(_POLL,), daemon=True).start()
-        except RuntimeError:
+        except (OSError, RuntimeError):
             self.server_close()
             raise
 
-    def server_bind(self) -> None:
-        if os.name == "nt":
-            self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_EXCLUSIVEADDRUSE, 1)  # type: ignore[attr-defined,unused-ignore]
-        if self.address_family == socket.AF_INET6:
-            self.socket.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
-        super().server_bind()
-
-    def get_request(self) -> tuple[PlainSocket, Any]:
+    def get_request(self) -> tuple[LimitedSocket, Any]:
         plain, address = self.socket.accept()
-        monotonic = self.callbacks.monotonic
-        connection = PlainSocket(fileno=plain.detach())
-        connection.limits = Limits(monotonic() + _REQUEST_TIMEOUT, monotonic, _MAX_REQUEST)
+        connection = LimitedSocket(plain, Limits(_REQUEST_TIMEOUT, _MAX_REQUEST, self.callbacks.monotonic))
         with self._lock:
             if len(self._reading) >= _MAX_READING:
                 with suppress(OSError):  # its thread then closes it
@@ -254,11 +249,10 @@ class _Server(socketserver.ThreadingMixIn, socketserver.TCPServer):
             self._reading.append(connection)
         return connection, address
 
-    def release(self, connection: PlainSocket) -> None:
-        """Remove a connection from those that are being read."""
-        with self._lock:
-            if connection in self._reading:
-                self._reading.remove(connection)
+    def release(self, connection: LimitedSocket) -> None:
+        """Remove a connection from those that are being read, if it still is among them."""
+        with self._lock, suppress(ValueError):
+            self._reading.remove(connection)
 
     def shutdown_request(self, request: Any) -> None:
         self.release(request)

@@ -15,11 +15,11 @@ from ..options import DEFAULT_TOKEN_FILE
 from ..settings import expand_home, is_issuer
 from ..tokens import IssuedToken, TokenSet
 from ..values import TYPE_CHECKING, Value
-from .file_store import FileStore, Waiting
+from .file_store import FileStore
 from .token_file import Entry, Owner
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator, Mapping
     from typing import TypeVar
 
     from ..settings import Settings
@@ -53,12 +53,14 @@ class Store:
     def __init__(self, places: tuple[Place, ...], terminal: Terminal, elsewhere: tuple[Place, ...] = ()):
         self.places, self.all_places, self._terminal = places, (*elsewhere, *places), terminal
 
+    @property
+    def file(self) -> FileStore:
+        """Return the token file, which is always one of the places."""
+        return next(place for place in self.all_places if isinstance(place, FileStore))
+
     def load(self) -> StoredToken | None:
         """Return the first token found. Raise StoreFailed if the last place cannot be read."""
-        for place in self.places:
-            if token := self._find(place):
-                return StoredToken(token, place)
-        return None
+        return next(self._stored(self.places), None)
 
     def load_from(self, place: Place) -> StoredToken | None:
         """Return the token that one place holds now. Raise StoreFailed if it cannot be read."""
@@ -67,7 +69,7 @@ class Store:
 
     def load_all(self) -> list[StoredToken]:
         """Return the tokens of all places, including those elsewhere."""
-        return [StoredToken(token, place) for place in self.all_places if (token := self._find(place))]
+        return list(self._stored(self.all_places))
 
     def entries(self) -> list[tuple[Entry, Place]]:
         """Return the tokens of all clients in all places."""
@@ -82,16 +84,6 @@ class Store:
             return []
         stored = [(token.issuer, token.client_id) for token in tokens if token.issuer and token.client_id]
         return [pair for pair in stored if is_issuer(pair[0]) and pair[1].isprintable() and "#" not in pair[1]]
-
-    def leftovers(self) -> list[str]:
-        """Return old files that may contain tokens."""
-        return [path for place in self.all_places if isinstance(place, FileStore) for path in place.leftovers()]
-
-    def remove_leftovers(self) -> None:
-        """Remove old files that may contain tokens. Raise StoreFailed if that cannot be done."""
-        for place in self.all_places:
-            if isinstance(place, FileStore):
-                self._tolerant(place, place.remove_leftovers)
 
     def prepare(self) -> None:
         """Make sure that a new token can be saved, before anybody is asked to sign in."""
@@ -128,12 +120,14 @@ class Store:
         for place in self.all_places:
             self._tolerant(place, place.forget)
 
-    def _find(self, place: Place) -> TokenSet | None:
-        """Return the token of this client in one place, and warn about what is odd."""
-        found = self._tolerant(place, place.find)
-        if found and found.warning:
-            self._terminal.warn(found.warning)
-        return found.token if found else None
+    def _stored(self, places: tuple[Place, ...]) -> Iterator[StoredToken]:
+        """Yield the token of this client in each place, and warn about what is odd."""
+        for place in places:
+            found = self._tolerant(place, place.find)
+            if found and found.warning:
+                self._terminal.warn(found.warning)
+            if found and found.token:
+                yield StoredToken(found.token, place)
 
     def _save(self, token: TokenSet, places: tuple[Place, ...]) -> str:
         for place in places:
@@ -156,8 +150,7 @@ class Store:
 def open_store(settings: Settings, system: System, terminal: Terminal, environ: Mapping[str, str]) -> Store:
     """Return the places that the settings allow; the keyring only if it is installed or asked for."""
     owner, trusted = Owner(settings.issuer, settings.client_id, settings.account), settings.issuer_is_trusted
-    waiting = Waiting(system.now, system.monotonic, system.sleep, terminal.tell)
-    file = FileStore(settings.token_file, owner, waiting, terminal.warn, trusted, optional=settings.is_machine)
+    file = FileStore(settings.token_file, owner, system, terminal, trusted, optional=settings.is_machine)
     if settings.store != "keyring" and not is_importable("keyring"):
         return Store((file,), terminal)
     from .keyring_store import KeyringStore  # loaded only when needed

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import TypeVar
 
+    from ..system import System
+    from ..system.terminal import Terminal
     from ..tokens import TokenSet
     from .token_file import Document, Entry, Owner
 
@@ -35,37 +37,6 @@ _ATTEMPTS = 5  # to keep the lock for a few milliseconds; more fail only if cloc
 # Windows cannot replace a file while any program has it open, even one that lets others delete it. Our own
 # reading takes a millisecond, a virus scanner's some seconds.
 _HELD_FOR = 10.0
-_NOTICE_AFTER = 2.0  # seconds of waiting after which the user is told
-
-
-class Waiting:
-    """The clock, sleep and messages that a wait for a lock uses; tests pass their own."""
-
-    def __init__(
-        self,
-        now: Callable[[], float],
-        monotonic: Callable[[], float],
-        sleep: Callable[[float], None],
-        tell: Callable[[str], None] = lambda text: None,
-    ):
-        self.now, self.monotonic, self.sleep, self.tell = now, monotonic, sleep, tell
-
-    def retry_until(self, action: Callable[[], bool], seconds: float, notice: Callable[[], None]) -> bool:
-        """Try, with growing pauses up to 0.1 s, until it works; return False when the time is over.
-
-        `notice` is called once when two seconds have passed.
-        """
-        begun, pause, noticed = self.monotonic(), 0.002, False
-        while not action():
-            waited = self.monotonic() - begun
-            if waited >= seconds:
-                return False
-            if waited >= _NOTICE_AFTER and not noticed:
-                noticed = True
-                notice()
-            self.sleep(pause)
-            pause = min(pause * 1.5, 0.1)
-        return True
 
 
 class FileStore:
@@ -74,20 +45,20 @@ class FileStore:
     An `optional` file holds nothing if it has no directory, or one that cannot be entered.
     """
 
-    name, title = "file", "token file"
+    title = "token file"
 
     def __init__(
         self,
         path: str,
         owner: Owner,
-        waiting: Waiting,
-        warn: Callable[[str], None],
+        system: System,
+        terminal: Terminal,
         trusted: bool = True,
         optional: bool = False,
     ):
         self.path, self._owner, self._trusted, self._optional = path, owner, trusted, optional
         self.label = self.lock_path = path
-        self._waiting, self._warn = waiting, warn
+        self._system, self._terminal = system, terminal
 
     def find(self) -> Found:
         """Return the token of this owner, if there is one."""
@@ -112,7 +83,9 @@ class FileStore:
             except StoreCorrupt:
                 require_lock()
                 aside = move_aside(self.path)
-                self._warn(f"the token file was corrupt; it was renamed to {aside}, and a new one will be created")
+                self._terminal.warn(
+                    f"the token file was corrupt; it was renamed to {aside}, and a new one will be created"
+                )
             check_replaceable(self.path, _RESERVE)
 
         self._locked(make_ready)
@@ -120,21 +93,15 @@ class FileStore:
 
     def save(self, token: TokenSet) -> str:
         """Save the token and leave everything else in the file as it is; return the label."""
-        self._change(lambda document: token_file.put(document, self._find(document).key, token, self._waiting.now()))
+        self._change(lambda document: token_file.put(document, self._find(document).key, token, self._system.now()))
         return self.label
 
     def forget(self) -> bool:
         """Remove the token; tell whether there was one."""
-        found = self.find()
-
-        def remove(document: Document) -> Document:
-            nonlocal found
-            found = self._find(document)
-            return token_file.remove(document, found.key)
-
-        if found.token is not None:
-            self._change(remove)
-        return found.token is not None
+        if self.find().token is None:
+            return False
+        before = self._change(lambda document: token_file.remove(document, self._find(document).key))
+        return self._find(before).token is not None
 
     def forget_entry(self, key: str) -> None:
         """Remove the entry of a key."""
@@ -149,47 +116,43 @@ class FileStore:
         if leftovers(self.path):
             self._locked(lambda require_lock: remove_leftovers(self.path))
 
-    def _change(self, change: Callable[[Document], Document]) -> None:
-        self._locked(
-            lambda require_lock: replace_private(
-                self.path, token_file.serialise(change(self._read())), before_rename=require_lock
-            )
-        )
+    def _change(self, change: Callable[[Document], Document]) -> Document:
+        """Change the content of the file; return what it was before."""
 
-    def _locked(self, work: Callable[[Callable[[], None]], None]) -> None:
+        def work(require_lock: Callable[[], None]) -> Document:
+            document = self._read()
+            replace_private(self.path, token_file.serialise(change(document)), before_rename=require_lock)
+            return document
+
+        return self._locked(work)
+
+    def _locked(self, work: Callable[[Callable[[], None]], T]) -> T:
         """Do some work under the lock; repeat it if the lock was lost before anything was replaced."""
-        self._unless_held(lambda: self._locked_now(work))
-
-    def _locked_now(self, work: Callable[[Callable[[], None]], None]) -> None:
         from .locks import LockLost, file_lock  # most stored tokens are only read
 
-        for _ in range(_ATTEMPTS):
+        def attempt() -> T:
             require_private(self.path)  # before a lock is made where our file cannot be
-            try:
-                with file_lock(self.path, self._waiting) as require_lock:
-                    return work(require_lock)
-            except LockLost:
-                pass
+            with file_lock(self.path, self._system, self._terminal.tell) as require_lock:
+                return work(require_lock)
+
+        for _ in range(_ATTEMPTS):
+            with suppress(LockLost):
+                return self._unless_held(attempt)
         raise StoreFailed(f"the lock on the token file {self.path} was lost repeatedly", "try again in a moment")
 
     def _unless_held(self, action: Callable[[], T]) -> T:
         """Run an action; repeat it for a while if another program has the file open (Windows)."""
-        results = []
-
-        def done() -> bool:
-            with suppress(FileHeld):
-                results.append(action())
-            return bool(results)
-
-        def notice() -> None:
-            self._waiting.tell(f"Waiting for another program to close the token file ({self.path}) …")
-
-        self._waiting.retry_until(done, _HELD_FOR, notice)
-        return results[0] if results else action()
+        notice = f"Waiting for another program to close the token file ({self.path}) …"
+        for _ in self._system.attempts(_HELD_FOR, self._terminal.tell, notice):
+            try:
+                return action()
+            except FileHeld as error:
+                held = error
+        raise held
 
     def _read(self) -> Document:
         """Return the content of the file. Raise StoreFailed if it cannot be read."""
-        data = read_private(self.path, self._warn)
+        data = read_private(self.path, self._terminal.warn)
         try:
             return token_file.parse(data)
         except ValueError as error:

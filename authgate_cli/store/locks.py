@@ -20,12 +20,12 @@ from contextlib import contextmanager, suppress
 from ..errors import StoreFailed, Unreachable
 from ..system.signals import uninterrupted
 from ..values import TYPE_CHECKING
-from .private_file import create_private, remove_quietly, what_is_wrong
+from .private_file import allow_owner, create_private, remove_quietly, what_is_wrong
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from .file_store import Waiting
+    from ..system import System
 
 try:
     import fcntl
@@ -34,7 +34,7 @@ except ImportError:  # Windows
     import msvcrt
 
 STALE = 30.0  # seconds after which `<file>.lock` counts as abandoned
-_OPEN = os.O_RDWR | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NONBLOCK", 0)
+_OPEN = os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
 
 
 class LockLost(Exception):
@@ -42,29 +42,25 @@ class LockLost(Exception):
 
 
 @contextmanager
-def file_lock(path: str, waiting: Waiting) -> Iterator[Callable[[], None]]:
-    """Hold `<path>.lock` for a read-modify-write. Raise StoreFailed if it cannot be made.
+def file_lock(path: str, system: System, tell: Callable[[str], None]) -> Iterator[Callable[[], None]]:
+    """Hold `<path>.lock` for a read-modify-write. Raise StoreFailed if it cannot be made; `tell` why it takes long.
 
     The block gets a function that it calls just before it replaces the file; it raises LockLost if
     another process has taken the lock over.
     """
     lock, descriptor = path + ".lock", -1
-    with uninterrupted() as signals:  # a signal would leave the lock file behind; it still ends the wait below
 
-        def settled() -> bool:
-            nonlocal descriptor
-            descriptor = _make(lock, waiting.now)
-            return descriptor >= 0 or bool(signals)
+    def require_lock() -> None:
+        if not _is_same(descriptor, lock):
+            raise LockLost
 
-        def notice() -> None:
-            waiting.tell(f"Waiting for another program to finish with the token file ({lock}) …")
-
-        def require_lock() -> None:
-            if not _is_same(descriptor, lock):
-                raise LockLost
-
+    with uninterrupted() as signals:  # a signal would leave the lock file behind; it still ends the wait
+        notice = f"Waiting for another program to finish with the token file ({lock}) …"
         # Longer than STALE, so an abandoned lock is taken over first; only one made again and again outlasts this.
-        waiting.retry_until(settled, STALE + 5, notice)
+        for _ in system.attempts(STALE + 5, tell, notice):
+            descriptor = _make(lock, system.now)
+            if descriptor >= 0 or signals:
+                break
         if descriptor < 0:
             message = f"the token file is locked by another program ({lock}{_whose(lock)})"
             raise StoreFailed(message, "try again in a moment")
@@ -137,12 +133,12 @@ def _is_same(descriptor: int, path: str) -> bool:
 
 @contextmanager
 def refresh_lock(
-    path: str, waiting: Waiting, seconds: float, explain: Callable[[str], None], required: bool = False
+    path: str, system: System, explain: Callable[[str], None], seconds: float, required: bool = False
 ) -> Iterator[None]:
     """Hold the lock that every process takes before it refreshes what this path stores.
 
     Raise Unreachable if another process holds it for longer than `seconds`. If the lock cannot be made
-    (a read-only directory, a file system without locks), go on without it and `explain` that. If
+    (a read-only directory, a file system without locks), `explain` that and go on without it. If
     something that is not ours has its name, raise StoreFailed if the lock is `required`, otherwise go
     on without it.
     """
@@ -152,9 +148,8 @@ def refresh_lock(
             if not path:
                 raise FileNotFoundError(0, "there is no home directory")
             descriptor = _open(lock)
-            locked = waiting.retry_until(
-                lambda: _try_lock(descriptor), seconds, lambda: explain(f"waiting for another authgate ({lock})")
-            )
+            attempts = system.attempts(seconds, explain, f"waiting for another authgate ({lock})")
+            locked = any(_try_lock(descriptor) for _ in attempts)
         except StoreFailed as failure:
             if required:
                 raise
@@ -171,10 +166,9 @@ def refresh_lock(
 
 def _open(lock: str) -> int:
     """Open the refresh lock, or make it. Raise StoreFailed if something else is there, OSError otherwise."""
-    problem, descriptor = None, -1
+    problem = None
     try:
-        descriptor = _open_or_create(lock)
-        problem = what_is_wrong(os.fstat(descriptor))
+        descriptor = os.open(lock, _OPEN, 0o600)
     except OSError as error:
         with suppress(OSError):  # nothing is there
             problem = what_is_wrong(os.lstat(lock))
@@ -182,24 +176,14 @@ def _open(lock: str) -> int:
             problem = f"cannot be opened ({error.strerror})"  # another user's a moment ago, or immutable
         if problem is None:
             raise
-    if problem is None:
-        return descriptor
-    if descriptor >= 0:
+    else:
+        problem = what_is_wrong(os.fstat(descriptor))
+        if problem is None:
+            allow_owner(descriptor)
+            return descriptor
         os.close(descriptor)
     hint = "remove it or ask for its removal, or name a --token-file in your own directory"
     raise StoreFailed(f"the lock {lock} {problem}, so it cannot be used", hint)
-
-
-def _open_or_create(lock: str) -> int:
-    for _ in range(10):  # it is normally not removed
-        try:
-            return create_private(lock)
-        except FileExistsError:
-            try:
-                return os.open(lock, _OPEN)
-            except FileNotFoundError as error:
-                gone = error
-    raise gone
 
 
 def _try_lock(descriptor: int) -> bool:

@@ -11,38 +11,41 @@ and renamed; then its directory is synced, because a power cut could still undo 
 from __future__ import annotations
 
 import os
+import re
 import stat
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 
 from ..errors import StoreFailed
-from ..tokens import is_digits
 from ..values import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
 
 class FileHeld(StoreFailed):
     """Windows does not permit it now; perhaps it will when another program has closed the file."""
 
 
+_LEFTOVER = r"\.(corrupt(-[0-9]+)?|[0-9]+-[0-9a-f]{8}\.tmp)"  # as `move_aside` and `_written_beside` name them
 LARGEST = 16 * 1024 * 1024
 _ANOTHER = "name another file with --token-file"
 _ELSEWHERE = "check the free space and your permission to write there, or name another --token-file"
-_FLAGS = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
+_FLAGS = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
 
 
 def read_private(path: str, warn: Callable[[str], None]) -> bytes:
     """Return a private file's bytes, b"" if there is none. A mode that lets others in is tightened."""
-    descriptor = _open(path)
-    if descriptor is None:
-        return b""
-    try:
+    data = b""
+    with _opened(path) as descriptor:
+        if descriptor < 0:
+            return data
         if os.name == "posix" and os.fstat(descriptor).st_mode & 0o077:
             _tighten(path, descriptor, warn)
-        return _read_all(path, descriptor)
-    finally:
-        os.close(descriptor)
+        while chunk := os.read(descriptor, 1024 * 1024):
+            data += chunk
+            if len(data) > LARGEST:
+                raise StoreFailed(f"the token file {path} is larger than {LARGEST >> 20} MiB", "is it the right file?")
+    return data
 
 
 def replace_private(path: str, data: bytes, before_rename: Callable[[], None] = lambda: None) -> None:
@@ -51,16 +54,15 @@ def replace_private(path: str, data: bytes, before_rename: Callable[[], None] = 
     `before_rename` is called when everything is written; if it raises, nothing is replaced.
     """
     require_private(path)
-    temporary = _temporary_name(path)
-    try:
-        _write_new(temporary, data)
+    with _written_beside(path, data, "cannot be written") as temporary:
         before_rename()
         os.replace(temporary, path)
-    except OSError as error:
-        raise _failed("cannot be written", path, error) from error
-    finally:
-        remove_quietly(temporary)
-    _sync_directory(os.path.dirname(path) or ".")
+    with suppress(OSError):  # Windows cannot open a directory; the rename has happened anyway
+        directory = os.open(os.path.dirname(path) or ".", os.O_RDONLY)
+        try:
+            os.fsync(directory)
+        finally:
+            os.close(directory)
 
 
 def check_replaceable(path: str, room: int) -> None:
@@ -70,24 +72,25 @@ def check_replaceable(path: str, room: int) -> None:
     be checked reliably in any other way.
     """
     require_private(path)
-    temporary = _temporary_name(path)
-    try:
-        present = os.stat(path).st_size if os.path.exists(path) else 0
-        _write_new(temporary, b" " * (present + room))
+    present = 0
+    with suppress(OSError):  # there is none
+        present = os.stat(path).st_size
+    with _written_beside(path, b" " * (present + room), "could not be written"):
         if present and os.name == "nt":
             os.rename(path, path)  # changes nothing, and fails while another program has the file open
-    except OSError as error:
-        raise _failed("could not be written", path, error) from error
-    finally:
-        remove_quietly(temporary)
 
 
 def create_private(path: str) -> int:
     """Create a file that nobody else can open; return its descriptor. Raise OSError if the name is taken."""
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | _FLAGS, 0o600)
-    if os.name == "posix" and os.fstat(descriptor).st_mode & 0o600 != 0o600:
-        os.fchmod(descriptor, 0o600)  # a umask can take away our own rights, but never gives any to others
+    allow_owner(descriptor)
     return descriptor
+
+
+def allow_owner(descriptor: int) -> None:
+    """Let us read and write a new file: a umask can take away our own rights, but never gives any to others."""
+    if os.name == "posix" and os.fstat(descriptor).st_mode & 0o600 != 0o600:
+        os.fchmod(descriptor, 0o600)
 
 
 def move_aside(path: str) -> str:
@@ -110,7 +113,7 @@ def leftovers(path: str) -> list[str]:
         others = sorted(os.listdir(directory or ".")) if path else []
     except OSError:
         return []
-    found = [os.path.join(directory, other) for other in others if _is_leftover(other, name + ".")]
+    found = [os.path.join(directory, other) for other in others if re.fullmatch(re.escape(name) + _LEFTOVER, other)]
     return [each for each in found if _is_ours(each)]
 
 
@@ -125,9 +128,8 @@ def remove_leftovers(path: str) -> None:
 
 def require_private(path: str) -> None:
     """Raise StoreFailed unless a private file of ours is there, or could be made."""
-    descriptor = _open(path)
-    if descriptor is not None:
-        os.close(descriptor)
+    with _opened(path):
+        pass
 
 
 def what_is_wrong(status: os.stat_result) -> str | None:
@@ -141,28 +143,27 @@ def what_is_wrong(status: os.stat_result) -> str | None:
     return "has a second name (a hard link)" if status.st_nlink > 1 else None
 
 
-def _open(path: str) -> int | None:
-    """Open a token file for reading; return None if there is none. Raise StoreFailed if something else is there."""
+@contextmanager
+def _opened(path: str) -> Iterator[int]:
+    """Open a token file for reading; -1 if there is none. Raise StoreFailed if it is something else or unreadable."""
     if not path:
         raise StoreFailed("there is no home directory to keep the token in", "set HOME, or name a --token-file")
     _require_directory(os.path.dirname(path) or ".")
-    descriptor = None
+    descriptor = -1
     try:
-        _require_ours(path, os.lstat(path))
-        # Without O_NONBLOCK a FIFO that appears between the two calls would block us.
-        descriptor = os.open(path, os.O_RDONLY | _FLAGS | getattr(os, "O_NONBLOCK", 0))
-        _require_ours(path, os.fstat(descriptor))
-        if os.read(descriptor, 1) not in (b"", b"{"):
-            raise StoreFailed(f"{path} does not look like a token file, and is left alone", _ANOTHER)
-        os.lseek(descriptor, 0, os.SEEK_SET)
-        opened, descriptor = descriptor, None
-        return opened
-    except FileNotFoundError:
-        return None
+        with suppress(FileNotFoundError):
+            _require_ours(path, os.lstat(path))
+            # Without O_NONBLOCK a FIFO that appears between the two calls would block us.
+            descriptor = os.open(path, os.O_RDONLY | _FLAGS | getattr(os, "O_NONBLOCK", 0))
+            _require_ours(path, os.fstat(descriptor))
+            if os.read(descriptor, 1) not in (b"", b"{"):
+                raise StoreFailed(f"{path} does not look like a token file, and is left alone", _ANOTHER)
+            os.lseek(descriptor, 0, os.SEEK_SET)
+        yield descriptor
     except OSError as error:
         raise _failed("cannot be read", path, error) from error
     finally:
-        if descriptor is not None:
+        if descriptor >= 0:
             os.close(descriptor)
 
 
@@ -194,41 +195,20 @@ def _tighten(path: str, descriptor: int, warn: Callable[[str], None]) -> None:
         warn(f"the token file {path} was accessible to other users; its mode is now 0600")
 
 
-def _read_all(path: str, descriptor: int) -> bytes:
-    chunks, size = [], 0
+@contextmanager
+def _written_beside(path: str, data: bytes, problem: str) -> Iterator[str]:
+    """Write a temporary file beside a file, and remove it after the block if it is still there."""
+    temporary = f"{path}.{os.getpid()}-{os.urandom(4).hex()}.tmp"
     try:
-        while chunk := os.read(descriptor, 65536):
-            chunks.append(chunk)
-            size += len(chunk)
-            if size > LARGEST:
-                raise StoreFailed(f"the token file {path} is larger than {LARGEST >> 20} MiB", "is it the right file?")
+        with open(create_private(temporary), "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        yield temporary
     except OSError as error:
-        raise _failed("cannot be read", path, error) from error
-    return b"".join(chunks)
-
-
-def _write_new(path: str, data: bytes) -> None:
-    descriptor = create_private(path)
-    try:
-        view = memoryview(data)
-        while view:
-            view = view[os.write(descriptor, view) :]
-        os.fsync(descriptor)
+        raise _failed(problem, path, error) from error
     finally:
-        os.close(descriptor)
-
-
-def _temporary_name(path: str) -> str:
-    return f"{path}.{os.getpid()}-{os.urandom(4).hex()}.tmp"
-
-
-def _is_leftover(name: str, prefix: str) -> bool:
-    """Tell whether a name is one that `move_aside` or `_temporary_name` makes."""
-    rest = name[len(prefix) :] if name.startswith(prefix) else ""
-    pid, dash, ending = rest.partition("-")
-    if pid == "corrupt":
-        return not dash or is_digits(ending)
-    return is_digits(pid) and ending[8:] == ".tmp" and not ending[:8].strip("0123456789abcdef")
+        remove_quietly(temporary)
 
 
 def _is_ours(path: str) -> bool:
@@ -242,16 +222,6 @@ def remove_quietly(path: str) -> None:
     """Remove a file if it exists and that is permitted."""
     with suppress(OSError):
         os.unlink(path)
-
-
-def _sync_directory(directory: str) -> None:
-    try:
-        descriptor = os.open(directory, os.O_RDONLY)
-    except OSError:
-        return  # Windows cannot open a directory; the rename has happened anyway
-    with suppress(OSError):
-        os.fsync(descriptor)
-    os.close(descriptor)
 
 
 def _failed(what: str, path: str, error: OSError) -> StoreFailed:

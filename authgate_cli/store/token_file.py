@@ -180,9 +180,11 @@ class Owner(Value):
     account: str = ""
 
     @property
-    def key(self) -> str:
-        """Return the key that its token is stored under, unless another issuer's is there already."""
-        return f"{self.client_id}#{self.account}" if self.account else self.client_id
+    def keys(self) -> tuple[str, str, str]:
+        """Return the keys that its token may have, in the order of preference; the last two name the issuer."""
+        key = f"{self.client_id}#{self.account}" if self.account else self.client_id
+        typed = self.issuer[:-1] if self.issuer.endswith("/") else self.issuer + "/"  # one slash more or less
+        return key, f"{key}@{self.issuer}", f"{key}@{typed}"
 
 
 class Entry(Value):
@@ -206,28 +208,27 @@ class Found(Value):
 def find_for_issuer(get: Callable[[str], TokenSet | None], owner: Owner, trusted: bool = True) -> Found:
     """Return an owner's token and the key to save it under; `get` returns the token of a key.
 
-    The entry `Owner.key` is used if it is from this issuer, else `key@issuer`. An entry that names no
-    issuer is used only if the issuer is `trusted`: named by the user, and not only by a `.env` that
-    was found or by a stored identity.
+    The first of `Owner.keys` is used if its token is from this issuer. If that names no issuer, it is
+    used only if the issuer is `trusted`: named by the user, and not only by a `.env` that was found or
+    by a stored identity.
     """
-    shared = get(owner.key)
+    key, *own_keys = owner.keys
+    shared = get(key)
     issuer = _issuer(shared) if shared else None
     if issuer is not None and same_issuer(issuer, owner.issuer):
-        return Found(owner.key, shared)
-    own_key = f"{owner.key}@{owner.issuer}"
-    typed = own_key[:-1] if own_key.endswith("/") else own_key + "/"  # one slash more or less
-    for key in (own_key, typed):
-        own = get(key)
+        return Found(key, shared)
+    for own_key in own_keys:
+        own = get(own_key)
         if own and same_issuer(_issuer(own) or "", owner.issuer):
-            return Found(key, own)
+            return Found(own_key, own)
     if shared is None:
-        return Found(owner.key)
+        return Found(key)
     if issuer is not None:
-        return Found(own_key, None, f"ignoring a stored token issued by {clean(issuer, ISSUER)}")
+        return Found(own_keys[0], None, f"ignoring a stored token issued by {clean(issuer, ISSUER)}")
     if trusted:
-        return Found(owner.key, shared, "the stored token does not name its server; using it anyway")
+        return Found(key, shared, "the stored token does not name its server; using it anyway")
     warning = f"ignoring a stored token that does not name its server; {EXPORT} AUTHGATE_URL to use it"
-    return Found(own_key, None, warning)
+    return Found(own_keys[0], None, warning)
 
 
 def account_of(key: str, client_id: str) -> str:

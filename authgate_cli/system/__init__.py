@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import time
-from functools import cache
+from functools import cache, partial
 
 from ..values import TYPE_CHECKING, Value
+from .signals import uninterrupted
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator, Mapping
     from contextlib import AbstractContextManager
 
     from ..oauth.messages import Request, Response
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
     from .browser import Environment, Opener
     from .http import Http
     from .terminal import Terminal
+
+_NOTICE_AFTER = 2.0  # seconds of waiting after which the user is told
 
 
 class System(Value):
@@ -34,17 +37,30 @@ class System(Value):
     uninterrupted: Callable[[], AbstractContextManager[object]]
     environment: Callable[[], Environment]
 
+    def attempts(self, seconds: float, tell: Callable[[str], None], notice: str) -> Iterator[None]:
+        """Yield before each attempt at something, with pauses that grow up to 0.1 s, until the time is over.
 
-def real_system(
-    settings: Settings, terminal: Terminal, environ: Mapping[str, str], now: Callable[[], float] = time.time
-) -> System:
+        The user is told the `notice` once, when two seconds have passed.
+        """
+        begun, pause, noticed = self.monotonic(), 0.002, False
+        yield
+        while (waited := self.monotonic() - begun) < seconds:
+            if waited >= _NOTICE_AFTER and not noticed:
+                noticed = True
+                tell(notice)
+            self.sleep(pause)
+            pause = min(pause * 1.5, 0.1)
+            yield
+
+
+def real_system(settings: Settings, terminal: Terminal, environ: Mapping[str, str], now: Callable[[], float]) -> System:
     """Return the functions of the real system. Each module is imported on first use: a stored token needs none."""
 
     @cache
     def http() -> Http:
         from .http import Http
 
-        return Http(settings.timeout, environ, now, time.monotonic, time.sleep, terminal.explain)
+        return Http(settings.timeout, environ, terminal.explain, now)
 
     @cache
     def environment() -> Environment:
@@ -68,11 +84,6 @@ def real_system(
 
         return open_browser(url, environ, environment().platform)
 
-    def uninterrupted() -> AbstractContextManager[object]:
-        from .signals import uninterrupted
-
-        return uninterrupted(lambda: terminal.tell("Stopping as soon as the server has answered."))
-
     return System(
         now=now,
         monotonic=time.monotonic,
@@ -81,6 +92,6 @@ def real_system(
         send=lambda request: http().send(request),
         find_browser=find_browser,
         open_browser=open_browser,
-        uninterrupted=uninterrupted,
+        uninterrupted=partial(uninterrupted, lambda: terminal.tell("Stopping as soon as the server has answered.")),
         environment=environment,
     )

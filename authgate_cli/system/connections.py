@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import http.client
 import ipaddress
-import os
 import re
 import socket
 import ssl
 import sys
+import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from urllib.parse import unquote
@@ -25,10 +25,6 @@ from ..values import TYPE_CHECKING, Value
 if TYPE_CHECKING:
     from typing import Any
 
-    _Base = socket.socket
-else:
-    _Base = object
-
 _READ_AHEAD = 8192  # bytes; small, because data that is only buffered counts too
 TIMEOUTS = (TimeoutError, socket.timeout)  # noqa: UP041  two classes before Python 3.10
 _EXPIRED, _WRONG_HOST, _WRONG_ADDRESS = 10, 62, 64  # X509_V_ERR_*
@@ -39,28 +35,29 @@ class TooMuchData(Exception):
 
 
 class Limits:
-    """What a connection may still use: the time until `deadline`, and `allowance` bytes to receive.
+    """What a connection may still use: `seconds` on the clock `monotonic`, and `allowance` bytes to receive.
 
-    `deadline` is in seconds on the clock `monotonic`. `ended` tells whether the other side has
-    closed the connection.
+    `ended` tells whether the other side has closed the connection.
     """
 
-    def __init__(self, deadline: float, monotonic: Callable[[], float], allowance: int):
-        self.deadline, self.monotonic, self.allowance = deadline, monotonic, allowance
-        self.ended = False
+    def __init__(self, seconds: float, allowance: int, monotonic: Callable[[], float] = time.monotonic):
+        self.allowance, self.ended = allowance, False
+        self._deadline, self._monotonic = monotonic() + seconds, monotonic
 
     def seconds(self) -> float:
         """Return the seconds left. Raise TimeoutError when there are none."""
-        left = self.deadline - self.monotonic()
+        left = self._deadline - self._monotonic()
         if left <= 0:
             raise TimeoutError("the deadline has passed")
         return left
 
 
-class LimitedSocket(_Base):
-    """A mixin for a socket class: sending and receiving respect `limits`, which must be set first."""
+class LimitedSocket(socket.socket):
+    """A socket whose sending and receiving respect `limits`; it takes the place of a `plain` one."""
 
-    limits: Limits
+    def __init__(self, plain: socket.socket, limits: Limits):
+        super().__init__(fileno=plain.detach())
+        self.limits = limits
 
     def send(self, *args: Any) -> int:
         """Send what can be sent at once."""
@@ -83,12 +80,8 @@ class LimitedSocket(_Base):
         return received
 
 
-class PlainSocket(LimitedSocket, socket.socket):
-    """A TCP socket with limits."""
-
-
 class TlsSocket(LimitedSocket, ssl.SSLSocket):
-    """A TLS socket with limits, for `SSLContext.sslsocket_class`."""
+    """The same over TLS; `SSLContext.wrap_socket` makes it without `limits`, which must be set before use."""
 
 
 class Untrusted(Unreachable):
@@ -112,11 +105,9 @@ def tls_context(environ: Mapping[str, str]) -> ssl.SSLContext:
             context.load_default_certs()
         return context
     try:
-        if cafile and os.path.getsize(cafile) == 0:
-            raise OSError("it is empty")
         context.load_verify_locations(cafile, capath)
     except OSError as error:  # ssl.SSLError is one
-        reason = error.strerror if error.errno and not isinstance(error, ssl.SSLError) else "it holds no certificate"
+        reason = "it holds no certificate" if isinstance(error, ssl.SSLError) else error.strerror
         raise Untrusted(
             f"the certificates of SSL_CERT_FILE or SSL_CERT_DIR cannot be used: {reason}",
             "name a PEM file with the certificates of your CA",

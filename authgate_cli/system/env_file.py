@@ -27,9 +27,7 @@ _ASSIGNMENT = r"""(?x)
     (?: [ \t]* (?: '([^']*)' | "((?:[^"\\]|\\.)*)" ) (?:[ \t]+\#.*|[ \t]*) | (?![ \t]*['"]) (.*) )
 """
 # O_NONBLOCK: opening a FIFO behind a symbolic link would block. O_NOCTTY: it may be a terminal.
-_FLAGS = os.O_RDONLY
-for _name in ("O_NONBLOCK", "O_NOCTTY", "O_CLOEXEC", "O_BINARY"):
-    _FLAGS |= getattr(os, _name, 0)
+_FLAGS = getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOCTTY", 0)
 
 
 def read_env_file(path: str, named: bool, warn: Callable[[str], None]) -> dict[str, str]:
@@ -86,7 +84,7 @@ def _read_found(path: str) -> tuple[bytes, int]:
     _require_regular(found)  # opening a device may have side effects
     if not found.st_size:  # empty; or one of /proc, which may consist of what reading it takes away (/proc/kmsg)
         return b"", found.st_mode
-    with open(path, "rb", opener=lambda name, _: os.open(name, _FLAGS)) as file:
+    with open(path, "rb", opener=lambda name, flags: os.open(name, flags | _FLAGS)) as file:
         status = os.fstat(file.fileno())
         _require_regular(status)
         _require_trusted(path, status)
@@ -122,8 +120,7 @@ def parse(data: bytes) -> tuple[dict[str, str], list[int]]:
         data = data.decode("utf-16", "replace").encode()
     values: dict[str, str] = {}
     malformed = []
-    lines = data.removeprefix(b"\xef\xbb\xbf").replace(b"\r\n", b"\n").replace(b"\r", b"\n").split(b"\n")
-    for number, line in enumerate(lines, 1):
+    for number, line in enumerate(data.removeprefix(b"\xef\xbb\xbf").splitlines(), 1):
         stripped = line.strip(b" \t")
         if not stripped or stripped.startswith(b"#"):
             continue

@@ -18,6 +18,7 @@ import re
 import socket
 import ssl
 import sys
+import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Mapping
@@ -29,7 +30,7 @@ from ..oauth.messages import Request, Response, retry_after
 from ..urls import Url, split
 from ..values import TYPE_CHECKING
 from . import connections
-from .connections import Limits, PlainSocket, TooMuchData, Untrusted
+from .connections import LimitedSocket, Limits, TooMuchData, Untrusted
 from .threads import TookTooLong, call_within
 
 if TYPE_CHECKING:
@@ -47,7 +48,7 @@ _HEADERS = {
     "Accept-Encoding": "identity",
 }
 # The text that servers send with status 400 if they get plain http on their https port.
-_WANTS_HTTPS = re.compile(rb"to (an )?HTTPS (port|server)|to an SSL-enabled|requires TLS", re.IGNORECASE)
+_WANTS_HTTPS = rb"(?i)to (an )?HTTPS (port|server)|to an SSL-enabled|requires TLS"
 
 
 class Http:
@@ -57,26 +58,25 @@ class Http:
         self,
         timeout: float,
         environ: Mapping[str, str],
-        now: Callable[[], float],
-        monotonic: Callable[[], float],
-        sleep: Callable[[float], None],
         log: Callable[[str], None],
+        now: Callable[[], float],
+        sleep: Callable[[float], None] = time.sleep,
         look_up: Callable[..., Any] = socket.getaddrinfo,
     ):
-        self._timeout, self._environ, self._log, self._look_up = timeout, environ, log, look_up
-        self._now, self._monotonic, self._sleep = now, monotonic, sleep
-        self._answered: dict[str, str] = {}  # by host, the address that it was last connected to
+        self.environ, self.look_up = environ, look_up
+        self.answered: dict[str, str] = {}  # by host, the address that it was last connected to
+        self._timeout, self._log, self._now, self._sleep = timeout, log, now, sleep
 
     @cached_property
-    def _tls(self) -> ssl.SSLContext:
-        return connections.tls_context(self._environ)
+    def tls(self) -> ssl.SSLContext:
+        return connections.tls_context(self.environ)
 
     def send(self, request: Request) -> Response:
         """Return the server's answer, whatever its status.
 
         Raise Unreachable if there is none in time, Refused if it cannot be read.
         """
-        deadline = self._monotonic() + self._timeout
+        deadline = time.monotonic() + self._timeout
         for pause in (*_PAUSES, None):
             answer: Response | Unreachable
             try:
@@ -87,7 +87,7 @@ class Http:
                 answer, wait = error, None
                 again = not isinstance(error, Untrusted) and (request.method == "GET" or not error.sent)
             wait = pause if wait is None else wait
-            if not again or pause is None or wait is None or self._monotonic() + wait >= deadline:
+            if not again or pause is None or wait is None or time.monotonic() + wait >= deadline:
                 break
             self._sleep(wait)
         if isinstance(answer, Unreachable):
@@ -95,25 +95,19 @@ class Http:
         return answer._replace(secrets=request.secrets)
 
     def _logged(self, request: Request, deadline: float) -> Response:
-        url, begun = split(request.url), self._monotonic()
+        url, begun = split(request.url), time.monotonic()
         shown = f"{request.method} {url.scheme}://{url.netloc}{url.path}"
         try:
-            response = self._exchange(request, url, Limits(deadline, self._monotonic, _MAX_HEAD))
+            response = self._exchange(request, url, Limits(deadline - begun, _MAX_HEAD))
         except AuthGateError as error:
             self._log(f"{shown}: {error.message}")
             raise
-        self._log(f"{shown}: {response.status} in {(self._monotonic() - begun) * 1000:.0f} ms")
+        self._log(f"{shown}: {response.status} in {(time.monotonic() - begun) * 1000:.0f} ms")
         return response
 
     def _exchange(self, request: Request, url: Url, limits: Limits) -> Response:
         """Send the request once, on a new connection."""
-        context = self._tls if url.scheme == "https" else None
-        try:
-            url.host.encode("idna" if context else "ascii")  # as http.client and ssl do
-        except UnicodeError:
-            raise _not_found(url) from None
-        proxy = connections.proxy_for(url, self._environ)
-        connection = _Connection(url, proxy, context, limits, partial(self._connect, limits))
+        connection = _Connection(self, url, limits)
         opener = urllib.request.OpenerDirector()  # without handlers: it follows no redirect, and 404 is not an error
         opener.add_handler(_Handler(connection))
         body = None if request.body is None else request.body.encode()
@@ -126,42 +120,19 @@ class Http:
             cause = error.reason if isinstance(error, urllib.error.URLError) else error
             raise self._failure(cause, url, limits, connection.is_open) from error  # type: ignore[arg-type]
 
-    def _connect(self, limits: Limits, server: tuple[str, int], *_: object) -> PlainSocket:
-        """Connect to the first address of a host that accepts; one that did so before is tried first."""
-        host, port = server
-        try:
-            # As bytes: for a str, even in ASCII, the IDNA tables are loaded.
-            look_up = partial(self._look_up, host.encode("ascii"), port, type=socket.SOCK_STREAM)
-            addresses = [entry[4][0] for entry in call_within(look_up, limits.seconds())]
-        except TookTooLong:
-            raise TimeoutError("the name look-up takes too long") from None
-        addresses.sort(key=lambda address: address != self._answered.get(host))
-        problem: OSError = socket.gaierror(socket.EAI_NONAME, "the name has no address")
-        for left, address in zip(range(len(addresses), 0, -1), addresses):
-            patience = limits.seconds() if left == 1 else min(limits.seconds() / left, _SILENCE)
-            try:
-                plain = socket.create_connection((address.encode(), port), patience)
-            except OSError as error:
-                problem = error
-                continue
-            self._answered[host] = address
-            connection = PlainSocket(fileno=plain.detach())
-            connection.limits = limits
-            return connection
-        raise problem
-
     def _failure(self, error: Exception, url: Url, limits: Limits, sent: bool) -> AuthGateError:
         """Translate an exception of urllib into one of ours."""
         where, later = url.netloc, "try again later"
         if url.scheme == "http":
             later += "; if the server speaks TLS on this port, use https://"
         if isinstance(error, ssl.SSLError):
-            return connections.tls_failure(error, where, sent, self._tls, self._environ)
+            return connections.tls_failure(error, where, sent, self.tls, self.environ)
         if isinstance(error, connections.TIMEOUTS):
             hint = "try again later, or give it more time with --timeout"
             return Unreachable(f"no answer from {where} within {self._timeout:g} s", hint, sent=sent)
-        if isinstance(error, socket.gaierror):
-            return _not_found(url)
+        # UnicodeError: http.client and ssl raise it for a name that cannot be encoded as IDNA, such as "a..b".
+        if isinstance(error, (socket.gaierror, UnicodeError)):
+            return Unreachable(f"the host {url.host} cannot be found", "check AUTHGATE_URL and the network", sent=False)
         if isinstance(error, http.client.RemoteDisconnected):
             return Unreachable(f"{where} closed the connection without an answer", later, sent=sent)
         if str(error).startswith("\x15\x03"):  # a TLS alert in place of a status line
@@ -183,19 +154,13 @@ class _Handler(urllib.request.AbstractHTTPHandler):
 
     def __init__(self, connection: _Connection):
         super().__init__()
-        self._connection = connection
-
-    def http_open(self, request: urllib.request.Request) -> Any:
-        return self.do_open(lambda host, timeout: self._connection, request)  # type: ignore[arg-type]
-
-    https_open = http_open
+        self.http_open = self.https_open = partial(self.do_open, lambda host, timeout: connection)  # type: ignore[arg-type]
 
 
 class _Response(http.client.HTTPResponse):
-    """A final answer: interim ones are skipped."""
+    """A final answer. Interim ones are skipped (RFC 9110 section 15.2): http.client knows only 100."""
 
     def begin(self) -> None:
-        """Read the head. Skip interim answers (RFC 9110 section 15.2), of which http.client knows only 100."""
         super().begin()
         while 101 < self.status < 200:
             self.headers = None  # type: ignore[assignment]  # otherwise it would not read another head
@@ -205,49 +170,66 @@ class _Response(http.client.HTTPResponse):
 
 
 class _Connection(http.client.HTTPConnection):
-    """A connection with limits: over TLS if there is a `context`, through a tunnel if there is a `proxy`."""
+    """A connection for one request to `url`, over TLS for https, through a tunnel if there is a proxy."""
 
     response_class = _Response
 
-    def __init__(
-        self,
-        url: Url,
-        proxy: connections.Proxy | None,
-        context: ssl.SSLContext | None,
-        limits: Limits,
-        connect: Callable[..., PlainSocket],
-    ):
-        host = proxy or url
-        super().__init__(host.host, host.port)
-        self._url, self._proxy, self._context, self._limits = url, proxy, context, limits
-        self._create_connection = connect  # http.client has no public way to set it
+    def __init__(self, client: Http, url: Url, limits: Limits):
+        self._client, self._url, self._limits = client, url, limits
+        self._context = client.tls if url.scheme == "https" else None
+        self._proxy = connections.proxy_for(url, client.environ)
+        first = self._proxy or url
+        super().__init__(first.host, first.port)
+        self._create_connection = self._connect_to  # http.client has no public way to set it
         self.is_open = False  # once it is, the request may have reached the server
-        if proxy:
-            authorization = {"Proxy-Authorization": proxy.authorization} if proxy.authorization else {}
-            self.set_tunnel(f"[{url.host}]" if ":" in url.host else url.host, url.port, authorization)
 
     def connect(self) -> None:
-        """Connect, through the proxy if there is one, and make the TLS handshake."""
+        host, proxy = self._url.host, self._proxy
+        if proxy:
+            authorization = {"Proxy-Authorization": proxy.authorization} if proxy.authorization else {}
+            self.set_tunnel(f"[{host}]" if ":" in host else host, self._url.port, authorization)
         try:
             super().connect()
         except (OSError, http.client.HTTPException, TooMuchData) as error:
-            if self._proxy is None:
+            if proxy is None:
                 raise
-            raise connections.proxy_failure(error, self._proxy) from error
+            raise connections.proxy_failure(error, proxy) from error
         address = self.sock.getpeername()[0]
         if self._context:
             self.sock.settimeout(self._limits.seconds())
-            secured = self._context.wrap_socket(self.sock, server_hostname=self._url.host)
+            secured = self._context.wrap_socket(self.sock, server_hostname=host)
             secured.limits = self._limits  # type: ignore[attr-defined]
             self.sock = secured
         # A name such as localhost may lead to another machine, and the request may contain a token.
-        elif not ipaddress.ip_address(address.partition("%")[0]).is_loopback:
+        elif not ipaddress.ip_address(address).is_loopback:
             raise Untrusted(
-                f"{self._url.host} is {address} here, which is not this machine: plain http is not sent there",
+                f"{host} is {address} here, which is not this machine: plain http is not sent there",
                 "correct the hosts file, or use https",
                 sent=False,
             )
         self.is_open = True
+
+    def _connect_to(self, server: tuple[str, int], *_: object) -> LimitedSocket:
+        """Connect to the first address of a host that accepts; one that did so before is tried first."""
+        (host, port), limits, answered = server, self._limits, self._client.answered
+        try:
+            # As bytes: for a str, even in ASCII, the IDNA tables are loaded.
+            look_up = partial(self._client.look_up, host.encode("ascii"), port, type=socket.SOCK_STREAM)
+            addresses = [entry[4][0] for entry in call_within(look_up, limits.seconds())]
+        except TookTooLong:
+            raise TimeoutError("the name look-up takes too long") from None
+        addresses.sort(key=lambda address: address != answered.get(host))
+        problem: OSError = socket.gaierror(socket.EAI_NONAME, "the name has no address")
+        for left, address in zip(range(len(addresses), 0, -1), addresses):
+            patience = limits.seconds() if left == 1 else min(limits.seconds() / left, _SILENCE)
+            try:
+                plain = socket.create_connection((address.encode(), port), patience)
+            except OSError as error:
+                problem = error
+                continue
+            answered[host] = address
+            return LimitedSocket(plain, limits)
+        raise problem
 
 
 def _read(response: http.client.HTTPResponse, url: Url, limits: Limits) -> Response:
@@ -268,14 +250,10 @@ def _read(response: http.client.HTTPResponse, url: Url, limits: Limits) -> Respo
         raise Refused(f"{where} sent an answer of more than 1 MiB", "is AUTHGATE_URL right?")
     if response.length:
         raise http.client.IncompleteRead(body, response.length)
-    if url.scheme == "http" and response.status == 400 and body[:1] != b"{" and _WANTS_HTTPS.search(body):
+    if url.scheme == "http" and response.status == 400 and body[:1] != b"{" and re.search(_WANTS_HTTPS, body):
         raise _wants_https(where)
     headers = {name.lower(): ", ".join(" ".join(text.split()) for text in fields.get_all(name, [])) for name in fields}
     return Response(response.status, headers, body)
-
-
-def _not_found(url: Url) -> Unreachable:
-    return Unreachable(f"the host {url.host} cannot be found", "check AUTHGATE_URL and the network", sent=False)
 
 
 def _wants_https(where: str) -> Refused:

@@ -28,12 +28,12 @@ class Keyboard:
 
     def __init__(self, descriptor: int):
         """Raise OSError or termios.error if it is not a terminal."""
-        self._descriptor, self._text, self._is_gone = descriptor, "", False
+        self._descriptor, self._text = descriptor, ""
         self._before = termios.tcgetattr(descriptor)
         self._mode = termios.tcgetattr(descriptor)
         self._mode[3] &= ~termios.ICANON
         self._mode[6][termios.VMIN], self._mode[6][termios.VTIME] = 1, 0
-        before_stopping(self._stop)
+        before_stopping(self._restore)
         self._is_ours()
 
     @property
@@ -43,13 +43,13 @@ class Keyboard:
 
     def line(self) -> str | None:
         """Return the next complete line without its end, or None if there is none yet. Never wait."""
-        try:
-            while "\n" not in self._text and not self._is_gone and self._is_ours() and self._has_input():
+        with suppress(OSError, termios.error):  # the terminal has gone
+            # On macOS, poll() says of every terminal that it can be read; select() knows.
+            while "\n" not in self._text and self._is_ours() and select.select([self._descriptor], [], [], 0)[0]:
                 data = os.read(self._descriptor, 65536)
-                self._is_gone = not data
+                if not data:
+                    break
                 self._take(data.decode("utf-8", "replace"))
-        except (OSError, termios.error):
-            self._is_gone = True
         line, end, rest = self._text.partition("\n")
         if not end:
             return None
@@ -72,15 +72,8 @@ class Keyboard:
             mode = termios.tcgetattr(self._descriptor)
         return bool(mode[3] == self._mode[3])  # not [6]: PyPy returns VMIN as bytes where CPython has an int
 
-    def _has_input(self) -> bool:
-        """Tell whether reading would not wait. On macOS, poll() says so of every terminal; select() knows."""
-        return bool(select.select([self._descriptor], [], [], 0)[0])
-
-    def _stop(self) -> None:
-        self._text = ""  # a terminal drops it too: nobody could see it after the program goes on
-        self._restore()
-
     def _restore(self) -> None:
+        self._text = ""  # a terminal drops it too: nobody could see it after the program goes on
         with suppress(OSError, termios.error):  # the terminal has gone
             if self._is_ours():
                 termios.tcsetattr(self._descriptor, termios.TCSANOW, self._before)

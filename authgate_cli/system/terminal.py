@@ -27,8 +27,7 @@ _PROGRESS_INTERVAL = 30.0  # seconds between lines, if they cannot be updated in
 class OutputClosed(Exception):
     """The reader of stdout has closed it; the program ends with `exit_status`."""
 
-    def __init__(self, exit_status: int = 0):
-        super().__init__(exit_status)
+    def __init__(self, exit_status: int):
         self.exit_status = exit_status
 
 
@@ -153,10 +152,7 @@ class Terminal:
 
     def typing_descriptor(self) -> int | None:
         """Return the descriptor of the terminal that stdin is, or None."""
-        try:
-            return self._stdin.fileno() if self._stdin and self.can_type else None
-        except (OSError, ValueError):
-            return None
+        return self._stdin.fileno() if self._stdin and self.can_type else None
 
     def _is_in_background(self) -> bool:
         try:

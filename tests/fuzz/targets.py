@@ -169,7 +169,7 @@ class RawAnswers:
             self.listening = socket.create_server(("127.0.0.1", 0))
             threading.Thread(target=self._serve, daemon=True).start()
         self.data = data
-        http = Http(10.0, {}, lambda: NOW, time.monotonic, lambda _: None, shows)
+        http = Http(10.0, {}, shows, lambda: NOW, lambda _: None)
         response = refusal(http.send, Request("POST", f"http://127.0.0.1:{self.listening.getsockname()[1]}/", {}, "x"))
         if response:
             retry_after(response.headers, NOW)

@@ -7,6 +7,7 @@ import signal
 import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from storms import few_or_many
@@ -14,8 +15,9 @@ from storms import few_or_many
 from authgate_cli.errors import Terminated
 from authgate_cli.store import locks
 from authgate_cli.store import private_file as files
-from authgate_cli.store.file_store import FileStore, Waiting
+from authgate_cli.store.file_store import FileStore
 from authgate_cli.store.token_file import Owner
+from authgate_cli.system import real_system
 from authgate_cli.system.signals import ending_cleanly
 from authgate_cli.tokens import TokenSet
 
@@ -56,8 +58,8 @@ def interrupted_at_every_step(action):
 
 @pytest.fixture
 def store(tmp_path):
-    waiting = Waiting(time.time, time.monotonic, time.sleep)
-    store = FileStore(str(tmp_path / "tokens"), OWNER, waiting, pytest.fail)
+    terminal = SimpleNamespace(warn=pytest.fail, tell=pytest.fail)
+    store = FileStore(str(tmp_path / "tokens"), OWNER, real_system(None, None, {}, time.time), terminal)
     store.save(OLD)
     return store
 

@@ -2,14 +2,16 @@
 
 import json
 import os
+from types import SimpleNamespace
 
 import pytest
 from own_process import run
 
 from authgate_cli.errors import StoreFailed
-from authgate_cli.store.file_store import FileStore, Waiting
+from authgate_cli.store.file_store import FileStore
 from authgate_cli.store.locks import STALE
 from authgate_cli.store.token_file import Owner
+from authgate_cli.system import real_system
 from authgate_cli.tokens import TokenSet
 
 NOW = 1_800_000_000.0
@@ -25,10 +27,15 @@ class Place:
     def __init__(self, directory):
         self.path = directory / "tokens"
         self.lock = directory / "tokens.lock"
-        self.warnings = []
+        self.warnings, self.told = [], []
         self.time = NOW
-        waiting = Waiting(lambda: self.time, lambda: self.time, self.sleep)
-        self.store = FileStore(str(self.path), OWNER, waiting, self.warnings.append)
+        self.store = self.open(self.sleep)
+
+    def open(self, sleep):
+        system = real_system(None, None, {}, lambda: self.time)
+        system = system._replace(monotonic=lambda: self.time, sleep=sleep)
+        terminal = SimpleNamespace(warn=self.warnings.append, tell=self.told.append)
+        return FileStore(str(self.path), OWNER, system, terminal)
 
     def sleep(self, seconds):
         self.time += seconds
@@ -160,15 +167,16 @@ def test_that_nothing_can_be_saved_is_found_out_before_a_sign_in(place, check):
     place.write(json.dumps(OTHERS))
     code = f"""
         import resource, sys, time
+        from types import SimpleNamespace
         from authgate_cli.store.file_store import FileStore
-        from authgate_cli.store.file_store import Waiting
+        from authgate_cli.system import real_system
         from authgate_cli.store.token_file import Owner
         from authgate_cli.errors import StoreFailed
 
         resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096))  # as good as a disk that is nearly full
-        waiting = Waiting(time.time, time.monotonic, time.sleep)
+        system, owner = real_system(None, None, {{}}, time.time), Owner("https://auth.example.com", "client")
         try:
-            FileStore(sys.argv[1], Owner("https://auth.example.com", "client"), waiting, print).{check}()
+            FileStore(sys.argv[1], owner, system, SimpleNamespace(warn=print, tell=print)).{check}()
         except StoreFailed as error:
             print(error.message)
     """
@@ -204,8 +212,7 @@ def test_what_was_written_while_we_waited_for_the_lock_is_kept(place):
         place.write(json.dumps(OTHERS))
         place.lock.unlink()
 
-    waiting = Waiting(lambda: NOW, lambda: NOW, sleep)
-    FileStore(str(place.path), OWNER, waiting, place.warnings.append).save(TOKEN)
+    place.open(sleep).save(TOKEN)
     assert place.document["data"].keys() == {"other", "client"}
     assert place.document["version"] == 3
 
@@ -219,8 +226,7 @@ def test_a_token_removed_while_we_waited_is_not_reported_as_removed_by_us(place)
         place.write("{}")
         place.lock.unlink()
 
-    waiting = Waiting(lambda: NOW, lambda: NOW, sleep)
-    assert FileStore(str(place.path), OWNER, waiting, place.warnings.append).forget() is False
+    assert place.open(sleep).forget() is False
 
 
 def test_every_clients_token_is_listed_and_forgotten_by_its_key(place):

@@ -205,6 +205,33 @@ def test_a_token_is_kept_also_when_the_index_is_not(fake, store):
     assert store.find().token == TOKEN
 
 
+def test_an_index_that_cannot_be_read_is_not_written_anew(fake, store):
+    fake.put("#index", json.dumps([{**LISTED, "key": "another"}]))
+    before = fake.kept()["#index"]
+    fake.install(
+        mischief="""
+        read = _chosen.get_password
+
+        def get_password(service, user):
+            if user == "#index":
+                raise ValueError
+            return read(service, user)
+
+        _chosen.get_password = get_password
+    """
+    )
+    assert failure(store.save, TOKEN).startswith("StoreFailed: the keyring did not save the token")
+    assert fake.kept()["#index"] == before
+
+
+@pytest.mark.parametrize(("name", "count"), [("find", 1), ("entries", 1), ("save", 2)])
+def test_each_use_takes_few_processes_because_each_takes_a_fifth_of_a_second(fake, store, tmp_path, name, count):
+    store.save(TOKEN)
+    fake.install(mischief=f"with open({str(tmp_path / 'uses')!r}, 'a') as uses:\n    uses.write('use\\n')")
+    use(store, name)
+    assert (tmp_path / "uses").read_text() == "use\n" * count
+
+
 # Which keyrings count
 
 
@@ -389,7 +416,7 @@ def test_the_child_ends_by_itself_when_its_parent_is_gone(fake, tmp_path):
     from own_process import start
 
     fake.install(mischief=f"open({str(tmp_path / 'pid')!r}, 'w').write(str(os.getpid()))\n" + HANG["hangs deaf"])
-    code = "from authgate_cli.system.keyring_process import KeyringProcess; KeyringProcess(1.0).get('client')"
+    code = "from authgate_cli.system.keyring_process import ask; ask(1.0, print, 'read', 'client')"
     with start(code, path=[tmp_path], environ=fake.environment) as parent:
         deadline = time.monotonic() + 20
         while not (tmp_path / "pid").exists() or not (tmp_path / "pid").read_text():

@@ -3,14 +3,16 @@
 import json
 import os
 import signal
+from types import SimpleNamespace
 
 import pytest
 from own_process import run, start
 
 from authgate_cli.errors import StoreFailed, Unreachable
-from authgate_cli.store.file_store import FileStore, Waiting
+from authgate_cli.store.file_store import FileStore
 from authgate_cli.store.locks import STALE, file_lock, refresh_lock
 from authgate_cli.store.token_file import Owner
+from authgate_cli.system import real_system
 from authgate_cli.system.signals import uninterrupted
 
 NOW = 1_800_000_000.0
@@ -19,8 +21,9 @@ NOW = 1_800_000_000.0
 class Clock:
     """Time that passes only while somebody sleeps; `at` says what happens after so many pauses."""
 
-    def __init__(self, at=None):
+    def __init__(self, at=None, tell=None):
         self.time, self.pauses, self.told, self._at = NOW, [], [], at or {}
+        self.tell = tell or self.told.append
 
     def read(self):
         return self.time
@@ -32,7 +35,8 @@ class Clock:
 
     @property
     def waiting(self):
-        return Waiting(self.read, self.read, self.sleep, self.told.append)
+        system = real_system(None, None, {}, self.read)
+        return system._replace(monotonic=self.read, sleep=self.sleep), self.tell
 
 
 @pytest.fixture
@@ -55,13 +59,13 @@ def made(lock, age=0.0, text="somebody"):
 
 
 def test_the_lock_stands_beside_the_file_while_it_is_held(path, lock):
-    with file_lock(str(path), Clock().waiting):
+    with file_lock(str(path), *Clock().waiting):
         assert (lock.read_text(), lock.stat().st_mode & 0o777) == (str(os.getpid()), 0o600)
     assert not lock.exists()
 
 
 def test_the_lock_goes_away_when_the_work_fails(path, lock):
-    with pytest.raises(ZeroDivisionError), file_lock(str(path), Clock().waiting):
+    with pytest.raises(ZeroDivisionError), file_lock(str(path), *Clock().waiting):
         raise ZeroDivisionError
     assert not lock.exists()
 
@@ -69,7 +73,7 @@ def test_the_lock_goes_away_when_the_work_fails(path, lock):
 def test_somebody_elses_lock_is_waited_for(path, lock):
     made(lock)
     clock = Clock(at={5: lock.unlink})
-    with file_lock(str(path), clock.waiting):
+    with file_lock(str(path), *clock.waiting):
         assert lock.read_text() == str(os.getpid())
     assert len(clock.pauses) == 5
 
@@ -78,7 +82,7 @@ def test_somebody_elses_lock_is_waited_for(path, lock):
 def test_a_lock_is_taken_over_when_it_is_thirty_seconds_old_and_not_before(path, lock, age):
     made(lock, age)
     clock, remaining = Clock(), max(0.0, STALE - age)
-    with file_lock(str(path), clock.waiting):
+    with file_lock(str(path), *clock.waiting):
         assert remaining < clock.time - NOW < remaining + 0.3
         assert lock.read_text() == str(os.getpid())
     assert os.listdir(path.parent) == []
@@ -91,7 +95,7 @@ def test_a_lock_that_somebody_keeps_renewing_is_an_error_and_stays(path, lock):
             os.utime(lock, (self.time, self.time))
 
     made(lock)
-    with pytest.raises(StoreFailed, match="is locked by another program"), file_lock(str(path), Renewed().waiting):
+    with pytest.raises(StoreFailed, match="is locked by another program"), file_lock(str(path), *Renewed().waiting):
         pytest.fail("the lock is not ours")
     assert lock.read_text() == "somebody"
 
@@ -100,7 +104,7 @@ def test_a_lock_that_somebody_keeps_renewing_is_an_error_and_stays(path, lock):
 def test_after_two_seconds_it_is_said_what_is_being_waited_for(path, lock, pauses, told):
     made(lock)
     clock = Clock(at={pauses: lock.unlink})
-    with file_lock(str(path), clock.waiting):
+    with file_lock(str(path), *clock.waiting):
         assert [str(lock) in line for line in clock.told] == [True] * told
     assert (clock.time - NOW > 2) == bool(told)
 
@@ -109,7 +113,7 @@ def test_after_two_seconds_it_is_said_what_is_being_waited_for(path, lock, pause
 def test_what_is_no_lock_is_not_taken_over(path, lock, strange):
     lock.mkdir() if strange == "mkdir" else lock.symlink_to("elsewhere")
     os.utime(lock, (0, 0), follow_symlinks=False)
-    with pytest.raises(StoreFailed, match="not a regular file"), file_lock(str(path), Clock().waiting):
+    with pytest.raises(StoreFailed, match="not a regular file"), file_lock(str(path), *Clock().waiting):
         pytest.fail("the lock is not ours")
     assert os.listdir(path.parent) == ["tokens.lock"]
 
@@ -124,14 +128,16 @@ def test_somebody_elses_lock_that_cannot_be_removed_is_an_error_that_says_whose(
     code = """
         import os, sys, time
         from authgate_cli.errors import StoreFailed
-        from authgate_cli.store.file_store import Waiting
+        from authgate_cli.system import real_system
         from authgate_cli.store.locks import file_lock
 
         now = os.lstat("tokens.lock").st_mtime + float(sys.argv[1])
         waits = []
+        system = real_system(None, None, {}, lambda: now + sum(waits))
+        system = system._replace(monotonic=lambda: sum(waits), sleep=waits.append)
         os.setuid(1000)
         try:
-            with file_lock("tokens", Waiting(lambda: now + sum(waits), lambda: sum(waits), waits.append)):
+            with file_lock("tokens", system, lambda text: None):
                 print("ours")
         except StoreFailed as error:
             print(error.message)
@@ -150,8 +156,9 @@ def test_somebody_elses_lock_that_cannot_be_removed_is_an_error_that_says_whose(
 
 SUSPENDED = """
     import os, signal, sys, time
+    from types import SimpleNamespace
     from authgate_cli.store.file_store import FileStore
-    from authgate_cli.store.file_store import Waiting
+    from authgate_cli.system import real_system
     from authgate_cli.store.token_file import Owner
     from authgate_cli.tokens import TokenSet
 
@@ -165,7 +172,9 @@ SUSPENDED = """
         time.sleep(seconds)
 
     path, client, action = sys.argv[1:]
-    store = FileStore(path, Owner("https://auth.example.com", client), Waiting(time.time, time.monotonic, sleep), print)
+    system = real_system(None, None, {}, time.time)._replace(sleep=sleep)
+    terminal = SimpleNamespace(warn=print, tell=lambda text: None)
+    store = FileStore(path, Owner("https://auth.example.com", client), system, terminal)
     token = TokenSet(client, issuer="https://auth.example.com", client_id=client)
     stopped = []
     if action == "save":
@@ -208,12 +217,18 @@ def test_what_others_save_while_a_process_is_suspended_for_long_is_kept(path, lo
 
 def test_a_lock_that_is_lost_again_and_again_is_an_error(path, lock):
     """As where the clock of a network's file system is an hour off, and everybody thinks every lock stale."""
-    store = FileStore(str(path), Owner("https://auth.example.com", "client"), Clock().waiting, silent)
+    store = FileStore(
+        str(path),
+        Owner("https://auth.example.com", "client"),
+        Clock().waiting[0],
+        SimpleNamespace(warn=silent, tell=silent),
+    )
     code = """
         import os, sys, time
+        from types import SimpleNamespace
         from authgate_cli.errors import StoreFailed
         from authgate_cli.store.file_store import FileStore
-        from authgate_cli.store.file_store import Waiting
+        from authgate_cli.system import real_system
         from authgate_cli.store.token_file import Owner
         from authgate_cli.tokens import TokenSet
 
@@ -223,8 +238,9 @@ def test_a_lock_that_is_lost_again_and_again_is_an_error(path, lock):
 
         path = sys.argv[1]
         sys.addaudithook(take_over)
-        waiting = Waiting(time.time, time.monotonic, None)
-        store = FileStore(path, Owner("https://auth.example.com", "client"), waiting, print)
+        system = real_system(None, None, {}, time.time)._replace(sleep=None)
+        terminal = SimpleNamespace(warn=print, tell=print)
+        store = FileStore(path, Owner("https://auth.example.com", "client"), system, terminal)
         try:
             store.save(TokenSet("token"))
         except StoreFailed as error:
@@ -239,7 +255,7 @@ def test_a_lock_that_is_lost_again_and_again_is_an_error(path, lock):
 def test_nobody_waits_in_vain_for_a_lock(path, lock):
     made(lock)
     clock = Clock(at={3: lambda: signal.raise_signal(signal.SIGINT)})
-    with pytest.raises(KeyboardInterrupt), file_lock(str(path), clock.waiting):
+    with pytest.raises(KeyboardInterrupt), file_lock(str(path), *clock.waiting):
         pytest.fail("the lock is not ours")
     assert (len(clock.pauses), lock.read_text()) == (3, "somebody")
 
@@ -250,7 +266,7 @@ def test_with_a_token_in_hand_the_lock_is_waited_for_all_the_same(path, lock):
     clock = Clock(at={3: lambda: signal.raise_signal(signal.SIGINT), 6: lock.unlink})
     saved = []
     with pytest.raises(KeyboardInterrupt), uninterrupted():
-        with file_lock(str(path), clock.waiting):
+        with file_lock(str(path), *clock.waiting):
             saved.append(len(clock.pauses))
     assert (saved, lock.exists()) == ([6], False)
 
@@ -264,7 +280,7 @@ def test_a_lock_made_anew_during_a_takeover_is_left_alone(path, lock, who):
     """
     code = """
         import os, sys, time
-        from authgate_cli.store.file_store import Waiting
+        from authgate_cli.system import real_system
         from authgate_cli.store.locks import file_lock
 
         path, lock, swapped = sys.argv[1], sys.argv[1] + ".lock", []
@@ -290,7 +306,7 @@ def test_a_lock_made_anew_during_a_takeover_is_left_alone(path, lock, who):
             os.unlink(lock)
 
         sys.addaudithook(be_faster)
-        with file_lock(path, Waiting(time.time, time.monotonic, sleep)):
+        with file_lock(path, real_system(None, None, {}, time.time)._replace(sleep=sleep), lambda text: None):
             print(read() == str(os.getpid()))
     """
     made(lock)
@@ -301,16 +317,16 @@ def test_a_lock_made_anew_during_a_takeover_is_left_alone(path, lock, who):
 
 def test_a_lock_that_cannot_be_made_is_an_error(tmp_path):
     with pytest.raises(StoreFailed, match=r"missing/tokens\.lock cannot be created: No such file"):
-        with file_lock(str(tmp_path / "missing" / "tokens"), Clock().waiting):
+        with file_lock(str(tmp_path / "missing" / "tokens"), *Clock().waiting):
             pytest.fail("there is no lock")
 
 
 HOLD = """
     import sys, time
-    from authgate_cli.store.file_store import Waiting
+    from authgate_cli.system import real_system
     from authgate_cli.store.locks import refresh_lock
 
-    with refresh_lock(sys.argv[1], Waiting(time.time, time.monotonic, time.sleep), 10, print):
+    with refresh_lock(sys.argv[1], real_system(None, None, {}, time.time), print, 10):
         print("issued", flush=True)
         sys.stdin.readline()
 """
@@ -329,8 +345,8 @@ def test_a_refresh_waits_for_another_process(path, holder):
     def let_go():
         holder.communicate("\n", timeout=20)
 
-    clock = Clock(at={4: let_go})
-    with refresh_lock(str(path), clock.waiting, 60, silent):
+    clock = Clock(at={4: let_go}, tell=silent)
+    with refresh_lock(str(path), *clock.waiting, 60):
         assert len(clock.pauses) == 4
 
 
@@ -339,29 +355,30 @@ def test_a_refresh_does_not_wait_for_a_process_that_was_killed(path, holder):
         holder.kill()
         holder.wait(20)
 
-    clock = Clock(at={2: kill})
-    with refresh_lock(str(path), clock.waiting, 60, silent):
+    clock = Clock(at={2: kill}, tell=silent)
+    with refresh_lock(str(path), *clock.waiting, 60):
         assert len(clock.pauses) == 2
 
 
 def test_a_process_that_does_not_finish_its_refresh_is_given_up(path, holder):
-    clock, explained = Clock(), []
+    explained = []
+    clock = Clock(tell=explained.append)
     with pytest.raises(Unreachable, match="another authgate"):
-        with refresh_lock(str(path), clock.waiting, 60, explained.append):
+        with refresh_lock(str(path), *clock.waiting, 60):
             pytest.fail("the lock is not ours")
     assert 60 <= clock.time - NOW < 61
     assert ["waiting for another authgate" in line for line in explained] == [True]
 
 
 def test_the_refresh_lock_is_free_again_when_the_work_fails(path):
-    with pytest.raises(ZeroDivisionError), refresh_lock(str(path), Clock().waiting, 60, silent):
+    with pytest.raises(ZeroDivisionError), refresh_lock(str(path), *Clock(tell=silent).waiting, 60):
         raise ZeroDivisionError
-    with refresh_lock(str(path), Clock().waiting, 0, silent):
+    with refresh_lock(str(path), *Clock(tell=silent).waiting, 0):
         pass
 
 
 def test_the_refresh_lock_is_a_private_file(path):
-    with refresh_lock(str(path), Clock().waiting, 60, silent):
+    with refresh_lock(str(path), *Clock(tell=silent).waiting, 60):
         assert path.with_name("tokens.refresh").stat().st_mode & 0o777 == 0o600
 
 
@@ -369,11 +386,11 @@ def test_the_refresh_lock_is_a_private_file(path):
 def test_the_refresh_lock_is_private_and_usable_whatever_the_umask(path, umask):
     code = """
         import os, sys, time
-        from authgate_cli.store.file_store import Waiting
+        from authgate_cli.system import real_system
         from authgate_cli.store.locks import refresh_lock
 
         os.umask(int(sys.argv[2]))
-        with refresh_lock(sys.argv[1], Waiting(time.time, time.monotonic, time.sleep), 10, print, True):
+        with refresh_lock(sys.argv[1], real_system(None, None, {}, time.time), print, 10, True):
             print("%04o" % (os.stat(sys.argv[1] + ".refresh").st_mode & 0o777))
     """
     assert run(code, path, umask) == ["0600"]
@@ -418,12 +435,12 @@ def test_what_is_not_our_own_in_place_of_the_refresh_lock_is_not_relied_on(path,
     before = sorted(os.listdir(path.parent))
     if required:
         with pytest.raises(StoreFailed, match="so it cannot be used") as caught:
-            with refresh_lock(str(path), Clock().waiting, 60, explained.append, required=True):
+            with refresh_lock(str(path), *Clock(tell=explained.append).waiting, 60, required=True):
                 pytest.fail("the lock is not ours")
         assert str(lock) in caught.value.message
         assert "remove it" in caught.value.hint
     else:
-        with refresh_lock(str(path), Clock().waiting, 60, explained.append):
+        with refresh_lock(str(path), *Clock(tell=explained.append).waiting, 60):
             assert ["continuing without a lock" in line for line in explained] == [True]
     assert (sorted(os.listdir(path.parent)), explained == []) == (before, required)
 
@@ -433,14 +450,14 @@ def test_somebody_elses_refresh_lock_in_a_sticky_directory_is_an_error(path):
     path.parent.chmod(0o1777)
     somebody_elses(path.with_name("tokens.refresh"))
     code = """
-        import os
+        import os, time
         from authgate_cli.errors import StoreFailed
-        from authgate_cli.store.file_store import Waiting
+        from authgate_cli.system import real_system
         from authgate_cli.store.locks import refresh_lock
 
         os.setuid(1000)
         try:
-            with refresh_lock("tokens", Waiting(None, lambda: 0, None), 10, print, required=True):
+            with refresh_lock("tokens", real_system(None, None, {}, time.time), print, 10, required=True):
                 print("ours")
         except StoreFailed as error:
             print(error.message)
@@ -451,7 +468,7 @@ def test_somebody_elses_refresh_lock_in_a_sticky_directory_is_an_error(path):
 
 PLATFORM = """
     import errno, sys, time, types
-    from authgate_cli.store.file_store import Waiting
+    from authgate_cli.system import real_system
 
     tries, answers = [], [getattr(errno, name) for name in sys.argv[3:]]
 
@@ -466,7 +483,8 @@ PLATFORM = """
     sys.modules["msvcrt"] = types.SimpleNamespace(locking=lock, LK_NBLCK=2)
     from authgate_cli.store.locks import refresh_lock
 
-    with refresh_lock(sys.argv[1], Waiting(time.time, time.monotonic, lambda seconds: None), 60, print, required=True):
+    system = real_system(None, None, {}, time.time)._replace(sleep=lambda seconds: None)
+    with refresh_lock(sys.argv[1], system, print, 60, required=True):
         print(len(tries))
 """
 
@@ -486,7 +504,7 @@ def test_a_file_system_without_locks_is_explained_and_works(path, module, name):
 
 def test_without_a_home_a_refresh_goes_on_alone_and_says_so():
     explained = []
-    with refresh_lock("", Clock().waiting, 60, explained.append):
+    with refresh_lock("", *Clock(tell=explained.append).waiting, 60):
         assert ["there is no home directory" in line for line in explained] == [True]
 
 
@@ -496,13 +514,13 @@ def test_in_a_read_only_directory_a_refresh_goes_on_alone_and_says_so(tmp_path, 
         (tmp_path / "tokens.refresh").touch(0o400)
     tmp_path.chmod(0o555)
     code = """
-        import os
-        from authgate_cli.store.file_store import Waiting
+        import os, time
+        from authgate_cli.system import real_system
         from authgate_cli.store.locks import refresh_lock
 
         if os.geteuid() == 0:
             os.setuid(1000)
-        with refresh_lock("tokens", Waiting(None, lambda: 0, None), 10, print):
+        with refresh_lock("tokens", real_system(None, None, {}, time.time), print, 10):
             print("went on")
     """
     explained, went_on = run(code, cwd=tmp_path)

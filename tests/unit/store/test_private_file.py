@@ -129,20 +129,22 @@ def test_a_file_is_private_from_its_first_moment_whatever_the_umask(tmp_path, um
 
 def test_what_is_written_is_on_disk_before_it_takes_the_old_ones_place(tmp_path):
     code = """
-        import os, sys
+        import os, stat, sys
         from authgate_cli.store.private_file import replace_private
 
-        def told(name, call):
-            def tell(*arguments, **how):
-                print(name)
-                return call(*arguments, **how)
-            return tell
+        def replace(*names, call=os.replace):
+            print("replace")
+            call(*names)
 
-        for name in ("write", "fsync", "replace"):
-            setattr(os, name, told(name, getattr(os, name)))
+        def fsync(descriptor, call=os.fsync):
+            is_file = stat.S_ISREG(os.fstat(descriptor).st_mode)
+            print("sync", os.pread(descriptor, 99, 0).decode() if is_file else "directory")
+            call(descriptor)
+
+        os.replace, os.fsync = replace, fsync
         replace_private(sys.argv[1], b"secret", before_rename=lambda: print("asked"))
     """
-    assert run(code, tmp_path / "tokens") == ["write", "fsync", "asked", "replace", "fsync"]
+    assert run(code, tmp_path / "tokens") == ["sync secret", "asked", "replace", "sync directory"]
 
 
 def test_a_replaced_file_is_a_new_one_so_that_nobody_reads_half_of_it(tmp_path):

@@ -2,8 +2,8 @@
 
 import os
 import socket
+import sys
 import threading
-import time
 from contextlib import ExitStack, contextmanager
 from email.utils import formatdate
 
@@ -30,7 +30,7 @@ class Client:
 
     def __call__(self, environ=None, timeout=10.0, sleep=None, **more):
         sleep = sleep or self.pauses.append
-        return Http(timeout, environ or {}, lambda: NOW, time.monotonic, sleep, self.log.append, **more)
+        return Http(timeout, environ or {}, self.log.append, lambda: NOW, sleep, **more)
 
 
 @pytest.fixture
@@ -191,7 +191,8 @@ HOSTILE = {
     "cut off in the head": (START + b"Content-Le", CUT_OFF),
     "cut off before the end of the head": (START + b"Content-Length: 0\r\n", CUT_OFF),
     "cut off in the body": (START + b"Content-Length: 8\r\n\r\nhalf", CUT_OFF),
-    "a chunk of a negative size": (CHUNKED + b"-5\r\nhello", NOT_HTTP),
+    # Python 3.9 reads to the end of the answer there.
+    "a chunk of a negative size": (CHUNKED + b"-5\r\nhello", NOT_HTTP if sys.version_info >= (3, 10) else CUT_OFF),
     "cut off in a chunk": (CHUNKED + b"8\r\nhalf", CUT_OFF),
     "cut off between chunks": (CHUNKED + b"4\r\nhalf\r\n", CUT_OFF),
     "another protocol": (b"SSH-2.0-OpenSSH_9.6\r\n", NOT_HTTP),
