@@ -85,7 +85,7 @@ def detect(environ: Mapping[str, str], terminal: bool) -> Environment:
         browser_is_text=bool(programs) and _TEXT_BROWSERS.issuperset(programs),
         ssh=any(environ.get(name) for name in ("SSH_CONNECTION", "SSH_CLIENT", "SSH_TTY")),
         display=any(environ.get(name) for name in ("DISPLAY", "WAYLAND_DISPLAY")),
-        ci=environ.get("CI", "").lower() not in ("", "0", "false"),
+        ci=environ.get("CI", "").strip().lower() not in ("", "0", "false"),
         container=_container(environ),
         terminal=terminal,
         ssh_login=_ssh_login(environ),
@@ -133,9 +133,7 @@ def find_browser(environ: Mapping[str, str], platform: str) -> str | None:
     if platform not in NO_DISPLAY_NEEDED and not display:
         return None  # here, xdg-open would start a text browser
     try:
-        child = subprocess.run(
-            **_child(environ, platform), stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=_LOOK_UP
-        )
+        child = subprocess.run(**_child(environ, platform), capture_output=True, text=True, timeout=_LOOK_UP)
     except (OSError, subprocess.TimeoutExpired):
         return None
     name = child.stdout.strip()
@@ -149,17 +147,18 @@ def open_browser(url: str, environ: Mapping[str, str], platform: str) -> Opener 
     null = subprocess.DEVNULL
     try:
         # A new session: Ctrl-C here is not meant for the browser.
-        return Opener(**_child(environ, platform, url), stdin=null, stdout=null, stderr=null, start_new_session=True)
+        return Opener(**_child(environ, platform, url), stdout=null, stderr=null, start_new_session=True)
     except OSError:
         return None
 
 
 def _child(environ: Mapping[str, str], platform: str, *address: str) -> dict[str, Any]:
-    """Return the command of the child, its environment and its directory, as arguments for subprocess."""
+    """Return the command of the child, its stdin, environment and directory, as arguments for subprocess."""
     kept = {name: value for name, value in environ.items() if name not in (*SECRET_VARIABLES, "TERM", "BROWSER")}
     commands = _asked(environ)
     return {
         "args": [sys.executable or "", "-I", "-c", _CHILD, platform, *address],
+        "stdin": subprocess.DEVNULL,
         "env": {**kept, "BROWSER": os.pathsep.join(commands)} if commands else kept,
         # Windows looks for programs in the current directory first.
         "cwd": os.path.dirname(sys.executable) if platform == "win32" else None,

@@ -32,6 +32,7 @@ def look(**environ):
         ({"CI": "False"}, "ci", False),
         ({"CI": "0"}, "ci", False),
         ({"CI": ""}, "ci", False),
+        ({"CI": " false\r"}, "ci", False),
         ({"CODESPACES": "true"}, "container", "a codespace"),
         ({"KUBERNETES_SERVICE_HOST": "10.0.0.1"}, "container", "a Kubernetes pod"),
         ({"container": "podman"}, "container", "a container"),
