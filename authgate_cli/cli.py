@@ -16,7 +16,7 @@ from .commands import COMMANDS
 from .context import Context
 from .errors import AuthGateError, Terminated, UsageError
 from .options import SETTINGS, SWITCHES, Arguments, parse
-from .settings import DOTENV, Settings, resolve
+from .settings import DOTENV, Settings, expand_home, resolve
 from .system import System, real_system
 from .system.signals import die_of, ending_cleanly, prevent_core_files
 from .system.terminal import OutputClosed, Terminal, reserve_standard_descriptors
@@ -99,7 +99,7 @@ def _run(
             from .system.env_file import read_env_file  # most directories hold no settings file
 
             warn = warnings.append if command == "doctor" else terminal.warn
-            dotenv = read_env_file(named or DOTENV, bool(named), warn)
+            dotenv = read_env_file(expand_home(named, environ) or named or DOTENV, bool(named), warn)
         if problem is None:
             settings = resolve(flags, environ, dotenv, arguments.params)
     except UsageError as error:

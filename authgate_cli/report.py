@@ -6,10 +6,15 @@ import json
 import re
 
 from .oauth.parsing import Json, decode
-from .session import Checked
 from .settings import Settings
 from .text import NAME, SCOPES, WORD, clean
 from .tokens import TokenSet, mask, rfc3339
+from .values import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from typing import Any
+
+    from .session import Checked
 
 # Claims whose name ends like this hold a secret; in any claim a JWT is one, and what a URL or a header calls a token.
 _SECRET_NAME = re.compile(
@@ -94,7 +99,7 @@ def claims(said: Json | None, show_tokens: bool, token: TokenSet | None = None) 
     return masked
 
 
-def _masked(name: str, value: object, own: list[str]) -> object:
+def _masked(name: str, value: Any, own: list[str]) -> Any:
     """Mask the secrets in a claim; a nested value is masked if its own name or an outer name is secret."""
     if isinstance(value, dict):
         return {

@@ -263,7 +263,7 @@ def _check_redirect_uri(uri: str, name: str) -> None:
     example = "for example http://127.0.0.1:8088/callback"
     parts = _split(uri, f"{name} is not a callback URL", example)
     if parts.scheme != "http" or not parts.is_loopback or parts.fragment:
-        raise UsageError(f"{name} must be an http:// URL on this machine (RFC 8252)", example)
+        raise UsageError(f"{name} must be an http:// URL on this machine, without a fragment (RFC 8252)", example)
 
 
 def _split(url: str, problem: str, example: str) -> Url:

@@ -204,8 +204,13 @@ def token_file(context: Context) -> list[Check]:
         return []
     store = context.store.places[-1]
     mode = stat.S_IMODE(os.lstat(path).st_mode) if os.path.lexists(path) else None
-    store.check_writable()
     store.find()
+    try:
+        store.check_writable()
+    except StoreFailed as error:
+        if context.settings.is_machine:
+            return [Check("token file", "warning", f"{error.message}; every run requests a token", error.hint or "")]
+        raise
     if mode is None:
         return [Check("token file", "ok", f"{path}, does not exist yet")]
     if os.name == "nt":

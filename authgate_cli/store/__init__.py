@@ -150,7 +150,7 @@ class Store:
 def open_store(settings: Settings, system: System, terminal: Terminal, environ: Mapping[str, str]) -> Store:
     """Return the places that the settings allow; the keyring only if it is installed or asked for."""
     owner, trusted = Owner(settings.issuer, settings.client_id, settings.account), settings.issuer_is_trusted
-    file = FileStore(settings.token_file, owner, system, terminal, trusted)
+    file = FileStore(settings.token_file, owner, system, terminal, trusted, optional=settings.is_machine)
     if settings.store != "keyring" and not is_importable("keyring"):
         return Store((file,), terminal)
     from .keyring_store import KeyringStore  # loaded only when needed

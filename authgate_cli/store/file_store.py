@@ -18,7 +18,7 @@ from .private_file import (
     replace_private,
     require_private,
 )
-from .token_file import find_for_issuer
+from .token_file import Found, find_for_issuer
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from ..system import System
     from ..system.terminal import Terminal
     from ..tokens import TokenSet
-    from .token_file import Document, Entry, Found, Owner
+    from .token_file import Document, Entry, Owner
 
     T = TypeVar("T")
 
@@ -40,17 +40,30 @@ _HELD_FOR = 10.0
 
 
 class FileStore:
-    """One owner's entry in the token file. Every method can raise StoreFailed."""
+    """One owner's entry in the token file. Every method can raise StoreFailed.
+
+    An `optional` file holds nothing if it has no directory, or one that cannot be entered.
+    """
 
     title = "token file"
 
-    def __init__(self, path: str, owner: Owner, system: System, terminal: Terminal, trusted: bool = True):
-        self.path, self._owner, self._trusted = path, owner, trusted
+    def __init__(
+        self,
+        path: str,
+        owner: Owner,
+        system: System,
+        terminal: Terminal,
+        trusted: bool = True,
+        optional: bool = False,
+    ):
+        self.path, self._owner, self._trusted, self._optional = path, owner, trusted, optional
         self.label = self.lock_path = path
         self._system, self._terminal = system, terminal
 
     def find(self) -> Found:
         """Return the token of this owner, if there is one."""
+        if self._optional and not (self.path and os.access(os.path.dirname(self.path) or ".", os.X_OK)):
+            return Found("")
         return self._find(self._unless_held(self._read))
 
     def entries(self) -> list[Entry]:

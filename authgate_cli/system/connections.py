@@ -158,7 +158,7 @@ def proxy_for(url: Url, environ: Mapping[str, str]) -> Proxy | None:
 
     Raise UsageError if HTTPS_PROXY is not the address of an HTTP proxy.
     """
-    address = environ.get("https_proxy") or environ.get("HTTPS_PROXY")
+    address = (environ.get("https_proxy") or environ.get("HTTPS_PROXY") or "").strip()
     if not address or url.is_loopback or url.scheme != "https":
         return None
     exempt = (environ.get("no_proxy") or environ.get("NO_PROXY") or "").lower()

@@ -54,7 +54,8 @@ class Keyboard:
         if not end:
             return None
         self._text = rest
-        return line
+        # Another program may have left bracketed paste on. The escape characters of its marks are gone already.
+        return line.removeprefix("[200~").removesuffix("[201~")
 
     def close(self) -> None:
         """Turn line mode on again."""

@@ -211,6 +211,7 @@ def test_malformed_line_is_named_by_its_number_and_not_shown(authgate, home):
         (["--url", "auth.example.com"], "--url is not a server URL", "for example https://auth.example.com"),
         (["--url", "http://auth.example.com"], "--url is plain http", "use https://auth.example.com"),
         (["--redirect-uri", "https://a.example/"], "--redirect-uri must be an http:// URL on this machine", None),
+        (["--redirect-uri", "http://[::1]/#a"], "--redirect-uri must be an http:// URL on this machine, without", None),
         (["--scope", "ü"], "--scope has characters that are not allowed in a scope", None),
         (["--env-file", "nowhere"], "the settings file nowhere does not exist", "check --env-file"),
         (["exec"], "no command given", "for example authgate.pyz exec -- ./deploy.sh --all"),

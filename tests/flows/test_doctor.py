@@ -252,6 +252,17 @@ def test_machine_needs_a_secret_and_no_flow_of_a_person(doctor, server, secret, 
     assert server.count("POST", "/oauth/device/code") == 0
 
 
+def test_machine_without_a_home_directory_is_warned_that_its_token_is_not_stored(doctor, server):
+    env = {"CLIENT_SECRET": "hush", "HOME": "/nonexistent", "AUTHGATE_TOKEN_FILE": None}
+
+    ended, checks = doctor("--flow", "client-credentials", env=env)
+
+    state, text, remedy = only(checks, "token file")
+    assert (ended, state) == (0, "warning")
+    assert "/nonexistent does not exist; every run requests a token" in text and "create it" in remedy
+    assert doctor(env=env)[0] == 5
+
+
 # -- the callback
 
 

@@ -261,6 +261,16 @@ def test_machine_signs_itself_in_for_its_first_token_and_keeps_it(authgate, serv
     assert server.confidential_secret not in token_file.read_text()
 
 
+@pytest.mark.parametrize("switches", [(), ("--no-input",)], ids=str)
+@pytest.mark.parametrize("command", [("token",), ("login",)], ids=str)
+@pytest.mark.parametrize("home", ["/nonexistent", ""])
+def test_machine_needs_no_home_directory(authgate, server, machine, command, switches, home):
+    result = authgate(*command, *switches, env={**machine, "HOME": home, "AUTHGATE_TOKEN_FILE": None})
+
+    assert (result.status, result.err) == (0, "")
+    assert server.count("POST", "/oauth/token", grant_type="client_credentials") == 1
+
+
 @pytest.mark.parametrize("left", [30, 5, -400])
 def test_machine_gets_a_new_token_when_its_own_runs_out(authgate, server, machine, left):
     first = authgate("token", env=machine)

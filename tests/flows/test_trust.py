@@ -85,6 +85,16 @@ def test_the_same_file_named_by_the_person_counts(authgate, server, dotenv, home
     assert (home / "elsewhere.json").exists()
 
 
+def test_a_settings_file_in_the_home_directory_may_be_named_with_a_tilde(authgate, home):
+    """No shell expands the tilde of --env-file=~/prod.env."""
+    (home / "prod.env").write_text("AUTHGATE_SCOPE=openid\n")
+    (home / ".env").write_text("AUTHGATE_SCOPE=email\n")
+
+    assert "AUTHGATE_SCOPE from --env-file ~/prod.env\n" in authgate("doctor", "--env-file=~/prod.env").out
+    without_a_home = authgate("status", "--env-file=~/prod.env", env={"HOME": ""})
+    assert without_a_home.err.startswith("authgate: error: the settings file ~/prod.env does not exist\n")
+
+
 # -- secrets that the person exported
 
 SENDING = {

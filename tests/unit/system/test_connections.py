@@ -104,6 +104,8 @@ def test_no_proxy_names_addresses_and_ranges(host, no_proxy, exempt):
         ("http://jane:p@ss@proxy:3128", Proxy("proxy", 3128, "Basic amFuZTpwQHNz")),
         ("http://jane@proxy:3128", Proxy("proxy", 3128, "Basic amFuZTo=")),
         ("jane:pa/s#s?@proxy:3128", Proxy("proxy", 3128, "Basic amFuZTpwYS9zI3M/")),
+        (" http://proxy:3128\r\n", Proxy("proxy", 3128)),
+        (" ", None),
     ],
 )
 def test_a_proxy_is_written_in_many_ways(address, proxy):

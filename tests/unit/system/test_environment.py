@@ -1,5 +1,7 @@
 """What the environment tells; what follows from it is tested with `sign_in.choose`."""
 
+import os
+
 import pytest
 
 from authgate_cli.system.browser import detect
@@ -30,6 +32,7 @@ def look(**environ):
         ({"CI": "False"}, "ci", False),
         ({"CI": "0"}, "ci", False),
         ({"CI": ""}, "ci", False),
+        ({"CI": " false\r"}, "ci", False),
         ({"CODESPACES": "true"}, "container", "a codespace"),
         ({"KUBERNETES_SERVICE_HOST": "10.0.0.1"}, "container", "a Kubernetes pod"),
         ({"container": "podman"}, "container", "a container"),
@@ -45,6 +48,9 @@ def look(**environ):
         ({"BROWSER": "/usr/bin/lynx -x"}, "browser_is_text", True),
         ({"BROWSER": "www-browser"}, "browser_is_text", True),
         ({"BROWSER": "firefox"}, "browser_is_text", False),
+        ({"BROWSER": os.pathsep.join(["lynx -x", "/usr/bin/w3m %s", ""])}, "browser_is_text", True),
+        ({"BROWSER": os.pathsep.join(["lynx %s", "firefox"])}, "browser_is_text", False),
+        ({"BROWSER": os.pathsep}, "browser_is_text", False),
         ({"BROWSER": " "}, "browser_is_text", False),
     ],
 )

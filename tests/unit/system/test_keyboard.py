@@ -63,6 +63,11 @@ def lines(count):
 """
 
 
+def test_marks_of_bracketed_paste_are_no_part_of_a_line():
+    typed = b"\x1b[200~http://127.0.0.1:8088/?code=1\x1b[201~\n"
+    assert on_a_terminal(TYPED + "print(*lines(1))", typed) == ["http://127.0.0.1:8088/?code=1"]
+
+
 def test_typed_lines_are_noticed_and_read():
     code = """
 print(lines(2), keyboard.line(), keyboard.is_begun)
