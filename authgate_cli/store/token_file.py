@@ -13,6 +13,7 @@ where TEXT is JSON; the older Go clients keep `{"tokens": {client_id: {...}}}`. 
 from __future__ import annotations
 
 import json
+import re
 
 from ..oauth.parsing import claimed_lifetime, claimed_text, is_time, load
 from ..settings import EXPORT
@@ -38,7 +39,7 @@ def parse(data: bytes) -> Document:
     if not data.strip():
         return {}
     try:
-        document = load(data.decode(json.detect_encoding(data), "surrogatepass"))
+        document = load(data.decode(json.detect_encoding(data), "surrogatepass"), parse_float=_Number)
     except ValueError:
         raise ValueError("not JSON, or nested too deeply") from None
     if not isinstance(document, dict):
@@ -50,7 +51,7 @@ def parse(data: bytes) -> Document:
 
 def serialise(document: Document) -> bytes:
     """Return the bytes of a document, like the other clients: indented JSON with a line end."""
-    return (json.dumps(document, indent=2) + "\n").encode()
+    return (_dump(document, 2) + "\n").encode()
 
 
 def get(document: Document, key: str) -> TokenSet | None:
@@ -135,7 +136,7 @@ def write_entry(token: TokenSet, now: float, old: object = None) -> str | Fields
     fields = {**before, **written}
     if isinstance(old, dict):
         return fields
-    return json.dumps(fields, indent=2 if isinstance(old, str) and "\n" in old else None)
+    return _dump(fields, 2 if isinstance(old, str) and "\n" in old else None)
 
 
 def _entries(document: Document, name: str) -> Fields:
@@ -147,10 +148,31 @@ def _entries(document: Document, name: str) -> Fields:
 def _fields(entry: object) -> Fields:
     if isinstance(entry, str):
         try:
-            entry = load(entry)
+            entry = load(entry, parse_float=_Number)
         except ValueError:
             return {}
     return entry if isinstance(entry, dict) else {}
+
+
+def _dump(value: Any, indent: int | None) -> str:
+    """Write JSON with the numbers as they were spelled: 1.10 stays, and 1e999 does not become Infinity."""
+    return re.sub(r'"\\u0000([-+.\deE]+)"', r"\1", json.dumps(_marked(value), indent=indent))
+
+
+def _marked(value: Any) -> Any:
+    """Return the value with every number that was read as a string that `_dump` recognises."""
+    if isinstance(value, dict):
+        return {name: _marked(member) for name, member in value.items()}
+    if isinstance(value, list):
+        return [_marked(member) for member in value]
+    return f"\0{value.spelling}" if isinstance(value, _Number) else value
+
+
+class _Number(float):
+    """A number with a fraction or an exponent, and how it is spelled."""
+
+    def __init__(self, spelling: str) -> None:
+        self.spelling = spelling
 
 
 def _expires_at(value: object) -> float | None:
@@ -161,7 +183,7 @@ def _expires_at(value: object) -> float | None:
 
 def _written_time(expires_at: float | None, before: object) -> str | float:
     if isinstance(before, (int, float)) and not isinstance(before, bool):
-        return type(before)(expires_at or 0)
+        return (int if isinstance(before, int) else float)(expires_at or 0)
     if isinstance(before, str) and (before == "" or before.isdecimal()):
         return str(int(expires_at)) if expires_at is not None else ""
     return rfc3339(expires_at) if expires_at is not None else _NO_TIME

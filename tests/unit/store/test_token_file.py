@@ -6,6 +6,7 @@ The files in data/token-files were written by AuthGate's other clients, with the
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -297,6 +298,18 @@ def test_an_entry_of_bash_cli_keeps_its_indent():
 def test_unknown_fields_survive():
     entry = json.loads(rewritten('{"access_token": "a", "flow": "device", "x": {"y": [1, null, 1.5, "\\u00e9"]}}'))
     assert (entry["flow"], entry["x"]) == ("device", {"y": [1, None, 1.5, "é"]})
+
+
+@pytest.mark.parametrize("number", ["1.10", "1E2", "-0.0", "3.14159265358979323846", "1e999"])
+def test_numbers_are_written_as_they_were_spelled(number):
+    """`Infinity`, which Python writes for 1e999, is not JSON: no other client would read the file again."""
+    entry = f'{{"access_token": "a", "x": [{number}]}}'
+    document = token_file.parse(f'{{"x": {number}, "tokens": {{"{KEY}": {entry}}}}}'.encode())
+    written = token_file.serialise(token_file.put(document, KEY, FRESH, NOW)).decode()
+
+    assert f'"x": {number},' in written
+    assert re.search(rf'"x": \[\s*{re.escape(number)}\s*\]', written)
+    assert f'"x": [{number}]' in rewritten(entry)
 
 
 def test_unknown_keys_and_other_clients_survive():
