@@ -29,12 +29,17 @@ if __name__ == "__main__":
 
     try:
         import _signal as signal  # type: ignore[import-not-found]  # system/signals.py says why
+        import gc
         import zlib  # noqa: F401  everything but this file is compressed
 
         # An exception from a signal handler can get lost during an import, and until the command runs
         # there is nothing to undo: end at once.
         if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
             signal.signal(signal.SIGINT, _end_at_once)
+        # The collector would search what the imports make again and again, and find nothing: that is 3 % of
+        # printing a stored token.
+        if hasattr(gc, "set_threshold"):  # PyPy's has no such threshold
+            gc.set_threshold(10000)
         from authgate_cli.cli import main
 
         status = main()

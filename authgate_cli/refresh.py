@@ -11,15 +11,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 
-from .context import Context
 from .errors import Refused, SignInNeeded, StoreFailed
-from .store import StoredToken
 from .store.locks import refresh_lock
 from .tokens import STILL_USABLE, IssuedToken, TokenSet
 from .values import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from .store import Place
+    from .context import Context
+    from .store import Place, StoredToken
 
 # What servers call a refresh token that has expired or was revoked; some say invalid_request.
 _DEAD_TOKEN = ("invalid_grant", "invalid_request", "invalid_token")
