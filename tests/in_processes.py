@@ -1,7 +1,7 @@
-"""Run the tests in three processes at once and report them as one run: `python -m pytest -p tests.in_processes`.
+"""Run the tests in four processes at once and report them as one run: `python -m pytest -p tests.in_processes`.
 
 pytest is the only thing that the tests may need, so this does what pytest-xdist would do. This
-process collects the tests, starts three more that collect the same ones, and prints what they
+process collects the tests, starts four more that collect the same ones, and prints what they
 report; so progress, failures, closing line and exit status are pytest's own. The test files
 stand in one queue, a pipe, and each process takes the next file when it is about to finish one:
 the order of `testpaths` decides, and whatever takes long should come first.
@@ -20,7 +20,7 @@ from itertools import groupby
 
 import pytest
 
-PROCESSES = 3  # a third of the time a test waits: three keep two cores busy
+PROCESSES = 4  # half of the time a test waits: four keep two cores busy
 NUMBER = 2  # bytes that hold the number of a test file
 FIRST, EACH = 10_000, 5_000  # ports for each process, see support/ports.py
 

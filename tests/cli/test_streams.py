@@ -13,6 +13,7 @@ from urllib.request import ProxyHandler, build_opener
 import pytest
 from callback_address import callback_address
 from ports import free_callback
+from storms import few_or_many
 from waiting import eventually
 
 PATIENCE = 30  # seconds; a safety net
@@ -280,8 +281,8 @@ def callback_port(server):
 @pytest.mark.parametrize(
     "switches",
     [
-        *(["-I"], ["-S"], ["-OO"], ["-W", "error"], ["-X", "dev"]),
         ["-X", "dev", "-bb", "-X", "warn_default_encoding", "-W", "error"],
+        *few_or_many([["-I"]], [["-I"], ["-S"], ["-OO"], ["-W", "error"], ["-X", "dev"]]),
     ],
     ids=" ".join,
 )

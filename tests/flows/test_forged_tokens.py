@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from authgate.keys import SIGNERS
 from callback_address import callback_address
+from storms import few_or_many
 from test_browser_flow import get
 
 from authgate_cli.oauth.parsing import decode
@@ -71,11 +72,13 @@ def refusal(authgate, server, robot, callback, token_file):
     return refusal
 
 
-@pytest.mark.parametrize("forgery", FORGERIES.values(), ids=FORGERIES)
-@pytest.mark.parametrize("signing", ["RS256", "PS256", "ES256", "ES384"])
+SIGNED = [(forgery, signing) for signing in ("RS256", "PS256", "ES256", "ES384") for forgery in FORGERIES]
+
+
+@pytest.mark.parametrize(("forgery", "signing"), SIGNED[:: few_or_many(3, 1)])
 def test_a_forged_id_token_is_refused_and_nothing_kept(server, refusal, forgery, signing):
     server.signing = signing
-    server.misbehave("/oauth/token", edit=lambda told: {**told, "id_token": forgery(told["id_token"])})
+    server.misbehave("/oauth/token", edit=lambda told: {**told, "id_token": FORGERIES[forgery](told["id_token"])})
 
     refusal()
 

@@ -2,10 +2,12 @@
 
 import json
 import unicodedata
+from itertools import product
 from urllib.parse import parse_qsl, quote, urlencode
 
 import pytest
 from callback_address import callback_address
+from storms import few_or_many
 from test_browser_flow import get, with_field
 
 from authgate_cli.oauth.messages import basic_authorization
@@ -190,8 +192,13 @@ def test_padding_does_not_make_a_line_of_ours(authgate, server, text, command):
     assert "  " not in result.err and "no. authgate" in result.err or "no.authgate" in result.err
 
 
-@pytest.mark.parametrize("text", LONG.values(), ids=LONG)
-@pytest.mark.parametrize(("path", "field"), [(path, field) for path, fields in ANSWERS.items() for field in fields])
+FIELDS = [(path, field) for path, fields in ANSWERS.items() for field in fields]
+LONG_FIELDS = [
+    pytest.param(*place, text, id=f"{'-'.join(place)}-{name}") for place in FIELDS for name, text in LONG.items()
+]
+
+
+@pytest.mark.parametrize(("path", "field", "text"), LONG_FIELDS[:: few_or_many(3, 1)])
 def test_no_field_of_an_answer_fills_the_screen(authgate, server, path, field, text):
     server.misbehave(path, times=None, edit=lambda told: {**told, field: text})
 
@@ -289,9 +296,14 @@ def test_a_secret_that_comes_back_is_left_out_of_the_error(authgate, server, way
     assert heard[0].encode().hex()[:30] not in result.err
 
 
-@pytest.mark.parametrize("way", echoed("x"))
-@pytest.mark.parametrize("status", [400, 401, 403, 404])
-@pytest.mark.parametrize("path", ["/oauth/userinfo", "/oauth/tokeninfo"])
+ECHOES = [
+    (f"/oauth/{name}", *rest)
+    for name in ("userinfo", "tokeninfo")
+    for rest in product((400, 401, 403, 404), echoed("x"))
+]
+
+
+@pytest.mark.parametrize(("path", "status", "way"), ECHOES[:: few_or_many(3, 1)])
 def test_an_access_token_that_comes_back_is_left_out(authgate, server, path, status, way):
     token = server.issue()["access_token"]
     server.misbehave(path, times=None, status=status, body={"error": echoed(token)[way]})
