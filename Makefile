@@ -5,7 +5,8 @@ T ?=
 SECONDS ?= 600
 # Tests that repeat something many times: a little in `test`, in full in `test-real`.
 STORMS := flows/test_wrong_types flows/test_hostile_text flows/test_forged_tokens cli/test_interrupted cli/test_memory\
- cli/test_one_refresh cli/test_disk cli/test_streams cli/test_foreign_code unit/store/test_every_moment fuzz/test_fuzz
+ cli/test_one_refresh cli/test_disk cli/test_streams cli/test_foreign_code unit/oauth/test_signatures\
+ unit/store/test_every_moment fuzz/test_fuzz
 CAN_MAKE_VENV = $(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { echo "$(PYTHON) cannot set up\
  pip in a virtual environment: install python3-venv (apt-get install python3-venv)" >&2; exit 1; }
 

@@ -62,7 +62,7 @@ def expired_at_once(token_file, server, before):
 
 def wrong_values(*place):
     """Return what to try in a place: in `make test` some, others in every place."""
-    return random.Random(repr(place)).sample(WRONG, few_or_many(4, len(WRONG)))
+    return random.Random(repr(place)).sample(WRONG, few_or_many(2, len(WRONG)))
 
 
 def spoil_with_each(server, path, field):

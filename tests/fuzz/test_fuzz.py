@@ -10,19 +10,19 @@ from storms import few_or_many
 from targets import TARGETS
 
 RUNS = {
-    "device": 150,
-    "jwt": 300,
-    "http": 400,
-    "neighbour": 500,
-    "token-file": 600,
-    "command-line": 400,
-    "program": 500,
+    "device": 75,
+    "jwt": 150,
+    "http": 200,
+    "neighbour": 250,
+    "token-file": 300,
+    "command-line": 200,
+    "program": 250,
 }
 
 
 @pytest.mark.parametrize("target", TARGETS)
 def test_nothing_comes_of_it_but_success_and_our_own_errors(target):
-    for seed in range(RUNS.get(target, 1000) * few_or_many(1, 10)):
+    for seed in range(RUNS.get(target, 500) * few_or_many(1, 20)):
         try:
             run(target, seed)
         except Exception as error:

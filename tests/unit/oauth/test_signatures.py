@@ -13,6 +13,7 @@ import json
 from pathlib import Path
 
 import pytest
+from storms import few_or_many
 
 from authgate_cli.oauth.parsing import base64url_decode
 from authgate_cli.oauth.signatures import ALGORITHMS, CURVES, EcKey, RsaKey, algorithms_of, flaw, verify
@@ -109,7 +110,7 @@ def test_the_vectors_of_wycheproof_are_judged_as_it_says(algorithm):
     wrong = [
         (group["file"], test["id"], test["comment"])
         for group in WYCHEPROOF
-        for test in group["tests"]
+        for test in group["tests"][:: few_or_many(3, 1)]
         if group["alg"] == algorithm
         and test["valid"]
         != verify(algorithm, public_key(group["jwk"]), *map(base64url_decode, (test["signed"], test["signature"])))
