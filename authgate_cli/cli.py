@@ -1,7 +1,7 @@
 """Read the command line, run the command, and report an error as a message and an exit status.
 
-Each error class holds its exit status; a command returns its own. `status` and `doctor` also run
-when the settings are wrong, and report that (`Context.problem`).
+Each error class holds its exit status; a command returns its own. `status`, `doctor` and
+`completion` also run when the settings are wrong; the first two report that (`Context.problem`).
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ WITHOUT_SETTINGS = (*REPORTS_PROBLEMS, "completion")  # they also run when the s
 
 
 def main() -> int:
-    """Run the program in the real world and return its exit status."""
+    """Run the program with the real streams and environment, and return its exit status."""
     prevent_core_files()
     reserve_standard_descriptors()
     terminal = Terminal(sys.stdin, sys.stdout, sys.stderr, os.environ)
@@ -87,7 +87,7 @@ def _run(
         terminal.result(f"authgate {__version__}\n")
         return 0
     if "help" in flags or command == "help":
-        from .commands import help  # loaded only when needed
+        from .commands import help
 
         topics = (command,) if "help" in flags and command in argv else arguments.operands
         return help.show(topics, "json" in flags, terminal)
@@ -115,7 +115,7 @@ def _run(
 def _trace(argv: list[str], terminal: Terminal) -> None:
     ours = argv[: argv.index("--")] if "--" in argv else argv  # the rest belongs to another program
     if "--debug" in ours:
-        import traceback  # loaded only when needed
+        import traceback
 
         error: BaseException | None = sys.exc_info()[1]
         while error:

@@ -1,4 +1,4 @@
-"""The context of a command: arguments, settings, terminal, system, store and server."""
+"""The context of a command: arguments, terminal, system, store, server, and settings completed from the store."""
 
 from __future__ import annotations
 

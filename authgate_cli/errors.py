@@ -1,6 +1,7 @@
 """The errors of this program: each has a message, an optional hint and an exit status.
 
-The modules that do I/O translate OSError and similar exceptions into these; only `cli.py` prints them.
+The modules that do I/O translate OSError and similar exceptions into these. `cli.py` prints the one that
+ends the run; a message may also be shown as a warning or in a report.
 No message ever holds a token, a code, a verifier or a secret.
 """
 

@@ -156,7 +156,7 @@ def _arguments(
 
 def _nearest(word: str, words: list[str]) -> str:
     """Return a hint that names the most similar of these words."""
-    import difflib  # loaded only when needed
+    import difflib
 
     near = difflib.get_close_matches(word, words, n=1, cutoff=0.7)
     return f"did you mean {near[0]}?" if near else "see authgate.pyz --help"

@@ -1,8 +1,8 @@
-"""Refresh a token under a lock, so that each refresh token is used only once.
+"""Refresh a token under a lock, so that each refresh token is used only once; request a machine's token.
 
 All processes that share a store share its lock. After taking it, the store is read again: another
 process may have refreshed already, and a server that rotates refresh tokens may revoke all of them
-when one is used twice. Before the refresh it is checked that the store can be written; signals are
+when one is used twice. Before a refresh, `check_writable` makes sure that the token can be saved; signals are
 delayed until the answer is on disk. A request that may have reached the server is not sent again.
 """
 
@@ -114,6 +114,6 @@ def _may_use(context: Context, token: TokenSet, min_ttl: float, begun: float) ->
     settings = context.settings
     if settings.is_machine and (token.is_personal or settings.missing_scope(token)):
         return False
-    if token.lifetime is None:  # an opaque token in an entry of the Python SDK; it did not exist before
+    if token.lifetime is None:  # an opaque token in an entry of the Python SDK; it was issued after `begun`
         token = token._replace(lifetime=max(token.seconds_left(begun), 0))
     return token.is_fresh(context.system.now(), min_ttl)

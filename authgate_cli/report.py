@@ -1,4 +1,4 @@
-"""Write the report: what is known about a token, as text and as JSON."""
+"""Write what is known about a token, as text and as JSON, with its secrets masked."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from .session import Checked
 
-# Claims whose name ends like this hold a secret; in any claim a JWT is one, and what a URL or a header calls a token.
+# A claim whose name ends like this is secret. In every claim JWTs, `token=` values and Bearer tokens are masked.
 _SECRET_NAME = re.compile(
     r"(token|secret|passw(or)?d|assertion|jwt|credential|cookie|(api|access|private|secret)[_-]?key)s?$",
     re.IGNORECASE,
@@ -133,7 +133,7 @@ def name_of(said: Json) -> str:
 
 
 def id_claims(token: TokenSet) -> Json | None:
-    """Return what the stored ID token says about the person; it was checked when it was stored."""
+    """Return what the stored ID token says about the person. It was checked when we stored it."""
     try:
         said = decode(token.id_token or "").claims
     except ValueError:

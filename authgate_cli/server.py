@@ -1,4 +1,4 @@
-"""The server of the settings: its metadata, keys, token requests, UserInfo, TokenInfo and revocation."""
+"""Requests to one OAuth server: metadata, keys, tokens, UserInfo, TokenInfo and revocation."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ class Server:
         """
         settings = self._settings
         what = "the token could not be refreshed" if previous else "signing in failed"
-        # What a new sign-in begins with is the scope that it asks for.
+        # A new sign-in has no earlier token, only a requested scope.
         before = previous or TokenSet("", scope=settings.scope or None, requested_scope=settings.scope)
         token = endpoints.parse_token_response(response, what, self._system.now(), before.scope)
         try:

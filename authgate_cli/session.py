@@ -1,7 +1,7 @@
 """Get a token and check it: stored, refreshed or from a new sign-in.
 
-A stored token is sent only to its own issuer. A returned token has been accepted by the server, or the
-report says that it was not checked. At an AuthGate a new sign-in revokes the tokens that it replaces.
+A stored token is sent only to its own issuer. `log_in` asks the server about the token; `fresh_token`, for
+`token` and `exec`, does not. At an AuthGate a new sign-in revokes the tokens that it replaces.
 """
 
 from __future__ import annotations

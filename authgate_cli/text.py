@@ -1,4 +1,4 @@
-"""Make text from elsewhere safe to show."""
+"""Clean, escape, measure and shorten text for the terminal."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ def _is_plain(text: str) -> bool:
 
 def _fold_marks(line: str) -> str:
     """Leave no more than MARKS combining marks in a row: a longer row would cover the lines above."""
-    from unicodedata import category  # loaded only when needed
+    from unicodedata import category
 
     kept, marks = "", 0
     for character in line:

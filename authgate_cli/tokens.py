@@ -1,4 +1,4 @@
-"""Token values, and the arithmetic of their lifetimes.
+"""Token values: their syntax, their lifetimes, and RFC 3339 times.
 
 Times are seconds since 1970, UTC. An `expires_at` of None means that the server named no expiry; the
 token then counts as one that never expires.

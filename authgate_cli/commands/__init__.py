@@ -1,4 +1,4 @@
-"""The table of commands. Each has a module here with `run(context)`, which returns the exit status."""
+"""The table of commands. Each but `help` has a module here with `run(context)`, which returns the exit status."""
 
 from __future__ import annotations
 

@@ -1,7 +1,8 @@
-r"""Print a completion script. It asks `completion words`, which reads the same tables as the parser and the help.
+r"""Print a completion script. The script calls `completion words`, which reads the tables of the parser.
 
 `authgate.pyz completion words -- WORD ... CURRENT` prints what the word at the cursor may become, with a tab and
-an explanation; where it prints nothing, the scripts offer file names. "=" is a word to bash, and stands for none here.
+an explanation; where it prints nothing, the scripts offer file names. bash passes "=" as a word;
+it is ignored.
 """
 
 from __future__ import annotations

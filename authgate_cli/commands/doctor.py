@@ -172,9 +172,8 @@ def flow_and_callback(context: Context) -> Iterator[Check]:
         except AuthGateError as error:
             taken[uri] = error
     bad = "failed" if len(taken) == len(uris) and context.settings.flow == "browser" else "warning"
-    remedy = "stop the program that uses the port, or name another registered callback with --redirect-uri"
     for uri, why in taken.items():
-        yield Check("callback", bad, f"{uri}: {why.message}", why.hint or remedy, why.exit_status)
+        yield Check("callback", bad, f"{uri}: {why.message}", why.hint or "", why.exit_status)
 
 
 def keyring(context: Context) -> list[Check]:

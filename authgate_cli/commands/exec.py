@@ -1,4 +1,4 @@
-"""Run a command with a fresh token in its environment."""
+"""Set AUTHGATE_TOKEN to a fresh token, and replace this process with a command (Windows: run it)."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ def _become(command: tuple[str, ...], environment: dict[str, str]) -> int:
 
 
 def _run_on_windows(command: tuple[str, ...], environment: dict[str, str]) -> int:
-    """Run the command and return its exit status, also if Ctrl-C ended it: that reaches it without us."""
+    """Run the command and return its exit status, also if Ctrl-C ended it: Windows sends that to the command itself."""
     program = _find_on_windows(command[0], environment)
     words: str | tuple[str, ...] = command
     if program.lower().endswith((".bat", ".cmd")):

@@ -1,4 +1,4 @@
-"""Write the help from the tables."""
+"""Print the help of the program or of one command, from the tables."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Decode a JWT, and with --verify check it against the server's keys."""
+"""Decode a JWT from the command line, stdin or the store, and with --verify check it against the server's keys."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Report who is signed in, or which tokens are stored, without refreshing or signing in."""
+"""Ask the server about the token and report who is signed in, or list the stored tokens; never refresh or sign in."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Print the access token for scripts."""
+"""Print an access token for scripts: stored, refreshed, or requested with client credentials."""
 
 from __future__ import annotations
 

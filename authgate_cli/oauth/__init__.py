@@ -1,1 +1,1 @@
-"""The rules of OAuth and OpenID Connect as pure functions and values: no sockets, no files, no clock."""
+"""The rules of OAuth and OpenID Connect as pure functions and values: no sockets, files or clock."""

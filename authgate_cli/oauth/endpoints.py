@@ -1,4 +1,4 @@
-"""Token, UserInfo and TokenInfo: build the requests, and read the answers.
+"""Build requests that authenticate the client, and read the answers of Token, UserInfo and TokenInfo.
 
 RFC 6749 sections 4 to 6 and OpenID Connect Core section 5.3. Revocation (RFC 7009) is in server.py.
 """

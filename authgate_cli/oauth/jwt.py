@@ -153,7 +153,7 @@ class KeySet:
         self._keys: tuple[Key, ...] | None = None
 
     def load(self) -> tuple[Key, ...]:
-        """Fetch the keys now, if the server publishes any: a failure is better before the sign-in or refresh."""
+        """Fetch the keys now, if the server publishes any, so that a failure comes before the sign-in or refresh."""
         if self._keys is None and self._jwks_uri is not None:
             self._keys = parse_keys(read_data(self._send(get(self._jwks_uri)), "the server's keys cannot be fetched"))
         return self._keys or ()

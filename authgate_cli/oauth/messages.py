@@ -1,4 +1,4 @@
-"""HTTP requests and responses: encode forms, read headers and errors, and keep secrets out of error messages."""
+"""HTTP requests and responses: encode forms, turn failed answers into errors, and keep secrets out of messages."""
 
 from __future__ import annotations
 

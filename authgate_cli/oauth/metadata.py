@@ -1,7 +1,7 @@
 """Read a server's discovery document (OpenID Connect Discovery 1.0, RFC 8414).
 
-AuthGate does not list its device and TokenInfo endpoints. AuthGate's path of the first is assumed for
-every server that names none, that of the second only for an AuthGate.
+AuthGate does not list its device and TokenInfo endpoints. If a document names no device endpoint, AuthGate's
+path is assumed. The TokenInfo endpoint is assumed only for an AuthGate.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Choose a way to sign in, run it, and under `auto` fall back to the other one.
+"""Choose a way to sign in, run it, and under `auto` fall back to the other one; a machine needs none.
 
 `auto` chooses the browser if one can be opened here, otherwise the device code.
 """

@@ -97,7 +97,7 @@ def _show(authorization: device.DeviceAuthorization, terminal: Terminal, show_qr
         lines, (columns, rows) = qr.render(modules, colour=terminal.colour), terminal.size
         fits = qr.columns(modules) <= columns and len(lines) + _LINES_BELOW <= rows
         if fits and terminal.can_show("".join(lines)):
-            # With colours the last line is the white quiet zone, which is space enough.
+            # With colours the last line is the white quiet zone, which leaves enough space.
             terminal.prompt("\n".join(["", *lines, *([] if terminal.colour else [""])]))
     terminal.prompt(f"To sign in, visit   {authorization.verification_uri}")
     terminal.prompt(f"and enter the code  {terminal.strong(authorization.user_code)}")

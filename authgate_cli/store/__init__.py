@@ -1,4 +1,4 @@
-"""Choose where tokens are stored: the keyring, the token file, or both.
+"""Find, save, list and delete tokens in the keyring and the token file.
 
 Loading looks in the keyring, then in the file. A refreshed token goes back where it came from:
 otherwise two tools that share it would each have a copy, and rotation would invalidate one. Only a
@@ -153,7 +153,7 @@ def open_store(settings: Settings, system: System, terminal: Terminal, environ: 
     file = FileStore(settings.token_file, owner, system, terminal, trusted, optional=settings.is_machine)
     if settings.store != "keyring" and not is_importable("keyring"):
         return Store((file,), terminal)
-    from .keyring_store import KeyringStore  # loaded only when needed
+    from .keyring_store import KeyringStore  # it is slow to load
 
     here = system.environment()
     # With a person present, wait longer: they may have to type the keyring's password.

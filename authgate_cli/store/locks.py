@@ -6,8 +6,8 @@ Two locks guard a token file, for two lengths of time:
   their read-modify-write. Ours lasts milliseconds, because they give up after 5 s and take a
   lock over that is older than 30 s. A process that was suspended for so long has lost its lock,
   and finds that out before it replaces the file.
-- `<file>.refresh`, a kernel lock (flock; msvcrt on Windows), is held from the second reading until
-  the write of a refresh, which waits for the network. The kernel releases it when the process ends.
+- `<file>.refresh`, a kernel lock (flock; msvcrt on Windows), is held while a
+  process reads the store again, refreshes the token and saves it. The kernel releases it when the process ends.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ def file_lock(path: str, system: System, tell: Callable[[str], None]) -> Iterato
 
     with uninterrupted() as signals:  # a signal would leave the lock file behind; it still ends the wait
         notice = f"Waiting for another program to finish with the token file ({lock}) …"
-        # Longer than STALE, so an abandoned lock is taken over first; only one made again and again outlasts this.
+        # Longer than STALE, so an abandoned lock is taken over first.
         for _ in system.attempts(STALE + 5, tell, notice):
             descriptor = _make(lock, system.now)
             if descriptor >= 0 or signals:
@@ -173,7 +173,7 @@ def _open(lock: str) -> int:
         with suppress(OSError):  # nothing is there
             problem = what_is_wrong(os.lstat(lock))
         if problem is None and isinstance(error, PermissionError) and os.access(os.path.dirname(lock) or ".", os.W_OK):
-            problem = f"cannot be opened ({error.strerror})"  # another user's a moment ago, or immutable
+            problem = f"cannot be opened ({error.strerror})"  # it belonged to another user, or is immutable
         if problem is None:
             raise
     else:

@@ -1,8 +1,8 @@
-"""Read and replace a private file: no other user can read it, and no process reads half of it.
+"""Read and replace the token file: no other user can read it, and no process reads half of it.
 
-The file must be absent, or a regular file of our own with one name, empty or beginning with `{`. Its
-directory must not be writable by everyone, unless it is sticky. Anything else is refused and left as
-it is.
+The file must be absent, or a regular file of the user without a second name (a hard link), empty or
+beginning with `{`. Its directory must not be writable by everyone, unless it is sticky. Anything else
+is refused and left as it is.
 
 A new file has mode 0600 from the start, whatever the umask. It is written beside its target, synced
 and renamed; then its directory is synced, because a power cut could still undo the rename.
@@ -178,7 +178,7 @@ def _require_directory(directory: str) -> None:
         hint = "create it, or name another --token-file"
         raise StoreFailed(f"the token file's directory {directory} does not exist", hint) from None
     except OSError:
-        return  # using it will show why
+        return  # opening the file reports it
     # HOME may be /dev/null, which everybody may write
     if os.name == "posix" and stat.S_ISDIR(mode) and mode & (stat.S_IWOTH | stat.S_ISVTX) == stat.S_IWOTH:
         hint = f"chmod o-w {directory}, or name another --token-file"

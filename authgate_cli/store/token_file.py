@@ -1,4 +1,4 @@
-"""Parse and write the token file that AuthGate's clients share, without any I/O.
+"""Parse and write the token file that AuthGate's clients share, and find an owner's entry, without any I/O.
 
 Four dialects exist. bash-cli, the Python SDK and the Go SDK keep `{"data": {client_id: TEXT}}`
 where TEXT is JSON; the older Go clients keep `{"tokens": {client_id: {...}}}`. They differ in
@@ -7,7 +7,7 @@ where TEXT is JSON; the older Go clients keep `{"tokens": {client_id: {...}}}`. 
 - every dialect is read, and also an entry that is an object instead of text;
 - other keys, fields and clients survive a write;
 - a rewritten entry stays readable by its writer: same map, same kind of entry, same kind of
-  `expires_at`, and one with only the Python SDK's five fields gets no sixth (that SDK refuses more).
+  `expires_at`; if it has only the Python SDK's five fields, none is added, because that SDK rejects others.
 """
 
 from __future__ import annotations
@@ -160,7 +160,7 @@ def _dump(value: Any, indent: int | None) -> str:
 
 
 def _marked(value: Any) -> Any:
-    """Return the value with every number that was read as a string that `_dump` recognises."""
+    """Return the value with each number replaced by a string that `_dump` recognises."""
     if isinstance(value, dict):
         return {name: _marked(member) for name, member in value.items()}
     if isinstance(value, list):

@@ -1,4 +1,4 @@
-"""Clock, randomness, HTTP, browser, signals and environment as one value of functions, for tests to replace."""
+"""The functions that reach the system and the network, in one object that tests can replace."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Who may open a file on Windows: an access list says it there, and the mode says nothing."""
+"""Find out who may open a file on Windows, where the access list decides that and not the mode."""
 
 from __future__ import annotations
 

@@ -20,7 +20,7 @@ from ..values import TYPE_CHECKING, Value
 if TYPE_CHECKING:
     from typing import Any
 
-# They need the terminal that we are using, and most sign-in pages do not work in them.
+# Most sign-in pages do not work in them.
 _TEXT_BROWSERS = frozenset(["browsh", "elinks", "links", "links2", "lynx", "w3m", "www-browser"])
 NO_DISPLAY_NEEDED = frozenset(["darwin", "win32", "wsl"])  # browsers need no DISPLAY there
 _LOOK_UP = 10.0  # seconds; on a desktop, webbrowser asks xdg-settings

@@ -89,13 +89,13 @@ def _read_found(path: str) -> tuple[bytes, int]:
         if not stat.S_ISLNK(status.st_mode):
             break
         name = os.path.join(folder, os.readlink(name))
-    if not found.st_size:  # empty; or one of /proc, which may consist of what reading it takes away (/proc/kmsg)
+    if not found.st_size:  # empty, or one of /proc, where reading can remove data (/proc/kmsg)
         return b"", found.st_mode
     with open(path, "rb", opener=lambda name, flags: os.open(name, flags | _FLAGS)) as file:
         status = os.fstat(file.fileno())
         _require_regular(status)
         _require_trusted(path, file.fileno(), status)
-        if status.st_nlink > 1 and directory.st_mode & stat.S_ISVTX:  # the others there can name a file of ours
+        if status.st_nlink > 1 and directory.st_mode & stat.S_ISVTX:  # others can link to a file of ours there
             raise ValueError(f"has a second name (a hard link); if you trust it, use --env-file {path}")
         return file.read(_LARGEST + 1) or b"", status.st_mode  # read returns None for some files of /proc
 

@@ -44,7 +44,7 @@ class Keyboard:
     def line(self) -> str | None:
         """Return the next complete line without its end, or None if there is none yet. Never wait."""
         with suppress(OSError, termios.error):  # the terminal has gone
-            # On macOS, poll() says of every terminal that it can be read; select() knows.
+            # On macOS, poll() reports every terminal as readable; select() is correct.
             while "\n" not in self._text and self._is_ours() and select.select([self._descriptor], [], [], 0)[0]:
                 data = os.read(self._descriptor, 65536)
                 if not data:

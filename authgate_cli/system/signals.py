@@ -1,8 +1,8 @@
 """Turn signals into exceptions, delay them while a token is received and saved, and limit core files.
 
 `_thread` and `_signal`, not `threading` and `signal`, which are written in Python: importing them would cost
-every run 3.7 and 3.6 million instructions, and all of printing a stored token takes about a hundred. The
-thread is needed only if a signal arrives during an import.
+every run 3.7 and 3.6 million instructions, and all of printing a stored token takes about a hundred. A
+signal that arrives during an import is raised again from a thread.
 """
 
 from __future__ import annotations
