@@ -172,7 +172,8 @@ def run_cut_out(name: str, prepare: str, archive: Path, *arguments: str) -> subp
     """Run a Python of a root file system in which something has been removed."""
     shared = {archive.parent: str(archive.parent), ROOT: str(ROOT)}
     command = PYTHONS[name].isolated(*arguments, shared=shared, prepare=prepare)
-    return subprocess.run(command, capture_output=True, text=True, check=False)
+    environ = {**os.environ, "HOME": "/tmp"}  # the caller's may not be there
+    return subprocess.run(command, env=environ, capture_output=True, text=True, check=False)
 
 
 @pytest.mark.parametrize("command", ["login", "doctor"])
