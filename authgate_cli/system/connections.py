@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import http.client
 import ipaddress
+import os
 import re
 import socket
 import ssl
@@ -105,6 +106,8 @@ def tls_context(environ: Mapping[str, str]) -> ssl.SSLContext:
             context.load_default_certs()
         return context
     try:
+        if cafile:
+            os.stat(cafile)  # PyPy's next error for a missing file has no text
         context.load_verify_locations(cafile, capath)
     except OSError as error:  # ssl.SSLError is one
         reason = "it holds no certificate" if isinstance(error, ssl.SSLError) else error.strerror
