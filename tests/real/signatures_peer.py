@@ -1,4 +1,4 @@
-"""Sign with PyPI's `cryptography` for test_signatures.py.
+"""Sign with PyPI's `cryptography` for test_signatures_agree.py.
 
 Reads lines of [algorithm, seed]. Writes the public key as a JWK, a signed JWT, the same with a bit
 of its signature changed, and whether `cryptography` takes that for good.

@@ -79,3 +79,18 @@ def test_without_pip_make_says_in_one_line_what_to_install(tmp_path):
     assert "install python3-venv" in said
     assert done.returncode != 0 and len(makes_own) == 1 and "Error 1" in makes_own[0]
     assert not target.parent.exists()
+
+
+def test_no_two_test_files_have_one_name():
+    """pytest imports them by name alone, and `make test-real` runs files of both kinds together."""
+    names = [path.name for path in (ROOT / "tests").rglob("test_*.py") if ".venv" not in str(path)]
+
+    assert len(names) == len(set(names))
+
+
+def test_the_storms_that_make_test_real_repeats_are_there():
+    makefile = (ROOT / "Makefile").read_text()
+    _, _, storms = makefile.replace("\\\n", "").partition("STORMS :=")
+    files = storms.partition("\n")[0].split()
+
+    assert files and all((ROOT / "tests" / f"{name}.py").is_file() for name in files)
