@@ -7,7 +7,7 @@ from functools import cached_property
 from .errors import AuthGateError, Mismatch, Refused, Unreachable
 from .oauth import endpoints
 from .oauth.endpoints import BASIC, POST, Claims
-from .oauth.messages import check_data, get, get_as, refusal
+from .oauth.messages import check_data, check_not_redirected, get, get_as, refusal
 from .oauth.metadata import metadata_url, oauth_metadata_url, parse_metadata
 from .oauth.parsing import claimed_text
 from .text import ADDRESS
@@ -88,6 +88,8 @@ class Server:
         settings = self._settings
         what = "the token could not be refreshed" if previous else "signing in failed"
         # A new sign-in has no earlier token, only a requested scope.
+        if previous:
+            check_not_redirected(response, what)
         before = previous or TokenSet("", scope=settings.scope or None, requested_scope=settings.scope)
         token = endpoints.parse_token_response(response, what, self._system.now(), before.scope)
         try:
@@ -136,7 +138,9 @@ class Server:
         """Revoke a token (RFC 7009); `kind` is `refresh_token` or `access_token`. Raise Unreachable or Refused."""
         response = self.ask(str(self.metadata.revocation_endpoint), {"token": token, "token_type_hint": kind})
         if response.status != 200:
-            check_data(response, "the tokens could not be revoked")
+            what = "the tokens could not be revoked"
+            check_not_redirected(response, what)
+            check_data(response, what)
             raise refusal(response, "the server did not revoke the tokens")
 
 

@@ -17,7 +17,7 @@ from .messages import (
     Response,
     basic_authorization,
     check_data,
-    from_a_proxy,
+    check_not_redirected,
     post_form,
     quotable,
     read_data,
@@ -138,8 +138,7 @@ def parse_userinfo(response: Response) -> Claims:
         raise token_refused(str(error) if error.code else "", error.code or f"status {response.status}", forbidden)
     if response.status in (404, 405, 501):
         return Claims(reason=error.code or f"status {response.status}")
-    if 300 <= response.status < 400:
-        raise from_a_proxy(f"{what}: got a redirect instead of data (status {response.status})")
+    check_not_redirected(response, what)
     check_data(response, what)
     raise refusal(response, what)
 

@@ -19,7 +19,7 @@ from ..text import NAME, WORD
 from ..tokens import rfc3339
 from ..values import TYPE_CHECKING, Value
 from . import signatures
-from .messages import Request, Response, get, quotable, quotable_issuer, read_data
+from .messages import Request, Response, check_not_redirected, get, quotable, quotable_issuer, read_data
 from .parsing import Json, Jwt, base64url_decode, base64url_encode, decode, is_number
 
 if TYPE_CHECKING:
@@ -155,7 +155,9 @@ class KeySet:
     def load(self) -> tuple[Key, ...]:
         """Fetch the keys now, if the server publishes any, so that a failure comes before the sign-in or refresh."""
         if self._keys is None and self._jwks_uri is not None:
-            self._keys = parse_keys(read_data(self._send(get(self._jwks_uri)), "the server's keys cannot be fetched"))
+            response, what = self._send(get(self._jwks_uri)), "the server's keys cannot be fetched"
+            check_not_redirected(response, what)
+            self._keys = parse_keys(read_data(response, what))
         return self._keys or ()
 
     def verify(self, token: Jwt) -> Key:

@@ -231,6 +231,12 @@ def check_data(response: Response, what: str) -> None:
         raise from_a_proxy(f"{what}: got a web page instead of data (status {response.status})")
 
 
+def check_not_redirected(response: Response, what: str) -> None:
+    """Raise Unreachable for a redirect in place of data; a proxy or a captive portal may have sent it."""
+    if 300 <= response.status < 400:
+        raise from_a_proxy(f"{what}: got a redirect instead of data (status {response.status})")
+
+
 def read_data(response: Response, what: str) -> Json:
     """Return the JSON object of a successful answer. Raise Unreachable as `check_data` does, or Refused."""
     check_data(response, what)

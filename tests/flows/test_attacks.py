@@ -3,6 +3,7 @@
 import json
 
 import pytest
+from test_origins import expire
 
 DISCOVERY = "/.well-known/openid-configuration"
 
@@ -76,15 +77,45 @@ def test_a_token_that_userinfo_repeats_is_masked(authgate, server, token_file, c
     assert token[8:60] not in result.out
 
 
-@pytest.mark.parametrize(
-    "answer",
-    [
-        {"status": 302, "headers": {"Location": "http://portal.example/"}},
-        {"status": 401, "body": b"<html>Sign in to the Wi-Fi</html>"},
-        {"status": 200, "body": b"<html>Sign in to the Wi-Fi</html>"},
-    ],
-    ids=["redirect", "page with 401", "page"],
-)
+PORTAL = {
+    "redirect": {"status": 302, "headers": {"Location": "http://portal.example/"}},
+    "page with 401": {"status": 401, "body": b"<html>Sign in to the Wi-Fi</html>"},
+    "page": {"status": 200, "body": b"<html>Sign in to the Wi-Fi</html>"},
+}
+
+
+@pytest.mark.parametrize("answer", PORTAL.values(), ids=PORTAL)
+def test_what_a_portal_says_is_no_word_about_a_refresh_token(authgate, server, token_file, answer):
+    authgate("--flow", "device")
+    expire(token_file)
+    before = token_file.read_bytes()
+    server.misbehave("/oauth/token", times=None, **answer)
+
+    assert [authgate(command).status for command in ("login", "token")] == [3, 3]
+    assert token_file.read_bytes() == before
+
+
+@pytest.mark.parametrize("answer", PORTAL.values(), ids=PORTAL)
+def test_what_a_portal_says_is_no_word_about_the_keys(authgate, server, answer):
+    server.signing = "RS256"
+    authgate("--flow", "device")
+    server.misbehave("/.well-known/jwks.json", times=None, **answer)
+
+    assert authgate("inspect", "--verify").status == 3
+
+
+@pytest.mark.parametrize("answer", [PORTAL["redirect"], PORTAL["page with 401"]])  # RFC 7009: 200 means revoked
+def test_what_a_portal_says_of_a_revocation_does_not_count(authgate, server, token_file, answer):
+    authgate("--flow", "device")
+    server.misbehave("/oauth/revoke", times=None, **answer)
+
+    result = authgate("logout")
+
+    assert (result.status, json.loads(token_file.read_text())["data"]) == (3, {})
+    assert "may stay valid at the server" in result.err
+
+
+@pytest.mark.parametrize("answer", PORTAL.values(), ids=PORTAL)
 def test_what_a_portal_says_is_no_word_about_a_stored_token(authgate, server, token_file, answer):
     authgate("--flow", "device")
     before = token_file.read_bytes()
