@@ -9,9 +9,9 @@ delayed until the answer is on disk. A request that may have reached the server 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 
-from .errors import Refused, SignInNeeded, StoreFailed
+from .errors import AuthGateError, Refused, SignInNeeded, StoreFailed
 from .store.locks import refresh_lock
 from .tokens import STILL_USABLE, IssuedToken, TokenSet
 from .values import TYPE_CHECKING
@@ -86,7 +86,8 @@ def _refresh(context: Context, current: StoredToken) -> IssuedToken:
         raise SignInNeeded("the token cannot be refreshed: it came without a refresh token", _hint(context))
     context.server.metadata  # noqa: B018  find out before the refresh token is used if the server is down
     if token.id_token:
-        context.server.keys.load()  # the answer probably has a new ID token
+        with suppress(AuthGateError):  # then the ID token of the answer is discarded, with a warning
+            context.server.keys.load()  # before the answer is received, which is to be saved at once
     place.check_writable()
     fields = {"grant_type": "refresh_token", "refresh_token": token.refresh_token}
     try:

@@ -137,10 +137,11 @@ class Server:
     def revoke(self, token: str, kind: str) -> None:
         """Revoke a token (RFC 7009); `kind` is `refresh_token` or `access_token`. Raise Unreachable or Refused."""
         response = self.ask(str(self.metadata.revocation_endpoint), {"token": token, "token_type_hint": kind})
-        if response.status != 200:
-            what = "the tokens could not be revoked"
-            check_not_redirected(response, what)
+        what = "the tokens could not be revoked"
+        check_not_redirected(response, what)
+        if response.status != 200 or response.body:  # a page in the body is not from the server
             check_data(response, what)
+        if response.status != 200:
             raise refusal(response, "the server did not revoke the tokens")
 
 

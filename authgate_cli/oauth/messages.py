@@ -133,7 +133,11 @@ def quotable(said: object, limit: int, secrets: tuple[str, ...] = ()) -> str:
     line = clean(_unescaped(str(said)[:_LONGEST_QUOTE]), _LONGEST_QUOTE)
     encoders = (binascii.b2a_base64, binascii.hexlify)
     encoded = {encode(secret.encode()).decode() for secret in secrets for encode in encoders}
-    for secret in sorted({*secrets, *map(_unescaped, secrets), *encoded}, key=len, reverse=True):
+    shown = {clean(_unescaped(secret), _LONGEST_QUOTE) for secret in secrets}
+    forms = sorted({*secrets, *shown, *encoded} - {""}, key=len, reverse=True)
+    for secret in forms:  # first as a whole: what is before and after its letters is left out too
+        line = line.replace(secret, _LEFT_OUT)
+    for secret in forms:
         line = _without(line, secret)
     line = re.sub(_LIKE_A_TOKEN, lambda run: _LEFT_OUT if re.search("[0-9]", run[0]) else run[0], line)
     return cut(line, limit)
@@ -162,7 +166,6 @@ def _without(line: str, secret: str) -> str:
 
     Only letters and digits are compared, without case, accents, width and what is between them.
     """
-    line = line.replace(secret, _LEFT_OUT) if secret else line  # with what stands before and after its letters
     letters, wanted = _letters(line), _letters(secret)
     size = min(len(wanted), _LONGEST_PIECE + 1)
     pieces = [letters[at : at + size] for at in range(len(letters) - size + 1)]

@@ -13,7 +13,7 @@ are never made at once.
 
 from __future__ import annotations
 
-from ..errors import OPERATOR, FlowUnavailable, Refused, Unreachable
+from ..errors import OPERATOR, FlowUnavailable, Mismatch, Refused, SignInNeeded, Unreachable
 from ..oauth.authorization import AuthorizationRequest, Callback, Denied, iss_problem, new_request, read_pasted
 from ..oauth.endpoints import scope_hint
 from ..oauth.messages import OAuthError, retry_after
@@ -153,7 +153,9 @@ class _CallbackLoop:
                 try:
                     if issued := self._device.poll():
                         return issued
-                except FlowUnavailable as error:
+                except (FlowUnavailable, Refused, SignInNeeded) as error:
+                    if isinstance(error, (Denied, Mismatch)) or now >= deadline:
+                        raise
                     terminal.tell(f"{error.sentence}; continuing with the address above.")
                     self._device = None
             elif not (self._keyboard and self._keyboard.is_begun):

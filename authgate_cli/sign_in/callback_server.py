@@ -112,8 +112,10 @@ class CallbackServer:
         """Open the port exclusively. Raise CallbackUnavailable if that fails, for example if it is in use."""
         self.redirect, self.monotonic, self.saw_https = redirect, monotonic, False
         self._state, self.issuer = state, clean(issuer, 100)
-        # Queues and a plain lock: they are safe against an exception raised by a signal handler.
-        self._results: queue.SimpleQueue[Callback] = queue.SimpleQueue()
+        # Queues and plain locks: they are safe against an exception raised by a signal handler.
+        self._callback: Callback | None = None
+        self._waiting = threading.Lock()  # locked until there is a callback
+        self._waiting.acquire()
         self._outcome: queue.SimpleQueue[Page] = queue.SimpleQueue()
         self._sent: queue.SimpleQueue[None] = queue.SimpleQueue()
         self._taken, self._is_finished = threading.Lock(), False
@@ -130,10 +132,8 @@ class CallbackServer:
 
     def wait(self, seconds: float) -> Callback | None:
         """Return the callback of this sign-in, or None if it does not arrive within `seconds`."""
-        try:
-            return self._results.get(timeout=seconds)
-        except queue.Empty:
-            return None
+        # Not a queue: before Python 3.13, its `get` waits for ever if Ctrl-Z stops the program meanwhile.
+        return self._callback if self._waiting.acquire(timeout=seconds) else None
 
     def finish(self, page: Page) -> None:
         """Send a page to the browser that delivered the callback, if any; only the first call has an effect."""
@@ -158,7 +158,8 @@ class CallbackServer:
         elif not self._taken.acquire(blocking=False):
             answer(ALREADY_USED)
         else:
-            self._results.put(callback)
+            self._callback = callback
+            self._waiting.release()
             try:
                 answer(self._outcome.get())
             finally:

@@ -213,7 +213,9 @@ def test_back_in_the_foreground_an_address_may_be_pasted(waiting):
     time.sleep(0.6)  # in which it is read; stopping drops it
     terminal.type("\x1a")
     terminal.wait_for("(?i)stopped")
+    time.sleep(1)  # longer than the program waits at a time
     terminal.type("fg\n")
+    terminal.wait_for(r"(?s)fg\r\n.*Waiting for the browser")
     terminal.type(callback_address(address) + "\n")
 
     terminal.wait_for("User: Jane Doe")

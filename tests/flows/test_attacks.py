@@ -104,7 +104,7 @@ def test_what_a_portal_says_is_no_word_about_the_keys(authgate, server, answer):
     assert authgate("inspect", "--verify").status == 3
 
 
-@pytest.mark.parametrize("answer", [PORTAL["redirect"], PORTAL["page with 401"]])  # RFC 7009: 200 means revoked
+@pytest.mark.parametrize("answer", PORTAL.values(), ids=PORTAL)
 def test_what_a_portal_says_of_a_revocation_does_not_count(authgate, server, token_file, answer):
     authgate("--flow", "device")
     server.misbehave("/oauth/revoke", times=None, **answer)

@@ -185,6 +185,15 @@ def test_the_callback_is_open_as_long_as_the_device_code_lives(sign_in, server):
     assert "not completed in time" not in result.err
 
 
+@pytest.mark.parametrize("code", ["expired_token", "invalid_grant", "server_is_odd"])
+def test_the_callback_outlives_the_device_code(sign_in, opener, server, code):
+    server.misbehave("/oauth/token", status=400, body={"error": code})
+
+    result = sign_in(words="continuing with the address above", then=lambda: Robot({}).visit(opener.address))
+
+    assert json.loads(result.out)["source"] == "browser"
+
+
 def test_a_program_that_cannot_be_started_is_as_good_as_one_that_fails(authgate, callback, server):
     result = authgate("login", "--redirect-uri", callback, "--json", browser=lambda url: None)
 

@@ -392,15 +392,17 @@ def test_a_new_id_token_about_somebody_else_is_refused_and_the_token_kept(run, s
     assert token_file.read_bytes() == before
 
 
-def test_no_refresh_token_is_lost_over_keys_that_cannot_be_fetched(run, server, given, entry):
+@pytest.mark.parametrize("fault", [{"status": 503}, {"status": 404}, {"body": b"no keys"}], ids=str)
+@pytest.mark.parametrize("since", ["always", "after the first time"])
+def test_no_refresh_token_is_lost_over_keys_that_cannot_be_fetched(run, server, given, entry, fault, since):
     """The old pair is spent; the new one is kept, without the ID token that could not be checked."""
     server.signing = "RS256"
     known = server.issue("openid")
     entry.write(**{**entry.fields, "id_token": known["id_token"]})
     claims = {"iss": server.issuer, "aud": server.client_id, "sub": server.user["sub"], "exp": NOW + 99, "iat": NOW}
     unknown = server.sign(claims, "ES256")
-    later = []
-    server.misbehave("/.well-known/jwks.json", times=None, status=503, when=lambda seen: later or later.append(seen))
+    later = [None] if since == "always" else []
+    server.misbehave("/.well-known/jwks.json", times=None, when=lambda seen: later or later.append(seen), **fault)
     server.misbehave(TOKEN_ENDPOINT, edit=lambda told: {**told, "id_token": unknown})
 
     result = run("token")

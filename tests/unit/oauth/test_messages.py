@@ -137,6 +137,13 @@ def test_the_longer_of_two_secrets_is_left_out_first():
     assert messages.quotable("abcdef abc", 60, ("abc", "abcdef")) == "**** ****"
 
 
+@pytest.mark.parametrize(
+    "secret", [r"pass\w\o\r\d!?#$%^", r"\p\a\s\s!@#$%^&*()", r"pass\word!?#$", r'S3cr&t/w+rd"p\ss=%']
+)
+def test_a_secret_with_backslashes_is_left_out_whole(secret):
+    assert messages.quotable(f"bad secret [{secret}]", 600, (secret,)) == "bad secret [****]"
+
+
 @pytest.mark.parametrize("secret", ["a\\u0041b", "a\\nb", "a%41b", "a&amp;b", "!!!", "ß", "İ", ""], ids=repr)
 def test_a_secret_that_looks_like_an_escape_is_left_out_too(secret):
     quoted = messages.quotable(f"<{secret}>", 60, (secret,))

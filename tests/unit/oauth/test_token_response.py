@@ -51,6 +51,8 @@ CLIENT_REFUSED = {
     "no words": (answer(b"", 401), True),
     "AuthGate's device endpoint": (answer({"error": "invalid_client"}, 400), True),
     "another reason": (answer({"error": "invalid_grant"}, 400), False),
+    "another reason, which may have used up the code": (answer({"error": "invalid_grant"}, 401), False),
+    "a page of a proxy": (answer(b"<html>Sign in to the Wi-Fi</html>", 401), False),
     "success": (answer({}), False),
 }
 

@@ -18,7 +18,7 @@ OTHERS = [
     "SIGSTKFLT",
     "SIGXCPU",
 ]
-REAL_TIME = ["SIGRTMIN", "SIGRTMAX"]
+RARE = ["SIGABRT", "SIGTRAP", "SIGSYS", "SIGRTMIN", "SIGRTMAX"]
 ENDING = ["SIGTERM", "SIGHUP", *(name for name in OTHERS if hasattr(signal, name))]
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="Windows has only Ctrl-C")
@@ -60,11 +60,7 @@ def play(code, *names):
     ("names", "told"),
     [
         (["SIGINT"], "KeyboardInterrupt()"),
-        *(
-            ([name], f"Terminated({int(getattr(signal, name))})")
-            for name in [*ENDING, *REAL_TIME]
-            if hasattr(signal, name)
-        ),
+        *(([name], f"Terminated({int(getattr(signal, name))})") for name in [*ENDING, *RARE] if hasattr(signal, name)),
         (["SIGINT", "SIGTERM", "SIGINT"], "KeyboardInterrupt()"),
         (["SIGTERM", "SIGINT"], f"Terminated({int(signal.SIGTERM)})"),
     ],
