@@ -11,7 +11,7 @@ from .settings import EXPORT, STORED_IDENTITY, Settings, not_set
 from .store import Store, open_store
 from .system import System
 from .system.terminal import Terminal
-from .text import clean, listing
+from .text import ISSUER, NAME, clean, listing
 from .urls import same_issuer
 from .values import TYPE_CHECKING
 
@@ -83,7 +83,9 @@ def recall(settings: Settings, stored: Iterable[tuple[str, str]]) -> Settings:
     }
     missing = settings.missing("AUTHGATE_URL", "CLIENT_ID")
     if len(fitting) > 1:
-        shown = clean(", ".join(f"{client_id} at {issuer}" for issuer, client_id in fitting.values()))
+        shown = ", ".join(
+            f"{clean(client_id, NAME)} at {clean(issuer, ISSUER)}" for issuer, client_id in fitting.values()
+        )
         raise UsageError(
             f"{not_set(missing)}, and more than one identity is stored: {shown}",
             f"choose one with --url and --client-id, or {EXPORT} AUTHGATE_URL and CLIENT_ID",

@@ -103,6 +103,10 @@ class KeyringUnavailable(StoreFailed):
     """There is no usable keyring; under `auto` this is only shown with --verbose."""
 
 
+class NotRemoved(StoreFailed):
+    """A token is still in the keyring after an attempt to remove it."""
+
+
 class Terminated(BaseException):
     """A signal asks the program to end; raised so that `finally` blocks clean up first."""
 

@@ -47,7 +47,8 @@ def renew(context: Context, stored: StoredToken | None, min_ttl: float, bad: Tok
     """
     begun = context.system.now()
     with locked(context, [stored.place] if stored else context.store.places, required=not context.settings.is_machine):
-        current = context.store.load_from(stored.place) if stored else context.store.load()
+        current = context.store.load_from(stored.place) if stored else None
+        current = current or context.store.load()  # another process may have saved it in the next place
         known = {token.access_token for token in (stored and stored.token, bad) if token}
         if current and current.token.access_token not in known and _may_use(context, current.token, min_ttl, begun):
             return current.issued
@@ -70,8 +71,7 @@ def machine_token(context: Context) -> IssuedToken:
     with context.system.uninterrupted():
         token = context.server.grant(fields)._replace(grant_type="client_credentials")
         try:
-            stored = context.store.load()
-            if stored and stored.token.is_personal:
+            if any(stored.token.is_personal for stored in context.store.load_all()):
                 raise StoreFailed("a person's token is stored for this client; use --account to store both")
             return IssuedToken(token, "client-credentials", context.store.save_new(token))
         except StoreFailed as error:
@@ -92,7 +92,7 @@ def _refresh(context: Context, current: StoredToken) -> IssuedToken:
     fields = {"grant_type": "refresh_token", "refresh_token": token.refresh_token}
     try:
         with context.system.uninterrupted():
-            issued = context.store.save(context.server.grant(fields, token), "refreshed", place)
+            issued = context.store.save(context.server.grant(fields, token), "refreshed", current)
     except Refused as error:
         if error.code not in _DEAD_TOKEN:
             error.hint = error.hint or f"run {context.settings.login_command} --force to sign in again"

@@ -42,8 +42,12 @@ class TokenSet(Value):
 
     @property
     def is_personal(self) -> bool:
-        """Tell whether a person signed in for this token; some servers give a machine a refresh or ID token too."""
-        return self.grant_type != "client_credentials" and bool(self.refresh_token or self.id_token)
+        """Tell whether a person signed in for this token.
+
+        Of a token that another client has stored, only its refresh or ID token shows that.
+        """
+        ours = self.requested_scope is not None  # then `grant_type` is reliable: servers give machines both, too
+        return self.grant_type != "client_credentials" and bool(ours or self.refresh_token or self.id_token)
 
 
 class IssuedToken(Value):

@@ -59,8 +59,13 @@ def run(context: Context) -> int:
 
 
 def _own_tokens(context: Context) -> dict[Owner, list[TokenSet]]:
+    """Return the tokens of the client of the settings; it may have one in each map of the token file."""
     settings, tokens = context.settings, [stored.token for stored in context.store.load_all()]
-    return {Owner(settings.issuer, settings.client_id, settings.account): tokens} if tokens else {}
+    owner = Owner(settings.issuer, settings.client_id, settings.account)
+    for entry, _ in context.store.entries():
+        if same_issuer(entry.issuer or "", owner.issuer) and (entry.client_id, entry.account) == owner[1:]:
+            tokens.append(entry.token)
+    return {owner: tokens} if tokens else {}
 
 
 def _all_tokens(context: Context) -> dict[Owner, list[TokenSet]]:

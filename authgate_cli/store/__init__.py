@@ -10,13 +10,13 @@ from __future__ import annotations
 import importlib.util
 from functools import partial
 
-from ..errors import KeyringUnavailable, StoreFailed
+from ..errors import KeyringUnavailable, NotRemoved, StoreFailed
 from ..options import DEFAULT_TOKEN_FILE
 from ..settings import expand_home, is_issuer
 from ..tokens import IssuedToken, TokenSet
 from ..values import TYPE_CHECKING, Value
 from .file_store import FileStore
-from .token_file import Entry, Owner
+from .token_file import Entry, Owner, Superseded
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -91,16 +91,21 @@ class Store:
             if self._tolerant(place, place.prepare):
                 return
 
-    def save(self, token: TokenSet, source: str, place: Place | None = None) -> IssuedToken:
-        """Save a new token, or a refreshed one in its `place` (or in the next one if that fails).
+    def save(self, token: TokenSet, source: str, before: StoredToken | None = None) -> IssuedToken:
+        """Save a new token, or one that was refreshed in the place that it had `before` (or in the next one).
 
-        If a token cannot be saved, return it with the error in `save_error`.
+        If somebody has signed in there meanwhile, return that token instead. If a token cannot be saved,
+        return it with the error in `save_error`.
         """
         try:
-            label = self._save(token, self.places[self.places.index(place) :]) if place else self.save_new(token)
-            return IssuedToken(token, source, label)
+            if before is None:
+                return IssuedToken(token, source, self.save_new(token))
+            places = self.places[self.places.index(before.place) :]
+            return IssuedToken(token, source, self._save(token, places, before.token))
+        except Superseded as newer:
+            return StoredToken(newer.token, places[0]).issued
         except StoreFailed as failure:
-            kind = "refreshed" if place else "new"
+            kind = "refreshed" if before else "new"
             error = StoreFailed(f"the {kind} token could not be saved: {failure.message}", failure.hint)
             return IssuedToken(token, source, None, error)
 
@@ -116,9 +121,15 @@ class Store:
         return label
 
     def forget(self) -> None:
-        """Remove the token from every place."""
+        """Remove the token from every place. At last raise StoreFailed if one still holds it."""
+        left: StoreFailed | None = None
         for place in self.all_places:
-            self._tolerant(place, place.forget)
+            try:
+                self._tolerant(place, place.forget)
+            except NotRemoved as failure:
+                left = failure
+        if left:
+            raise left
 
     def _stored(self, places: tuple[Place, ...]) -> Iterator[StoredToken]:
         """Yield the token of this client in each place, and warn about what is odd."""
@@ -129,9 +140,9 @@ class Store:
             if found and found.token:
                 yield StoredToken(found.token, place)
 
-    def _save(self, token: TokenSet, places: tuple[Place, ...]) -> str:
+    def _save(self, token: TokenSet, places: tuple[Place, ...], before: TokenSet | None = None) -> str:
         for place in places:
-            if label := self._tolerant(place, partial(place.save, token)):
+            if label := self._tolerant(place, partial(place.save, token, before if place is places[0] else None)):
                 return label
         raise AssertionError("the last place raises")
 
@@ -140,7 +151,7 @@ class Store:
         try:
             return action()
         except StoreFailed as failure:
-            if place is self.places[-1]:
+            if place is self.places[-1] or isinstance(failure, NotRemoved):
                 raise
             tell = self._terminal.explain if isinstance(failure, KeyringUnavailable) else self._terminal.warn
             tell(f"{failure.message}; using the {self.places[-1].title}")

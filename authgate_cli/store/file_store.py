@@ -91,17 +91,31 @@ class FileStore:
         self._locked(make_ready)
         return self.label
 
-    def save(self, token: TokenSet) -> str:
-        """Save the token and leave everything else in the file as it is; return the label."""
-        self._change(lambda document: token_file.put(document, self._find(document).key, token, self._system.now()))
+    def save(self, token: TokenSet, before: TokenSet | None = None) -> str:
+        """Save the token and leave everything else in the file as it is; return the label.
+
+        Raise Superseded if a token other than `before`, which was refreshed, is stored by now.
+        """
+
+        def put(document: Document) -> Document:
+            found = self._find(document)
+            found.require_not_newer(before)
+            return token_file.put(document, found.key, token, self._system.now())
+
+        self._change(put)
         return self.label
 
     def forget(self) -> bool:
-        """Remove the token; tell whether there was one."""
+        """Remove the token, from every key that holds one; tell whether there was one."""
+
+        def removed(document: Document) -> Document:
+            while (found := self._find(document)).token:
+                document = token_file.remove(document, found.key)
+            return document
+
         if self.find().token is None:
             return False
-        before = self._change(lambda document: token_file.remove(document, self._find(document).key))
-        return self._find(before).token is not None
+        return self._find(self._change(removed)).token is not None
 
     def forget_entry(self, key: str) -> None:
         """Remove the entry of a key."""

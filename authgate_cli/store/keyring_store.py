@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from contextlib import suppress
 
-from ..errors import StoreFailed
+from ..errors import NotRemoved, StoreFailed
 from ..system.keyring_process import SERVICE, ask
 from ..text import ISSUER, clean
 from ..tokens import TokenSet
@@ -66,14 +66,20 @@ class KeyringStore:
             self.find()
 
     def prepare(self) -> str:
-        """Prepare for a new sign-in; return the label."""
-        self.check_writable()
+        """Make sure, before a new sign-in, that the keyring saves what is written to it; return the label."""
+        if not self._ask("try"):
+            raise StoreFailed("the keyring does not save what is written to it", "use --store file")
         return self.label
 
-    def save(self, token: TokenSet) -> str:
-        """Write the token and read it back; one that comes back different is removed. Return the label."""
+    def save(self, token: TokenSet, before: TokenSet | None = None) -> str:
+        """Write the token and read it back; one that comes back different is removed. Return the label.
+
+        Raise Superseded if a token other than `before`, which was refreshed, is stored by now.
+        """
         stored = self._read()
-        key = self._find(stored).key
+        found = self._find(stored)
+        found.require_not_newer(before)
+        key = found.key
         text = token_file.write_entry(token, self._now(), stored.get(key))
         listed = {**self._owner._asdict(), "issuer": token.issuer or self._owner.issuer}
         with suppress(StoreFailed):
@@ -91,16 +97,18 @@ class KeyringStore:
         raise StoreFailed(message, hint)
 
     def forget(self) -> bool:
-        """Remove the token; tell whether there was one."""
-        found = self.find()
-        if found.token is not None:
+        """Remove the token, from every key that holds one; tell whether there was one."""
+        stored = self._read()
+        before = len(stored)
+        while (found := self._find(stored)).token:
             self.forget_entry(found.key)
-        return found.token is not None
+            del stored[found.key]
+        return len(stored) < before
 
     def forget_entry(self, key: str) -> None:
         """Remove what is stored under a key of `entries`."""
         if not self._ask("write", key, None, None):
-            raise StoreFailed("the keyring did not remove the token", "delete it with the keyring's own program")
+            raise NotRemoved("the keyring did not remove the token", "delete it with the keyring's own program")
 
     def describe(self) -> str:
         """Return the backend's name, for `doctor`. Raise KeyringUnavailable if none is usable."""

@@ -39,7 +39,7 @@ def parse(data: bytes) -> Document:
     if not data.strip():
         return {}
     try:
-        document = load(data.decode(json.detect_encoding(data), "surrogatepass"), parse_float=_Number)
+        document = _load(data.decode(json.detect_encoding(data), "surrogatepass"))
     except ValueError:
         raise ValueError("not JSON, or nested too deeply") from None
     if not isinstance(document, dict):
@@ -148,7 +148,7 @@ def _entries(document: Document, name: str) -> Fields:
 def _fields(entry: object) -> Fields:
     if isinstance(entry, str):
         try:
-            entry = load(entry, parse_float=_Number)
+            entry = _load(entry)
         except ValueError:
             return {}
     return entry if isinstance(entry, dict) else {}
@@ -156,20 +156,32 @@ def _fields(entry: object) -> Fields:
 
 def _dump(value: Any, indent: int | None) -> str:
     """Write JSON with the numbers as they were spelled: 1.10 stays, and 1e999 does not become Infinity."""
-    return re.sub(r'"\\u0000([-+.\deE]+)"', r"\1", json.dumps(_marked(value), indent=indent))
+    text, mark = json.dumps(value), "number "
+    while mark in text:
+        mark += "!"
+    return re.sub(f'"{mark}([^"]+)"', r"\1", json.dumps(_marked(value, mark), indent=indent))
 
 
-def _marked(value: Any) -> Any:
+def _marked(value: Any, mark: str) -> Any:
     """Return the value with each number replaced by a string that `_dump` recognises."""
     if isinstance(value, dict):
-        return {name: _marked(member) for name, member in value.items()}
+        return {name: _marked(member, mark) for name, member in value.items()}
     if isinstance(value, list):
-        return [_marked(member) for member in value]
-    return f"\0{value.spelling}" if isinstance(value, _Number) else value
+        return [_marked(member, mark) for member in value]
+    return mark + value.spelling if isinstance(value, _Number) else value
+
+
+def _load(text: str) -> Any:
+    """Parse JSON and remember how each number is spelled, if an int would not be written in the same way."""
+    return load(
+        text,
+        parse_float=_Number,
+        parse_int=lambda digits: _Number(digits) if digits == "-0" or len(digits) > 20 else int(digits),
+    )
 
 
 class _Number(float):
-    """A number with a fraction or an exponent, and how it is spelled."""
+    """A number with a fraction or an exponent, or a very long one, and how it is spelled."""
 
     def __init__(self, spelling: str) -> None:
         self.spelling = spelling
@@ -220,6 +232,19 @@ class Found(Value):
     key: str
     token: TokenSet | None = None
     warning: str | None = None
+
+    def require_not_newer(self, before: TokenSet | None) -> None:
+        """Raise Superseded if this is not the token that was refreshed, but one of a new sign-in."""
+        if self.token and before and self.token.refresh_token != before.refresh_token:
+            raise Superseded(self.token)
+
+
+class Superseded(Exception):
+    """While a token was refreshed, somebody has signed in again: `token` is the new one, and it stays."""
+
+    def __init__(self, token: TokenSet):
+        super().__init__()
+        self.token = token
 
 
 def find_for_issuer(get: Callable[[str], TokenSet | None], owner: Owner, trusted: bool = True) -> Found:

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     Listed = dict[str, Any]
 
 SERVICE = "authgate"  # as AuthGate's SDKs call it
-INDEX = "#index"
+INDEX, TRIAL = "#index", "#trial"  # user names that no client has
 # The backends that keep secrets in the system's own store.
 TRUSTED = {
     "keyring.backends.SecretService": "Secret Service",
@@ -160,6 +160,15 @@ def _write(backend: Any, user: str, text: str | None, listed: Listed) -> bool:
     return True
 
 
+def _try(backend: Any) -> bool:
+    """Write a text, read it back and remove it. Tell whether it came back."""
+    backend.set_password(SERVICE, TRIAL, "trial")
+    came_back = _read(backend, TRIAL) == {TRIAL: "trial"}
+    with suppress(BaseException):
+        backend.delete_password(SERVICE, TRIAL)
+    return came_back
+
+
 def _read_index(backend: Any) -> dict[str, Listed]:
     """Return what the index says about each user name; entries that are not understood are left out."""
     text = _read(backend, INDEX).get(INDEX)
@@ -175,8 +184,14 @@ def _read_index(backend: Any) -> dict[str, Listed]:
     }
 
 
-_RESULTS = {"describe": str, "read": dict, "list": list, "write": bool}
-_ACTIONS: dict[str, Callable[..., Any]] = {"describe": _describe, "read": _read, "list": _list, "write": _write}
+_RESULTS = {"describe": str, "read": dict, "list": list, "write": bool, "try": bool}
+_ACTIONS: dict[str, Callable[..., Any]] = {
+    "describe": _describe,
+    "read": _read,
+    "list": _list,
+    "write": _write,
+    "try": _try,
+}
 
 
 def _backend() -> Any:

@@ -134,3 +134,59 @@ def test_a_person_who_loses_patience_with_a_keyring_is_obeyed(client, fake, sign
 
     assert (process.returncode, out) == (status, "")
     assert err == ("authgate: error: interrupted\n" if signum == signal.SIGINT else "")
+
+
+def grants(server, **fields) -> int:
+    return server.count("POST", "/oauth/token", **fields)
+
+
+@pytest.mark.parametrize("stores", [("keyring", "file"), ("file", "keyring")], ids=" then ".join)
+def test_a_machine_leaves_the_token_of_a_person_in_the_other_store(client, server, fake, stores):
+    client.environment |= {"CLIENT_ID": server.confidential_id, "CLIENT_SECRET": server.confidential_secret}
+    server.clients[server.confidential_id].grants |= {"urn:ietf:params:oauth:grant-type:device_code", "refresh_token"}
+    person, machine = stores
+    assert client.run("login", "--flow", "device", "--store", person).returncode == 0
+
+    done = client.run("token", "--flow", "client-credentials", "--store", machine)
+
+    assert done.returncode == 0
+    assert "Jane Doe" in client.run("status", "--store", person).stdout
+
+
+def test_a_refresh_that_moved_to_the_file_is_used_by_those_who_have_waited(client, server, fake):
+    assert client.run("login", "--flow", "device").returncode == 0
+    fake.put(
+        server.client_id,
+        json.dumps({**json.loads(fake.kept()[server.client_id]), "expires_at": "2025-01-01T00:00:00Z"}),
+    )
+    fake.install(mischief=at_call("raise OSError", "set_password"))
+    server.misbehave("/oauth/token", times=None, delay=1)
+
+    first, second = client.start("token"), client.start("token")
+
+    assert [one.communicate(timeout=60) and one.returncode for one in (first, second)] == [0, 0]
+    assert grants(server, grant_type="refresh_token") == 1
+
+
+def test_logout_fails_if_the_token_is_still_in_the_keyring(client, server, fake):
+    assert client.run("login", "--flow", "device").returncode == 0
+    fake.install(mischief=at_call("raise OSError", "delete_password"))
+
+    done = client.run("logout")
+
+    assert (done.returncode, done.stdout) == (5, "")
+    assert "the keyring did not remove the token" in done.stderr
+
+
+def test_nobody_is_asked_to_approve_what_the_keyring_will_not_save(client, server, fake):
+    fake.install(mischief=at_call("raise OSError", "set_password"))
+
+    done = client.run("login", "--flow", "device", "--store", "keyring")
+
+    assert done.returncode == 5
+    assert server.count("POST", "/oauth/device/code") == 0
+
+
+def test_the_trial_leaves_nothing_in_the_keyring(client, server, fake):
+    assert client.run("login", "--flow", "device").returncode == 0
+    assert set(fake.kept()) == {server.client_id, "#index"}

@@ -111,6 +111,19 @@ def test_machine_uses_the_account_that_is_named_and_overwrites_no_person(authgat
     assert authgate("token", "--account", "ci", env=machine).out == named.out != unnamed.out
 
 
+def test_machine_is_not_given_the_token_of_a_person_who_has_no_refresh_token(authgate, server, token_file):
+    server.register(secret="hush", grants={"client_credentials", "device_code"})
+    server.misbehave("/oauth/token", edit=lambda told: {**told, "refresh_token": None})
+    authgate("--flow", "device", env={"CLIENT_SECRET": "hush"})
+    before = entries(token_file)
+
+    machine = authgate("token", env={"CLIENT_SECRET": "hush", "AUTHGATE_FLOW": "client-credentials"})
+
+    assert machine.status == 0
+    assert machine.out.strip() != before[server.client_id]["access_token"]
+    assert entries(token_file) == before
+
+
 # -- status --all
 
 

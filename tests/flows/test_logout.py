@@ -31,6 +31,24 @@ def test_refresh_token_is_revoked_first_then_the_access_token(authgate, server, 
     assert authgate("token").status == 4
 
 
+@pytest.mark.parametrize("other", ["in the older map", "under another key"])
+def test_each_token_of_the_client_is_revoked_and_forgotten(authgate, server, token_file, other):
+    authgate("--flow", "device")
+    second = server.issue()
+    entry = {"access_token": second["access_token"], "refresh_token": second["refresh_token"], "issuer": server.issuer}
+    document = json.loads(token_file.read_text())
+    if other == "in the older map":
+        document["tokens"] = {server.client_id: entry}
+    else:
+        document["data"][f"{server.client_id}@{server.issuer}"] = json.dumps({**entry, "client_id": server.client_id})
+    token_file.write_text(json.dumps(document))
+
+    assert authgate("logout").status == 0
+    assert not server.family_alive(second["refresh_token"])
+    assert "access_token" not in token_file.read_text()
+    assert authgate("token").status == 4
+
+
 def test_nothing_but_this_entry_is_forgotten(authgate, server, token_file):
     token_file.write_text(json.dumps({"data": {"other": "kept"}, "extra": [1]}))
     token_file.chmod(0o600)

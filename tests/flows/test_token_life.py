@@ -249,6 +249,22 @@ def test_a_server_that_is_down_costs_nothing(run, server, given, entry, token_fi
     assert token_file.read_bytes() == before
 
 
+def test_a_sign_in_during_a_refresh_is_not_overwritten(run, server, given, entry):
+    newer = server.issue("openid profile email")
+
+    def sign_in(told):
+        fields = {name: newer[name] for name in ("access_token", "refresh_token", "id_token")}
+        entry.write(**{**entry.fields, **fields, "expires_at": rfc3339(NOW + NEAR)})
+        return told
+
+    server.misbehave(TOKEN_ENDPOINT, edit=sign_in)
+
+    result = run("token")
+
+    assert (result.status, result.out.strip()) == (0, newer["access_token"])
+    assert entry.fields["refresh_token"] == newer["refresh_token"]
+
+
 # -- when the server says that it is over
 
 INVALID_GRANT = {"status": 400, "body": {"error": "invalid_grant"}}

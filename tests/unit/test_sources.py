@@ -150,6 +150,13 @@ def test_several_stored_identities_are_listed_with_the_way_to_choose():
     assert "--url and --client-id" in caught.value.hint
 
 
+def test_each_of_many_stored_identities_is_listed():
+    with pytest.raises(UsageError) as caught:
+        recall(Settings(), [(ISSUER, "x" * 3000), *((f"https://auth-{n}.example.com", "client") for n in range(40))])
+    assert all(f"client at https://auth-{n}.example.com" in caught.value.message for n in range(40))
+    assert "x" * 101 not in caught.value.message
+
+
 def test_only_what_is_missing_is_asked_for():
     with pytest.raises(UsageError, match="^CLIENT_ID is not set, and more than one identity is stored: a at .*, b at "):
         recall(Settings(issuer=ISSUER), [(ISSUER, "a"), (ISSUER, "b"), PROD])

@@ -26,7 +26,7 @@ class Place:
         self._work()
         return Found("client", self.token)
 
-    def save(self, token):
+    def save(self, token, before=None):
         self._work()
         self.token = token
         return self.label
@@ -66,7 +66,7 @@ def test_signing_out_finds_and_forgets_the_tokens_of_every_place():
 def test_a_refreshed_token_goes_back_where_it_came_from():
     keyring, file = Place("keyring"), Place("file", OLD)
     both = store(keyring, file)
-    both.save(NEW, "refreshed", both.load().place)
+    both.save(NEW, "refreshed", both.load())
     assert (keyring.token, file.token) == (None, NEW)
 
 

@@ -300,7 +300,7 @@ def test_unknown_fields_survive():
     assert (entry["flow"], entry["x"]) == ("device", {"y": [1, None, 1.5, "é"]})
 
 
-@pytest.mark.parametrize("number", ["1.10", "1E2", "-0.0", "3.14159265358979323846", "1e999"])
+@pytest.mark.parametrize("number", ["1.10", "1E2", "-0.0", "-0", "3.14159265358979323846", "1e999", "9" * 5000])
 def test_numbers_are_written_as_they_were_spelled(number):
     """`Infinity`, which Python writes for 1e999, is not JSON: no other client would read the file again."""
     entry = f'{{"access_token": "a", "x": [{number}]}}'
@@ -310,6 +310,17 @@ def test_numbers_are_written_as_they_were_spelled(number):
     assert f'"x": {number},' in written
     assert re.search(rf'"x": \[\s*{re.escape(number)}\s*\]', written)
     assert f'"x": [{number}]' in rewritten(entry)
+
+
+@pytest.mark.parametrize("text", ["\u00005", "\0-", "number 5", "number !5", "number !!"])
+def test_texts_that_look_like_our_marks_for_numbers_survive(text):
+    before = {"x": text, text: 1.5, "data": {KEY: json.dumps({"access_token": "a", "x": text, text: 1.5})}}
+    after = json.loads(
+        token_file.serialise(token_file.put(token_file.parse(json.dumps(before).encode()), KEY, FRESH, NOW))
+    )
+    entry = json.loads(after["data"][KEY])
+
+    assert (after["x"], after[text], entry["x"], entry[text]) == (text, 1.5, text, 1.5)
 
 
 def test_unknown_keys_and_other_clients_survive():
