@@ -18,7 +18,7 @@ from .errors import AuthGateError, Terminated, UsageError
 from .options import SETTINGS, SWITCHES, Arguments, parse
 from .settings import DOTENV, Settings, expand_home, resolve
 from .system import System, real_system
-from .system.signals import die_of, ending_cleanly, prevent_core_files
+from .system.signals import allow_core_files, die_of, ending_cleanly
 from .system.terminal import OutputClosed, Terminal, reserve_standard_descriptors
 from .text import escape
 
@@ -29,7 +29,7 @@ WITHOUT_SETTINGS = (*REPORTS_PROBLEMS, "completion")  # they also run when the s
 
 def main() -> int:
     """Run the program with the real streams and environment, and return its exit status."""
-    prevent_core_files()
+    allow_core_files(False)
     reserve_standard_descriptors()
     terminal = Terminal(sys.stdin, sys.stdout, sys.stderr, os.environ)
     try:

@@ -27,11 +27,6 @@ class Url(Value):
     fragment: str = ""
 
     @property
-    def origin(self) -> tuple[str, str, int]:
-        """Return scheme, host and port (RFC 6454)."""
-        return (self.scheme, self.host, self.port)
-
-    @property
     def is_loopback(self) -> bool:
         """Tell whether the host is this machine: `localhost`, 127.0.0.0/8 or ::1."""
         try:

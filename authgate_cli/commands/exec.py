@@ -11,7 +11,7 @@ import subprocess
 from ..context import Context
 from ..errors import AuthGateError, UsageError
 from ..session import fresh_token
-from ..system.signals import allow_core_files, handling, prevent_core_files
+from ..system.signals import allow_core_files, handling
 from ..text import clean
 
 # What Windows can start, in the order of its PATHEXT; the last two are for cmd.exe.
@@ -57,7 +57,7 @@ def _become(command: tuple[str, ...], environment: dict[str, str]) -> int:
     for one in _IGNORED_BY_PYTHON:
         signal.signal(one, signal.SIG_DFL)
     program = shutil.which(command[0], path=environment.get("PATH")) or command[0]
-    allow_core_files()
+    allow_core_files(True)
     try:
         os.execvpe(program, command, environment)
     except OSError as error:
@@ -65,7 +65,7 @@ def _become(command: tuple[str, ...], environment: dict[str, str]) -> int:
             raise
         os.execve("/bin/sh", ("sh", program, *command[1:]), environment)  # as execvp(3), and so `env`, does
     finally:
-        prevent_core_files()
+        allow_core_files(False)
         for one in _IGNORED_BY_PYTHON:
             signal.signal(one, signal.SIG_IGN)
 

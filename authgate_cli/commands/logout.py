@@ -8,6 +8,7 @@ from ..errors import AuthGateError, Refused, Unreachable
 from ..refresh import locked
 from ..server import Server
 from ..settings import is_issuer
+from ..store.private_file import leftovers
 from ..store.token_file import Owner
 from ..text import ISSUER, NAME, clean, listing
 from ..tokens import TokenSet
@@ -52,7 +53,7 @@ def run(context: Context) -> int:
                 context.store.forget()
     if everything:
         context.store.file.remove_leftovers()
-    elif left := context.store.file.leftovers():
+    elif left := leftovers(context.store.file.path):
         hint = "run authgate.pyz logout --all to remove them"
         context.terminal.warn(f"{listing(left)} may still contain old tokens; {hint}")
     return _report(context, everything, outcomes)

@@ -146,7 +146,7 @@ def read_pasted(text: str, redirect: Url, state: str) -> Callback | None:
     if not is_url(callback):
         return None
     url = split(callback)
-    if (url.origin, url.path or "/") != (redirect.origin, redirect.path or "/"):
+    if (url.host, url.port, url.path or "/") != (redirect.host, redirect.port, redirect.path or "/"):
         return None
     return read_query(url.query, state)
 

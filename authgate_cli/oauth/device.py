@@ -141,10 +141,6 @@ class Poller(Value):
             interval = max(interval + 5, verdict.interval or 0)
         return self._replace(interval=interval, due=now + interval + MARGIN, failures=0)
 
-    def expired(self, now: float) -> bool:
-        """Tell whether the code has expired."""
-        return now >= self.deadline
-
 
 def new_poller(authorization: DeviceAuthorization, now: float) -> Poller:
     """Return the first schedule: the first poll is due after one interval (section 3.3)."""

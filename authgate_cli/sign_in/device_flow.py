@@ -50,7 +50,7 @@ class DeviceSignIn:
             left = f"{minutes_and_seconds(poller.deadline - now)} left{self._note}"
             context.terminal.progress(f"Waiting for approval, {left}", now)
             return None
-        if poller.expired(now):
+        if now >= poller.deadline:
             raise device.code_expired()
         # The server sends the tokens only once: signals are delayed until they are stored.
         with system.uninterrupted():

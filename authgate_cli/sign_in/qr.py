@@ -38,12 +38,9 @@ _FORMAT = 0b111110110101010  # level L and mask 2 with check bits (Table C.1)
 def encode(text: str) -> Modules | None:
     """Return the smallest symbol of the text in UTF-8, by rows, True for dark, without the quiet zone.
 
-    None if that is more than 134 bytes, or if a lone surrogate cannot be encoded.
+    None if that is more than 134 bytes.
     """
-    try:
-        payload = text.encode()
-    except UnicodeEncodeError:
-        return None
+    payload = text.encode()
     for version, (blocks, checks) in enumerate(_CHECKS, start=1):
         size = 17 + 4 * version
         grid = _function_patterns(size)

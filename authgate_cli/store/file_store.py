@@ -121,10 +121,6 @@ class FileStore:
         """Remove the entry of a key."""
         self._change(lambda document: token_file.remove(document, key))
 
-    def leftovers(self) -> list[str]:
-        """Return old files beside this one that may contain tokens."""
-        return leftovers(self.path)
-
     def remove_leftovers(self) -> None:
         """Remove the leftovers, under the lock: another process may be writing one of these files."""
         if leftovers(self.path):
@@ -166,7 +162,7 @@ class FileStore:
 
     def _read(self) -> Document:
         """Return the content of the file. Raise StoreFailed if it cannot be read."""
-        data = read_private(self.path, self._terminal.warn)
+        data = read_private(self.path, self._terminal.warn) or b""
         try:
             return token_file.parse(data)
         except ValueError as error:

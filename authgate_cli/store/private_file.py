@@ -34,11 +34,6 @@ _ELSEWHERE = "check the free space and your permission to write there, or name a
 _FLAGS = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
 
 
-def read_private(path: str, warn: Callable[[str], None]) -> bytes:
-    """Return a private file's bytes, b"" if there is none. A mode that lets others in is tightened."""
-    return _content(path, warn) or b""
-
-
 def replace_private(path: str, data: bytes, before_rename: Callable[[], None] = lambda: None) -> None:
     """Replace a private file's content atomically and durably, or leave it as it was.
 
@@ -63,14 +58,14 @@ def check_replaceable(path: str, room: int, before_rename: Callable[[], None] = 
     quotas, full disks and files that are immutable or mounted by themselves (in containers) cannot be
     checked reliably in any other way. `before_rename` is as above.
     """
-    present = _content(path)
+    present = read_private(path)
     with _written_beside(path, (present or b"") + b" " * room, "could not be written") as temporary:
         if present and os.name == "nt":  # a new file could have another access list
             os.rename(path, path)  # changes nothing, and fails while another program has the file open
         elif present is not None:
             os.truncate(temporary, len(present))
             before_rename()
-            if _content(path) == present:  # else a program without our lock has just replaced it
+            if read_private(path) == present:  # else a program without our lock has just replaced it
                 os.replace(temporary, path)
 
 
@@ -132,7 +127,7 @@ def what_is_wrong(status: os.stat_result) -> str | None:
     return "has a second name (a hard link)" if status.st_nlink > 1 else None
 
 
-def _content(path: str, warn: Callable[[str], None] | None = None) -> bytes | None:
+def read_private(path: str, warn: Callable[[str], None] | None = None) -> bytes | None:
     """Return a token file's bytes, None if there is none. With `warn`, a mode that lets others in is tightened."""
     data = b""
     with _opened(path) as descriptor:

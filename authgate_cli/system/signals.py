@@ -119,20 +119,12 @@ def handling(handler: Callable[[int, FrameType | None], None], signals: Iterable
                 signal.signal(one, old)
 
 
-def prevent_core_files() -> None:
-    """Set the soft limit of core files to 0: they would contain tokens."""
-    _set_core_limit(0)
-
-
-def allow_core_files() -> None:
-    """Restore the limit, for a command that replaces this program."""
-    _set_core_limit(_core_limit)
-
-
-def _set_core_limit(soft: int) -> None:
+def allow_core_files(allowed: bool) -> None:
+    """Set the soft limit of core files to 0, as they would contain tokens, or restore it for another program."""
     if resource:
         with suppress(OSError, ValueError):  # a sandbox may forbid it
-            resource.setrlimit(resource.RLIMIT_CORE, (soft, resource.getrlimit(resource.RLIMIT_CORE)[1]))
+            hard = resource.getrlimit(resource.RLIMIT_CORE)[1]
+            resource.setrlimit(resource.RLIMIT_CORE, (_core_limit if allowed else 0, hard))
 
 
 def before_stopping(action: Callable[[], None] | None) -> None:

@@ -234,7 +234,7 @@ def check_url(url):
     except ValueError as error:
         shows(str(error))
     else:
-        shows(parts.path, parts.query, *map(str, parts.origin))
+        shows(parts.path, parts.query, parts.scheme, parts.host, str(parts.port))
 
 
 def check_argv(argv):

@@ -64,7 +64,8 @@ def test_an_ipv6_host_has_no_brackets():
 
 
 def test_the_origin_is_scheme_host_and_port():
-    assert split("HTTPS://A.example/b").origin == ("https", "a.example", 443)
+    parts = split("HTTPS://A.example/b")
+    assert (parts.scheme, parts.host, parts.port) == ("https", "a.example", 443)
 
 
 REFUSED = {

@@ -80,10 +80,6 @@ def test_text_beyond_version_6_has_no_symbol(text: str) -> None:
     assert qr.encode(text) is None
 
 
-def test_text_that_utf_8_cannot_hold_has_no_symbol() -> None:
-    assert qr.encode("https://auth.example.com/\ud800") is None
-
-
 @pytest.mark.parametrize("length", CAPACITY)
 def test_symbol_is_square_and_has_three_finders(length: int) -> None:
     rows = drawn(symbol(length))

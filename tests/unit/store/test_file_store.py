@@ -10,6 +10,7 @@ from own_process import run
 from authgate_cli.errors import StoreFailed
 from authgate_cli.store.file_store import FileStore
 from authgate_cli.store.locks import STALE
+from authgate_cli.store.private_file import leftovers
 from authgate_cli.store.token_file import Owner
 from authgate_cli.system import real_system
 from authgate_cli.tokens import TokenSet
@@ -250,7 +251,7 @@ def test_what_is_left_over_is_removed_under_the_lock(place):
     place.path.with_name("tokens.1-0123abcd.tmp").touch()
     place.lock.touch()
     os.utime(place.lock, (NOW, NOW))
-    assert place.store.leftovers() == [str(place.path) + ".1-0123abcd.tmp"]
+    assert leftovers(place.store.path) == [str(place.path) + ".1-0123abcd.tmp"]
     place.store.remove_leftovers()
     assert place.time - NOW > STALE
     assert place.files == []

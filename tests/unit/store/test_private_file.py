@@ -30,7 +30,7 @@ def mode(path):
 
 
 def read(path):
-    return read_private(str(path), no_warning)
+    return read_private(str(path), no_warning) or b""
 
 
 OPERATIONS = {

@@ -259,10 +259,10 @@ def soft():
     return resource.getrlimit(resource.RLIMIT_CORE)[0]
 
 before = soft()
-signals.prevent_core_files()
+signals.allow_core_files(False)
 say(soft())
-signals.prevent_core_files()
-signals.allow_core_files()
+signals.allow_core_files(False)
+signals.allow_core_files(True)
 say(soft() == before)
 """
 
