@@ -95,7 +95,7 @@ class Settings(Value):
             return
         source = self.sources["AUTHGATE_URL"]
         fits_there = source == DOTENV and variable in DOTENV_MAY_SET
-        hint = f"{EXPORT} AUTHGATE_URL as well{', or put it into .env' if fits_there else ''}"
+        hint = f"{EXPORT} AUTHGATE_URL as well{f', or put {variable} into .env' if fits_there else ''}"
         raise UsageError(f"{variable} is not sent to {self.issuer}, which is known only from {source}", hint)
 
     def require_secret(self) -> None:
