@@ -84,7 +84,9 @@ def _run(
         arguments, problem = Arguments(reports[0], {"json": True}), error
     flags, command = arguments.flags, arguments.command
     if "version" in flags:
-        terminal.result(f"authgate {__version__}\n")
+        from . import report
+
+        terminal.result(report.document({"version": __version__}) if "json" in flags else f"authgate {__version__}\n")
         return 0
     if "help" in flags or command == "help":
         from .commands import help

@@ -95,7 +95,7 @@ class Settings(Value):
             return
         source = self.sources["AUTHGATE_URL"]
         fits_there = source == DOTENV and variable in DOTENV_MAY_SET
-        hint = f"{EXPORT} AUTHGATE_URL as well{', or put it into .env' if fits_there else ''}"
+        hint = f"{EXPORT} AUTHGATE_URL as well{f', or put {variable} into .env' if fits_there else ''}"
         raise UsageError(f"{variable} is not sent to {self.issuer}, which is known only from {source}", hint)
 
     def require_secret(self) -> None:
@@ -220,7 +220,7 @@ _CHECKS = (
         "for example work",
     ),
     ("AUTHGATE_TIMEOUT", _is_timeout, "must be a number of seconds above 0 and not above 3600", "for example 30"),
-    ("AUTHGATE_NO_INPUT", lambda value: value.lower() in _YES + _NO, "must be 1 or 0", None),
+    ("AUTHGATE_NO_INPUT", lambda value: value.lower() in _YES + _NO, f"must be one of {', '.join(_YES + _NO)}", None),
     ("AUTHGATE_TOKEN", is_token, "has characters that are not allowed in a token", "was a line break or space copied?"),
 )
 

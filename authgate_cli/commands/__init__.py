@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from ..options import Command, Option
 
-_MIN_TTL = Option("min-ttl", "refresh the token if it has less time left than this", "SECONDS", "", "60")
+_MIN_TTL = Option(
+    *("min-ttl", "refresh the token if it has less time left than this (or half of its life, if that is less)"),
+    *("SECONDS", "", "60"),
+)
 
 COMMANDS = {
     command.name: command
@@ -37,14 +40,15 @@ COMMANDS = {
                 Option("all", "list every stored token; the servers are not asked"),
             ),
             examples=("authgate.pyz status --offline && echo valid", "authgate.pyz status --all"),
-            details="Exits with 0 only if the server accepts the token (--offline: if not expired; --all: always).",
+            details="Exits with 0 only if the server accepts the token (--offline: if not expired;"
+            " --all: if the stores can be read).",
         ),
         Command(
             "logout",
             "revoke the tokens at the server and delete them here",
-            options=(Option("all", "revoke and delete every stored token, each at its own server"),),
+            options=(Option("all", "revoke and delete every stored token that names its server"),),
             examples=("authgate.pyz logout", "authgate.pyz logout --all"),
-            details="With --all, old files next to the token file that may contain tokens are removed as well.",
+            details="--all also removes old files next to the token file that may contain tokens.",
         ),
         Command(
             "exec",

@@ -15,18 +15,20 @@ from . import COMMANDS
 
 _BASH = r"""# bash completion for authgate.pyz
 _authgate() {
-    local current="${COMP_WORDS[COMP_CWORD]}" program="${COMP_WORDS[0]/#\~/$HOME}" word
-    COMPREPLY=()
-    for word in "${COMP_WORDS[@]:1:COMP_CWORD-1}"; do
-        if [[ "$word" == -- ]]; then COMPREPLY=($(compgen -c -f -- "$current")); return; fi
-    done
+    local program="${COMP_WORDS[0]/#\~/$HOME}" word
+    COMPREPLY=()  # where it stays empty, bash completes file names itself
     while IFS=$'\t' read -r word _; do
         printf -v word %q "$word"
         COMPREPLY+=("$word")
-    done < <("$program" completion words -- "${COMP_WORDS[@]:1:COMP_CWORD}" 2>/dev/null)
-    if [[ ${#COMPREPLY[@]} == 0 ]]; then compopt -o filenames; COMPREPLY=($(compgen -f -- "$current")); fi
+    done < <(
+        case " ${COMP_WORDS[*]:1:COMP_CWORD-1} " in
+            (*" -- ") compgen -c -- "${COMP_WORDS[COMP_CWORD]}" ;;  # the program that exec runs
+            (*" -- "*) ;;
+            (*) "$program" completion words -- "${COMP_WORDS[@]:1:COMP_CWORD}" 2>/dev/null ;;
+        esac
+    )
 }
-complete -F _authgate authgate.pyz authgate
+complete -o default -F _authgate authgate.pyz authgate
 """
 _ZSH = r"""#compdef authgate.pyz authgate
 _authgate() {

@@ -124,5 +124,6 @@ def _failure(program: str, error: OSError | ValueError, environment: dict[str, s
     if missing and os.name == "posix" and shutil.which(program, path=environment.get("PATH")):
         return CannotRun(f"{shown} cannot be run: the interpreter that its first line names does not exist")
     if missing or not program:
-        return NoSuchProgram(f"program not found: {shown}", "exec searches PATH; for a program elsewhere give its path")
+        hint = None if os.path.dirname(program) else "exec searches PATH; for a program elsewhere give its path"
+        return NoSuchProgram(f"program not found: {shown}", hint)
     return CannotRun(f"{shown} cannot be run: {getattr(error, 'strerror', None) or error}")

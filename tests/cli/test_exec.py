@@ -256,6 +256,8 @@ def test_program_that_cannot_be_run_is_one_line(client, unusual, program, status
     lines = done.stderr.splitlines()
     assert lines[0].startswith(f"authgate: error: {words}")
     assert all(line.startswith("authgate: hint: ") for line in lines[1:])
+    # A path is not searched for, so there is nothing to say about PATH.
+    assert ("exec searches PATH" in done.stderr) == (status == 127 and "/" not in program)
 
 
 SCRIPT = 'echo "$0 $# $2 $AUTHGATE_TOKEN"; exit 7\n'

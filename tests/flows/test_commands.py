@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from authgate_cli import cli
+from authgate_cli import __version__, cli
 from authgate_cli.commands import COMMANDS
 from authgate_cli.system.browser import Environment
 from authgate_cli.system.terminal import Terminal
@@ -239,7 +239,15 @@ def test_version_needs_no_settings(authgate, argv):
     result = authgate(*argv, env={"AUTHGATE_URL": None, "AUTHGATE_TIMEOUT": "wrong"})
 
     assert (result.status, result.err) == (0, "")
-    assert result.out.startswith("authgate ")
+    assert result.out == f"authgate {__version__}\n"
+
+
+@pytest.mark.parametrize("argv", [["--version", "--json"], ["token", "--json", "-V"]], ids=str)
+def test_version_as_json(authgate, argv):
+    result = authgate(*argv, env={"AUTHGATE_URL": None})
+
+    assert (result.status, result.err) == (0, "")
+    assert json.loads(result.out) == {"version": __version__}
 
 
 @pytest.mark.parametrize("name", COMMANDS)

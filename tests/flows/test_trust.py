@@ -118,7 +118,7 @@ def test_an_exported_secret_is_not_sent_to_the_server_of_a_found_env(authgate, a
     told = result.out if argv[0] == "doctor" else result.err
     assert result.status == 2
     assert f"CLIENT_SECRET is not sent to {attacker.issuer}, which is known only from .env" in told
-    assert "export AUTHGATE_URL as well, or put it into .env" in told
+    assert "export AUTHGATE_URL as well, or put CLIENT_SECRET into .env" in told
     assert "exported-secret" not in heard_by(attacker)
     assert argv[0] == "doctor" or attacker.requests == []
 

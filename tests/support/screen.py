@@ -14,15 +14,15 @@ PATIENCE = 30  # seconds; a safety net
 
 
 class Screen:
-    """A terminal with a program on it; with `shell`, a shell into which its command line is typed."""
+    """A terminal with the archive on it, or another `program`; with `shell`, one into which the archive's is typed."""
 
-    def __init__(self, client, *arguments, columns=100, rows=50, env=None, shell=False):
+    def __init__(self, client, *arguments, columns=100, rows=50, env=None, shell=False, program=()):
         self._client, self._arguments, self._typed = client, arguments, []
         ours, theirs = pty.openpty()
         os.set_blocking(ours, False)
         subprocess.run(["stty", "cols", str(columns), "rows", str(rows)], stdin=theirs, check=True)
         self.descriptor, self.shown = ours, ""
-        command = ["sh", "-i"] if shell else client.command(*arguments)
+        command = ["sh", "-i"] if shell else program or client.command(*arguments)
         self.process = subprocess.Popen(
             # The first terminal that a new session opens is its own; so Ctrl-C is a signal to it.
             ["sh", "-c", 'exec "$@" <>"$0" >&0 2>&0', os.ttyname(theirs), *command],

@@ -283,6 +283,13 @@ def test_no_input_may_be_a_no(value):
     assert settings({}, {"AUTHGATE_NO_INPUT": value}).no_input is False
 
 
+def test_no_input_is_told_every_word_that_it_may_be():
+    with pytest.raises(
+        UsageError, match="^AUTHGATE_NO_INPUT must be one of 1, true, yes, on, y, 0, false, no, off, n$"
+    ):
+        settings({}, {"AUTHGATE_NO_INPUT": "maybe"})
+
+
 def test_the_switch_no_input_is_a_yes():
     assert settings({"no-input": True}, {"AUTHGATE_NO_INPUT": "0"}).no_input
 

@@ -108,7 +108,7 @@ def test_a_secret_goes_to_a_server_that_is_as_trusted(flags, environ, file):
 def test_an_exported_secret_does_not_go_to_a_server_that_only_a_found_file_names(flags, environ, file):
     with pytest.raises(UsageError, match=f"CLIENT_SECRET is not sent to {ISSUER}, .* only from .env") as caught:
         resolve(flags, environ, file).require_trusted_issuer("CLIENT_SECRET")
-    assert caught.value.hint == "export AUTHGATE_URL as well, or put it into .env"
+    assert caught.value.hint == "export AUTHGATE_URL as well, or put CLIENT_SECRET into .env"
     assert "hush" not in repr(caught.value)
 
 
