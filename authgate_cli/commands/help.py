@@ -41,7 +41,7 @@ def _for_program(width: int) -> list[list[str]]:
         ],
         _options(SWITCHES, width),
         _examples(COMMANDS["login"]),
-        wrap("exit status: 0 done, 1 refused, 2 usage, 3 network, 4 sign in, 5 store, 70 bug, 130 interrupted", width),
+        wrap("exit status: 0 done, 1 refused, 2 usage, 3 network, 4 sign-in needed, 5 store", width),
     ]
 
 

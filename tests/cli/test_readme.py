@@ -18,7 +18,6 @@ OURS = {f"--{option.name}" for option in (*SETTINGS, *SWITCHES)} | {
 OF_OTHER_TOOLS = {"--no-install-recommends", "--user", "--now"}  # the example's script, apt-get, systemctl
 # Docker's; what would matter only for a plain http that is not allowed; a name in settings.py.
 OF_OTHERS = {"ENV", "HTTP_PROXY", "SETTINGS"}
-STATUSES = re.findall(r"^\| (\d+) \| ", README, re.MULTILINE)
 
 
 def test_every_option_is_in_the_readme_and_every_option_in_it_exists():
@@ -56,9 +55,8 @@ def test_help_fits_a_screen_has_an_example_and_names_every_setting(client, comma
 
     assert "authgate.pyz" in text.split("examples:", 1)[1]
     assert max(map(len, text.splitlines())) <= 80
-    assert len(text.splitlines()) <= 49  # 50 with the prompt
+    assert len(text.splitlines()) <= 48
     if command is None:
-        assert re.findall(r"\d+(?= )", text.split("exit status: ")[1]) == STATUSES
         assert all(name in text for name in VARIABLES)
         assert all(name in text for name in COMMANDS)
     else:
