@@ -588,7 +588,7 @@ RULES = [
         (
             *("H", "a lock file of somebody else is refused or not relied on"),
             "unit/store/test_locks.py::test_what_is_not_our_own_in_place_of_the_refresh_lock_is_not_relied_on",
-            "unit/store/test_locks.py::test_somebody_elses_lock_that_cannot_be_removed_is_an_error_that_says_whose",
+            "unit/store/test_locks.py::test_somebody_elses_lock_that_cannot_be_removed_is_an_error_with_a_remedy",
             "cli/test_one_refresh.py::test_a_lock_that_cannot_be_relied_on_is_an_error_before_anything_is_spent",
         ),
         (

@@ -66,10 +66,8 @@ def choose(flow: str, here: Environment, find_browser: Callable[[], str | None])
     if flow != "auto":
         return Choice(flow, f"--flow or AUTHGATE_FLOW asks for {flow}")
     if here.browser_asked:
-        if here.browser_is_text:
-            return Choice("device", "BROWSER names a text browser, which cannot be used for signing in")
         if find_browser() is None:
-            return Choice("device", "the program that BROWSER names cannot be found")
+            return Choice("device", "what BROWSER names cannot be found, or is a text browser")
         return Choice("browser", "BROWSER is set")
     if here.ssh and not here.display:
         return Choice("device", "this is an SSH session without a display")

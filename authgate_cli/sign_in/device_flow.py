@@ -100,6 +100,6 @@ def _show(authorization: device.DeviceAuthorization, terminal: Terminal, show_qr
             # With colours the last line is the white quiet zone, which leaves enough space.
             terminal.prompt("\n".join(["", *lines, *([] if terminal.colour else [""])]))
     terminal.prompt(f"To sign in, visit   {authorization.verification_uri}")
-    terminal.prompt(f"and enter the code  {terminal.strong(authorization.user_code)}")
+    terminal.prompt(f"and enter the code  {authorization.user_code}")
     if authorization.complete_uri:
         terminal.prompt(f"or open directly    {authorization.complete_uri}")

@@ -105,17 +105,16 @@ class FileStore:
         self._change(put)
         return self.label
 
-    def forget(self) -> bool:
-        """Remove the token, from every key that holds one; tell whether there was one."""
+    def forget(self) -> None:
+        """Remove the token, from every key that holds one."""
 
         def removed(document: Document) -> Document:
             while (found := self._find(document)).token:
                 document = token_file.remove(document, found.key)
             return document
 
-        if self.find().token is None:
-            return False
-        return self._find(self._change(removed)).token is not None
+        if self.find().token:
+            self._change(removed)
 
     def forget_entry(self, key: str) -> None:
         """Remove the entry of a key."""
@@ -126,15 +125,14 @@ class FileStore:
         if leftovers(self.path):
             self._locked(lambda require_lock: remove_leftovers(self.path))
 
-    def _change(self, change: Callable[[Document], Document]) -> Document:
-        """Change the content of the file; return what it was before."""
+    def _change(self, change: Callable[[Document], Document]) -> None:
+        """Change the content of the file."""
 
-        def work(require_lock: Callable[[], None]) -> Document:
-            document = self._read()
-            replace_private(self.path, token_file.serialise(change(document)), before_rename=require_lock)
-            return document
+        def work(require_lock: Callable[[], None]) -> None:
+            data = token_file.serialise(change(self._read()))
+            replace_private(self.path, data, before_rename=require_lock)
 
-        return self._locked(work)
+        self._locked(work)
 
     def _locked(self, work: Callable[[Callable[[], None]], T]) -> T:
         """Do some work under the lock; repeat it if the lock was lost before anything was replaced."""

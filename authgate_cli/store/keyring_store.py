@@ -44,7 +44,6 @@ class KeyringStore:
         self._owner, self._trusted = owner, trusted
         self._now, self._tell, self.lock_path = now, tell, lock_path
         self._patience = _PATIENCE_ATTENDED if attended else _PATIENCE_ALONE
-        self._works = False
         self._unusable: StoreFailed | None = None
 
     def find(self) -> Found:
@@ -61,14 +60,12 @@ class KeyringStore:
         return found
 
     def check_writable(self) -> None:
-        """Make sure that there is a usable keyring; whether it saves a token is only known afterwards."""
-        if not self._works:
-            self.find()
+        """Do nothing: the token was just read from the keyring; whether it saves one is only known afterwards."""
 
     def prepare(self) -> str:
-        """Make sure, before a new sign-in, that the keyring saves what is written to it; return the label."""
+        """Make sure that the keyring saves what is written to it; return the label."""
         if not self._ask("try"):
-            raise StoreFailed("the keyring does not save what is written to it", "use --store file")
+            raise StoreFailed("the keyring does not save what it is given", "use --store file")
         return self.label
 
     def save(self, token: TokenSet, before: TokenSet | None = None) -> str:
@@ -96,14 +93,12 @@ class KeyringStore:
             hint = f"remove the entry {clean(key, ISSUER)} of the service {SERVICE} from the keyring"
         raise StoreFailed(message, hint)
 
-    def forget(self) -> bool:
-        """Remove the token, from every key that holds one; tell whether there was one."""
+    def forget(self) -> None:
+        """Remove the token, from every key that holds one."""
         stored = self._read()
-        before = len(stored)
         while (found := self._find(stored)).token:
             self.forget_entry(found.key)
             del stored[found.key]
-        return len(stored) < before
 
     def forget_entry(self, key: str) -> None:
         """Remove what is stored under a key of `entries`."""
@@ -112,7 +107,7 @@ class KeyringStore:
 
     def describe(self) -> str:
         """Return the backend's name, for `doctor`. Raise KeyringUnavailable if none is usable."""
-        return str(self._ask("describe"))
+        return str(self._ask("name"))
 
     def _read(self) -> dict[str, str]:
         """Return what is stored under each key that may hold the token of this owner."""
@@ -125,9 +120,7 @@ class KeyringStore:
         if self._unusable is not None:
             raise self._unusable  # do not wait again
         try:
-            result = ask(self._patience, self._tell, action, *arguments)
+            return ask(self._patience, self._tell, action, *arguments)
         except StoreFailed as error:
             self._unusable = error
             raise
-        self._works = True
-        return result

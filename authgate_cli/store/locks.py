@@ -62,8 +62,7 @@ def file_lock(path: str, system: System, tell: Callable[[str], None]) -> Iterato
             if descriptor >= 0 or signals:
                 break
         if descriptor < 0:
-            message = f"the token file is locked by another program ({lock}{_whose(lock)})"
-            raise StoreFailed(message, "try again in a moment")
+            raise StoreFailed(f"the token file is locked by another program ({lock})", "try again in a moment")
         try:
             yield require_lock
         finally:
@@ -105,22 +104,13 @@ def _take_over(lock: str, now: Callable[[], float]) -> None:
     except OSError as error:
         if isinstance(error, PermissionError) and os.name == "posix":  # on Windows another process has it open
             hint = "ask for its removal, or name a --token-file in your own directory"
-            raise StoreFailed(f"the old lock {lock}{_whose(lock)} cannot be removed", hint) from error
+            raise StoreFailed(f"the old lock {lock} cannot be removed", hint) from error
         return  # another process was faster; the next attempt will see
     with suppress(OSError):  # there is a new one already
         after = os.lstat(aside)
         if (after.st_ino, after.st_mtime_ns) != (before.st_ino, before.st_mtime_ns):
             os.link(aside, lock)
     remove_quietly(aside)
-
-
-def _whose(lock: str) -> str:
-    """Return whose lock it is, for a message, or "" if it is our own."""
-    try:
-        owner = os.lstat(lock).st_uid
-    except OSError:
-        return ""
-    return f" of user {owner}" if os.name == "posix" and owner != os.geteuid() else ""
 
 
 def _is_same(descriptor: int, path: str) -> bool:

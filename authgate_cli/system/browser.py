@@ -64,7 +64,6 @@ class Environment(Value):
 
     platform: str  # sys.platform, or "wsl"
     browser_asked: str = ""  # BROWSER's value
-    browser_is_text: bool = False
     ssh: bool = False
     display: bool = False
     ci: bool = False
@@ -76,13 +75,11 @@ class Environment(Value):
 def detect(environ: Mapping[str, str], terminal: bool) -> Environment:
     """Detect SSH, CI, container, WSL and display from the environment, the kernel and two files."""
     asked = environ.get("BROWSER", "").strip()
-    programs = [os.path.basename(entry.split()[0]) for entry in asked.split(os.pathsep) if entry.strip()]
     is_wsl = sys.platform == "linux" and "microsoft" in os.uname().release.lower()
     is_wsl = is_wsl or any(environ.get(name) for name in ("WSL_DISTRO_NAME", "WSL_INTEROP"))
     return Environment(
         platform="wsl" if is_wsl else sys.platform,
         browser_asked=asked,
-        browser_is_text=bool(programs) and _TEXT_BROWSERS.issuperset(programs),
         ssh=any(environ.get(name) for name in ("SSH_CONNECTION", "SSH_CLIENT", "SSH_TTY")),
         display=any(environ.get(name) for name in ("DISPLAY", "WAYLAND_DISPLAY")),
         ci=environ.get("CI", "").strip().lower() not in ("", "0", "false"),

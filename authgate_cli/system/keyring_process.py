@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     Listed = dict[str, Any]
 
 SERVICE = "authgate"  # as AuthGate's SDKs call it
-INDEX, TRIAL = "#index", "#trial"  # user names that no client has
+INDEX, TRIAL = "#index", "#trial"
 # The backends that keep secrets in the system's own store.
 TRUSTED = {
     "keyring.backends.SecretService": "Secret Service",
@@ -125,7 +125,7 @@ def _answer(action: str, *arguments: Any) -> tuple[str, Any]:
         return outcome, f"the keyring cannot be used ({clean(name, 60)})"
 
 
-def _describe(backend: Any) -> str:
+def _name(backend: Any) -> str:
     return TRUSTED[type(backend).__module__]
 
 
@@ -161,7 +161,7 @@ def _write(backend: Any, user: str, text: str | None, listed: Listed) -> bool:
 
 
 def _try(backend: Any) -> bool:
-    """Write a text, read it back and remove it. Tell whether it came back."""
+    """Tell whether a text that is written can be read back."""
     backend.set_password(SERVICE, TRIAL, "trial")
     came_back = _read(backend, TRIAL) == {TRIAL: "trial"}
     with suppress(BaseException):
@@ -184,14 +184,8 @@ def _read_index(backend: Any) -> dict[str, Listed]:
     }
 
 
-_RESULTS = {"describe": str, "read": dict, "list": list, "write": bool, "try": bool}
-_ACTIONS: dict[str, Callable[..., Any]] = {
-    "describe": _describe,
-    "read": _read,
-    "list": _list,
-    "write": _write,
-    "try": _try,
-}
+_RESULTS = {"name": str, "read": dict, "list": list, "write": bool, "try": bool}
+_ACTIONS: dict[str, Callable[..., Any]] = {"name": _name, "read": _read, "list": _list, "write": _write, "try": _try}
 
 
 def _backend() -> Any:

@@ -26,18 +26,11 @@ try:
 except ImportError:  # Windows, which writes no core files
     resource = None  # type: ignore[assignment]
 
-
-def _signals(names: str) -> list[int]:
-    return [getattr(signal, f"SIG{name}") for name in names.split() if hasattr(signal, f"SIG{name}")]
-
-
 # The signals that end a process unless they are caught, without faults such as SIGSEGV. BREAK is from Windows.
-_SIGNALS = _signals("INT TERM HUP QUIT USR1 USR2 ALRM VTALRM PROF POLL PWR STKFLT XCPU BREAK")
-# They end a process too, but are too many, or too rare, to be handled in every run.
-_RARE = [
-    *_signals("ABRT TRAP SYS"),
-    *range(getattr(signal, "SIGRTMIN", 0), getattr(signal, "SIGRTMAX", -1) + 1),
-]
+_NAMES = "INT TERM HUP QUIT USR1 USR2 ALRM VTALRM PROF POLL PWR STKFLT XCPU ABRT TRAP SYS BREAK"
+_SIGNALS = [getattr(signal, f"SIG{name}") for name in _NAMES.split() if hasattr(signal, f"SIG{name}")]
+# They end a process too, but are too many to be handled in every run.
+_REAL_TIME = range(getattr(signal, "SIGRTMIN", 0), getattr(signal, "SIGRTMAX", -1) + 1)
 
 _core_limit = resource.getrlimit(resource.RLIMIT_CORE)[0] if resource else 0
 
@@ -94,7 +87,7 @@ def uninterrupted(notice: Callable[[], None] = lambda: None) -> Iterator[list[in
         return
     later = _Later(notice)
     try:
-        with handling(later, [*_SIGNALS, *_RARE]):
+        with handling(later, [*_SIGNALS, *_REAL_TIME]):
             yield later.signals
     finally:
         if later.signals:

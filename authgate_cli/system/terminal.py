@@ -138,10 +138,6 @@ class Terminal:
         """Return the columns of the terminal that stdout is; None if it is not a terminal."""
         return _size(self._stdout)[0] if _is_terminal(self._stdout) else None
 
-    def strong(self, text: str) -> str:
-        """Return the text in bold, if colours may be used."""
-        return f"\x1b[1m{text}\x1b[0m" if self.colour else text
-
     def can_show(self, text: str) -> bool:
         """Tell whether stderr's encoding has these characters."""
         try:

@@ -26,7 +26,7 @@ CHOICES = {
     "BROWSER beats SSH": ({"browser_asked": "firefox", "ssh": True, "display": False}, "browser", "BROWSER is set"),
     "BROWSER beats CI": ({"browser_asked": "firefox", "ci": True}, "browser", "BROWSER is set"),
     "BROWSER beats the container": ({"browser_asked": "firefox", "container": "a container"}, "browser", "is set"),
-    "BROWSER is a text browser": ({"browser_asked": "w3m", "browser_is_text": True}, "device", "text browser"),
+    "BROWSER is a text browser": ({"browser_asked": "w3m", "browser": None}, "device", "text browser"),
     "BROWSER cannot be found": ({"browser_asked": "nope", "browser": None}, "device", "cannot be found"),
     "SSH beats CI": ({"ssh": True, "display": False, "ci": True}, "device", "SSH"),
     "CI beats the container": ({"ci": True, "container": "a container"}, "device", "CI"),

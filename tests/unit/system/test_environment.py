@@ -1,6 +1,5 @@
 """What the environment tells; what follows from it is tested with `sign_in.choose`."""
 
-import os
 
 import pytest
 
@@ -45,13 +44,6 @@ def look(**environ):
         ({"SSH_CONNECTION": "nonsense", "USER": "jane"}, "ssh_login", ""),
         ({}, "browser_asked", ""),
         ({"BROWSER": " firefox %s "}, "browser_asked", "firefox %s"),
-        ({"BROWSER": "/usr/bin/lynx -x"}, "browser_is_text", True),
-        ({"BROWSER": "www-browser"}, "browser_is_text", True),
-        ({"BROWSER": "firefox"}, "browser_is_text", False),
-        ({"BROWSER": os.pathsep.join(["lynx -x", "/usr/bin/w3m %s", ""])}, "browser_is_text", True),
-        ({"BROWSER": os.pathsep.join(["lynx %s", "firefox"])}, "browser_is_text", False),
-        ({"BROWSER": os.pathsep}, "browser_is_text", False),
-        ({"BROWSER": " "}, "browser_is_text", False),
     ],
 )
 def test_a_variable_tells_something(environ, field, value):
