@@ -93,6 +93,7 @@ class StoreFailed(AuthGateError):
     """The token store is unreadable, corrupt, full or locked."""
 
     exit_status = 5
+    still_there = False  # whether a token could not be removed
 
 
 class StoreCorrupt(StoreFailed):
@@ -101,10 +102,6 @@ class StoreCorrupt(StoreFailed):
 
 class KeyringUnavailable(StoreFailed):
     """There is no usable keyring; under `auto` this is only shown with --verbose."""
-
-
-class NotRemoved(StoreFailed):
-    """A token is still in the keyring after an attempt to remove it."""
 
 
 class Terminated(BaseException):

@@ -36,7 +36,7 @@ _MAX_READING = 64  # connections
 _MAX_REQUEST = 32 * 1024  # bytes: 16 KiB, and the same again for cookies, which all ports of a host share
 _REQUEST_TIMEOUT = 10.0  # seconds for a request to arrive
 _PAGE_TIMEOUT = 1.0  # seconds for a page to be sent
-_POLL = 0.05  # seconds between the checks of serve_forever for shutdown
+_POLL = 0.02  # seconds between the checks of serve_forever for shutdown
 _TLS_HANDSHAKE = b"\x16"  # the first byte of a ClientHello (RFC 8446 section 5.1), and of no HTTP request
 
 _STYLE = (

@@ -10,7 +10,7 @@ from __future__ import annotations
 import importlib.util
 from functools import partial
 
-from ..errors import KeyringUnavailable, NotRemoved, StoreFailed
+from ..errors import KeyringUnavailable, StoreFailed
 from ..options import DEFAULT_TOKEN_FILE
 from ..settings import expand_home, is_issuer
 from ..tokens import IssuedToken, TokenSet
@@ -126,7 +126,9 @@ class Store:
         for place in self.all_places:
             try:
                 self._tolerant(place, place.forget)
-            except NotRemoved as failure:
+            except StoreFailed as failure:
+                if not failure.still_there:
+                    raise
                 left = failure
         if left:
             raise left
@@ -151,7 +153,7 @@ class Store:
         try:
             return action()
         except StoreFailed as failure:
-            if place is self.places[-1] or isinstance(failure, NotRemoved):
+            if place is self.places[-1] or failure.still_there:
                 raise
             tell = self._terminal.explain if isinstance(failure, KeyringUnavailable) else self._terminal.warn
             tell(f"{failure.message}; using the {self.places[-1].title}")

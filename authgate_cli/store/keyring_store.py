@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from contextlib import suppress
 
-from ..errors import NotRemoved, StoreFailed
+from ..errors import StoreFailed
 from ..system.keyring_process import SERVICE, ask
 from ..text import ISSUER, clean
 from ..tokens import TokenSet
@@ -103,7 +103,9 @@ class KeyringStore:
     def forget_entry(self, key: str) -> None:
         """Remove what is stored under a key of `entries`."""
         if not self._ask("write", key, None, None):
-            raise NotRemoved("the keyring did not remove the token", "delete it with the keyring's own program")
+            failure = StoreFailed("the keyring did not remove the token", "delete it with the keyring's own program")
+            failure.still_there = True
+            raise failure
 
     def describe(self) -> str:
         """Return the backend's name, for `doctor`. Raise KeyringUnavailable if none is usable."""

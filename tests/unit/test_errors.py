@@ -23,7 +23,6 @@ EXIT_STATUS = {
     errors.StoreFailed: 5,
     errors.StoreCorrupt: 5,
     errors.KeyringUnavailable: 5,
-    errors.NotRemoved: 5,
 }
 
 

@@ -341,7 +341,7 @@ def test_what_is_stale_and_cannot_be_removed_is_told(fake, store):
 def test_a_token_that_stays_where_it_was_is_not_called_forgotten(fake, store, mischief):
     store.save(TOKEN)
     fake.install(mischief=mischief)
-    assert failure(store.forget) == "NotRemoved: the keyring did not remove the token"
+    assert failure(store.forget) == "StoreFailed: the keyring did not remove the token"
 
 
 @pytest.mark.parametrize("mischief", [at_import(HANG["hangs"]), at_call(HANG["hangs deaf"])])

@@ -1,6 +1,5 @@
 """What the environment tells; what follows from it is tested with `sign_in.choose`."""
 
-
 import pytest
 
 from authgate_cli.system.browser import detect
