@@ -87,9 +87,9 @@ class Server:
         """
         settings = self._settings
         what = "the token could not be refreshed" if previous else "signing in failed"
-        # A new sign-in has no earlier token, only a requested scope.
         if previous:
             check_not_redirected(response, what)
+        # A new sign-in has no earlier token, only a requested scope.
         before = previous or TokenSet("", scope=settings.scope or None, requested_scope=settings.scope)
         token = endpoints.parse_token_response(response, what, self._system.now(), before.scope)
         try:

@@ -4,10 +4,7 @@ from __future__ import annotations
 
 from ..options import Command, Option
 
-_MIN_TTL = Option(
-    *("min-ttl", "refresh the token if it has less time left than this (or half of its life, if that is less)"),
-    *("SECONDS", "", "60"),
-)
+_MIN_TTL = Option("min-ttl", "refresh the token if less than this, or half of its life, is left", "SECONDS", "", "60")
 
 COMMANDS = {
     command.name: command
