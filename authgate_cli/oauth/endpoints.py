@@ -56,10 +56,13 @@ def authenticated(
 def refuses_client(response: Response) -> bool:
     """Tell whether an answer rejects the authentication of the client (RFC 6749 section 5.2).
 
-    Some servers say so by a 401 without a code. One with another code is about the grant, which may be used up.
+    Some servers say so by a 401 with unauthorized_client or without a code. One with another code is about the
+    grant, which may be used up.
     """
     code = read_error(response).code
-    return code == "invalid_client" or (response.status == 401 and not code and not response.is_html)
+    if response.status == 401 and not response.is_html:
+        return code in ("", "invalid_client", "unauthorized_client")
+    return code == "invalid_client"
 
 
 def scope_hint(scope: str) -> str:

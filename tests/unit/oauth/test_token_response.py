@@ -49,6 +49,8 @@ def test_client_and_secret_are_form_encoded_before_they_become_basic():
 CLIENT_REFUSED = {
     "as RFC 6749 says": (answer({"error": "invalid_client"}, 401), True),
     "no words": (answer(b"", 401), True),
+    "the word of another method": (answer({"error": "unauthorized_client"}, 401), True),
+    "the word for a grant that is not allowed": (answer({"error": "unauthorized_client"}, 400), False),
     "AuthGate's device endpoint": (answer({"error": "invalid_client"}, 400), True),
     "another reason": (answer({"error": "invalid_grant"}, 400), False),
     "another reason, which may have used up the code": (answer({"error": "invalid_grant"}, 401), False),
