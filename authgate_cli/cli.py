@@ -84,9 +84,12 @@ def _run(
         arguments, problem = Arguments(reports[0], {"json": True}), error
     flags, command = arguments.flags, arguments.command
     if "version" in flags:
-        from . import report
+        text = f"authgate {__version__}\n"
+        if "json" in flags:
+            from .report import document
 
-        terminal.result(report.document({"version": __version__}) if "json" in flags else f"authgate {__version__}\n")
+            text = document({"version": __version__})
+        terminal.result(text)
         return 0
     if "help" in flags or command == "help":
         from .commands import help

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     Listed = dict[str, Any]
 
 SERVICE = "authgate"  # as AuthGate's SDKs call it
-INDEX, TRIAL = "#index", "#trial"
+INDEX = "#index"
 # The backends that keep secrets in the system's own store.
 TRUSTED = {
     "keyring.backends.SecretService": "Secret Service",
@@ -162,10 +162,11 @@ def _write(backend: Any, user: str, text: str | None, listed: Listed) -> bool:
 
 def _try(backend: Any) -> bool:
     """Tell whether a text that is written can be read back."""
-    backend.set_password(SERVICE, TRIAL, "trial")
-    came_back = _read(backend, TRIAL) == {TRIAL: "trial"}
+    user = f"#trial{os.getpid()}"  # two sign-ins may try at once
+    backend.set_password(SERVICE, user, user)
+    came_back = _read(backend, user) == {user: user}
     with suppress(BaseException):
-        backend.delete_password(SERVICE, TRIAL)
+        backend.delete_password(SERVICE, user)
     return came_back
 
 

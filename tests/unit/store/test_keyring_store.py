@@ -245,6 +245,21 @@ def test_a_backend_that_keeps_nothing_or_in_the_open_is_no_keyring(fake, store, 
     assert fake.kept(f"keyring.backends.{backend}") == {}
 
 
+def test_two_trials_at_once_do_not_disturb_each_other(fake, store, tmp_path):
+    fake.install(
+        mischief=f"""
+        def note(service, user, text, write=_chosen.set_password):
+            with open({str(tmp_path / "users")!r}, "a") as users:
+                users.write(user + "\\n")
+            write(service, user, text)
+        _chosen.set_password = note
+    """
+    )
+    assert [store.prepare(), store.prepare()] == ["keyring", "keyring"]
+    assert len(set((tmp_path / "users").read_text().split())) == 2
+    assert fake.kept() == {}
+
+
 def test_of_a_chain_only_the_link_that_counts_is_used(fake, store):
     fake.install("chainer")
     store.save(TOKEN)
