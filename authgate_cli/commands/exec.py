@@ -71,7 +71,10 @@ def _become(command: tuple[str, ...], environment: dict[str, str]) -> int:
 
 
 def _run_on_windows(command: tuple[str, ...], environment: dict[str, str]) -> int:
-    """Run the command and return its exit status, also if Ctrl-C ended it: Windows sends that to the command itself."""
+    """Run the command and exit with its status, also if Ctrl-C ended it: Windows sends that to the command itself.
+
+    It may reach this process only after the command has ended, so nothing runs here afterwards.
+    """
     program = _find_on_windows(command[0], environment)
     words: str | tuple[str, ...] = command
     if program.lower().endswith((".bat", ".cmd")):
@@ -79,7 +82,7 @@ def _run_on_windows(command: tuple[str, ...], environment: dict[str, str]) -> in
         program = os.path.join(environment.get("SYSTEMROOT", r"C:\Windows"), "System32", "cmd.exe")
     with handling(lambda signum, frame: None):
         code = subprocess.run(words, executable=program, env=environment, check=False).returncode
-    return code if code < 2**31 else code - 2**32  # the same 32 bits to Windows
+        os._exit(code if code < 2**31 else code - 2**32)  # the same 32 bits to Windows
 
 
 def _find_on_windows(name: str, environment: dict[str, str]) -> str:

@@ -93,10 +93,13 @@ HANG = {
 # A process of its own session that goes on, with all pipes open and beyond the signals to our group.
 LEAVES_A_DAEMON = """
     import os, pathlib, time
+    path = pathlib.Path(os.environ["FAKE_KEYRING"], "daemon")
     if os.fork() == 0:
         os.setsid()
-        pathlib.Path(os.environ["FAKE_KEYRING"], "daemon").write_text(f"{os.getpid()}\\n")
+        path.write_text(f"{os.getpid()}\\n")
         time.sleep(999)
+    while not path.exists():  # before that it is no daemon, and would be killed with this process
+        time.sleep(0.01)
 """
 LIES = {"a number": "7", "bytes": "b'secret'", "an object": "object()", "no JSON": "'{'", "another JSON": "'[1]'"}
 NOISE = """
