@@ -6,7 +6,7 @@ token then counts as one that never expires.
 
 from __future__ import annotations
 
-from .errors import StoreFailed
+from .errors import OPERATOR, Refused, StoreFailed
 from .values import TYPE_CHECKING, Value
 
 if TYPE_CHECKING:
@@ -76,8 +76,15 @@ def is_token(value: object) -> TypeGuard[str]:
 
 
 def is_secret(value: object) -> TypeGuard[str]:
-    """Tell whether `value` can be a refresh token or a device code: ASCII, spaces too (RFC 6749 section A.17)."""
+    """Tell whether `value` can be a token or a device code: ASCII, spaces too (RFC 6749 sections A.12 and A.17)."""
     return isinstance(value, str) and value.isascii() and value.isprintable() and value != ""
+
+
+def bearer(access_token: str) -> str:
+    """Return the value of the Authorization header (RFC 6750 section 2.1). Raise Refused if it cannot be one."""
+    if not is_token(access_token):
+        raise Refused("the access token has characters that an Authorization header cannot hold", OPERATOR)
+    return f"Bearer {access_token}"
 
 
 def with_openid(scope: str) -> str:

@@ -7,7 +7,7 @@ from ..errors import UsageError
 from ..oauth.parsing import load
 from ..session import fresh_token
 from ..text import WORD, clean
-from ..tokens import IssuedToken, rfc3339
+from ..tokens import IssuedToken, bearer, rfc3339
 
 FORMATS = ("raw", "header", "json", "exec-credential")
 API_VERSIONS = ("client.authentication.k8s.io/v1", "client.authentication.k8s.io/v1beta1")
@@ -31,7 +31,7 @@ def _formatted(issued: IssuedToken, form: str, api: str, now: float) -> str:
     if form == "raw":
         return token.access_token + "\n"
     if form == "header":
-        return f"Authorization: Bearer {token.access_token}\n"
+        return f"Authorization: {bearer(token.access_token)}\n"
     from .. import report  # the forms above do not need it
 
     if form == "exec-credential":

@@ -10,7 +10,7 @@ from urllib.parse import quote_plus
 
 from ..errors import NoSubject, Refused, TokenRefused
 from ..text import WORD, clean
-from ..tokens import TokenSet, is_secret, is_token, with_openid
+from ..tokens import TokenSet, is_secret, with_openid
 from ..values import Value
 from .messages import (
     Request,
@@ -82,7 +82,7 @@ def parse_token_response(response: Response, what: str, now: float, asked_scope:
         error.hint = {**_HINTS, "invalid_scope": scope_hint(asked_scope or "")}.get(error.code or "")
         raise
     kind = document.get("token_type")
-    if not is_token(document.get("access_token")):
+    if not is_secret(document.get("access_token")):
         raise Refused(f"{what}: the server's answer holds no access token that can be used")
     if not isinstance(kind, str) or kind.lower() != "bearer":
         shown = f"of type {quotable(kind, WORD, response.secrets)}" if isinstance(kind, str) else "without a type"

@@ -9,7 +9,7 @@ from urllib.parse import parse_qsl, unquote, urlencode
 
 from ..errors import Refused, Unreachable
 from ..text import ISSUER, SENTENCE, WORD, clean, cut
-from ..tokens import is_digits
+from ..tokens import bearer, is_digits
 from ..urls import is_url
 from ..values import Value
 from .parsing import Json, parse_object
@@ -54,8 +54,8 @@ def get(url: str) -> Request:
 
 
 def get_as(url: str, access_token: str) -> Request:
-    """Return a GET request with a Bearer token (RFC 6750 section 2.1)."""
-    return Request("GET", url, {"Authorization": f"Bearer {access_token}"}, secrets=(access_token,))
+    """Return a GET request with a Bearer token. Raise Refused as `bearer` does."""
+    return Request("GET", url, {"Authorization": bearer(access_token)}, secrets=(access_token,))
 
 
 def parse_query(query: str) -> dict[str, str]:

@@ -18,7 +18,7 @@ import re
 from ..oauth.parsing import claimed_lifetime, claimed_text, is_time, load
 from ..settings import EXPORT
 from ..text import ISSUER, clean
-from ..tokens import TokenSet, is_digits, is_secret, is_token, parse_rfc3339, rfc3339
+from ..tokens import TokenSet, is_digits, is_secret, parse_rfc3339, rfc3339
 from ..urls import same_issuer
 from ..values import TYPE_CHECKING, Value
 
@@ -92,7 +92,7 @@ def read_entry(entry: object) -> TokenSet | None:
     """Read one entry, text or object; None if it holds no access token."""
     fields = _fields(entry)
     access_token, lifetime = fields.get("access_token"), fields.get("expires_in")
-    if not is_token(access_token):
+    if not is_secret(access_token):
         return None
     text = {name: value for name, value in fields.items() if isinstance(value, str)}
     secret = {name: value for name, value in text.items() if is_secret(value)}
