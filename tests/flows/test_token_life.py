@@ -101,6 +101,16 @@ def test_an_expired_token_is_refreshed_and_the_new_pair_is_stored(run, server, g
     assert refreshes(server) == 1
 
 
+def test_an_access_token_that_no_header_can_hold_is_kept_after_a_refresh(run, server, given, entry):
+    """It came with the refresh token that has replaced the old one."""
+    server.misbehave(TOKEN_ENDPOINT, edit=lambda told: {**told, "access_token": "abc def"})
+
+    result = run("token")
+
+    assert (result.status, result.out, entry.fields["access_token"]) == (0, "abc def\n", "abc def")
+    assert server.family_alive(entry.fields["refresh_token"])
+
+
 SECONDS_LEFT = {
     "expired": (EXPIRED, (), True),
     "just under a minute": (59.9, (), True),
@@ -172,7 +182,6 @@ UNUSABLE = {
     "empty access token": {"edit": lambda told: {**told, "access_token": ""}},
     "access token with a line feed": {"edit": lambda told: {**told, "access_token": "abc\ndef"}},
     "access token with an escape": {"edit": lambda told: {**told, "access_token": "abc\x1b[2J"}},
-    "access token with a space": {"edit": lambda told: {**told, "access_token": "abc def"}},
     "refresh token with a null": {"edit": lambda told: {**told, "refresh_token": "abc\0"}},
     "another type": {"edit": lambda told: {**told, "token_type": "DPoP"}},
     "no type": {"edit": lambda told: {**told, "token_type": None}},
