@@ -155,7 +155,7 @@ def stored_token(context: Context) -> StoredToken | None:
 
 def check(context: Context, issued: IssuedToken) -> Checked:
     """Ask the server about a token. Raise TokenRefused, Unreachable or Refused."""
-    from .oauth.endpoints import Claims, token_refused  # printing a stored token does not need these
+    from .oauth.endpoints import Claims  # printing a stored token needs neither
     from .system.threads import Background
 
     require_own_issuer(context, issued)
@@ -169,7 +169,7 @@ def check(context: Context, issued: IssuedToken) -> Checked:
     except (TokenRefused, NoSubject) as error:
         userinfo = Claims(reason=_without_user(context, issued, error, tokeninfo))
     if tokeninfo.refused and not userinfo.accepted:
-        raise token_refused(tokeninfo.reason, tokeninfo.reason)
+        raise TokenRefused(tokeninfo.reason, tokeninfo.reason)
     if userinfo.subject and subject not in (None, userinfo.subject):
         raise Mismatch("UserInfo and the ID token are about different users (sub)", OPERATOR)
     checked = Checked(issued, userinfo, tokeninfo, _is_machine(context, issued, tokeninfo))
@@ -258,8 +258,7 @@ def _sign_in(context: Context) -> IssuedToken:
 def _refused_at_once(context: Context, issued: IssuedToken, error: TokenRefused) -> Refused:
     asked = context.server.metadata.userinfo_endpoint is not None
     hint = _openid_hint(context, issued) if asked else None
-    reason = error.message.partition(": ")[2] or error.code
-    return Refused(f"the server does not accept the token that it has just issued: {reason}", hint)
+    return Refused(f"the server does not accept the token that it has just issued: {error.said or error.code}", hint)
 
 
 def require_own_issuer(context: Context, issued: IssuedToken) -> None:

@@ -142,7 +142,7 @@ def parse_userinfo(response: Response) -> Claims:
         return Claims(reason=error.code, accepted=True)
     is_answer = not response.is_html or "www-authenticate" in response.headers  # not a proxy's page
     if is_answer and (response.status == 401 or forbidden):
-        raise token_refused(str(error) if error.code else "", error.code or f"status {response.status}", forbidden)
+        raise TokenRefused(str(error) if error.code else "", error.code or f"status {response.status}", forbidden)
     if response.status in (404, 405, 501):
         return Claims(reason=error.code or f"status {response.status}")
     check_not_redirected(response, what)
@@ -161,10 +161,3 @@ def parse_tokeninfo(response: Response) -> Claims:
         return Claims(claims, accepted=active, refused=not active)
     except ValueError as error:
         return Claims(reason=f"the answer cannot be used: {error}")
-
-
-def token_refused(said: str, code: str, forbidden: bool = False) -> TokenRefused:
-    """Return the error for a token that the server does not accept, or no longer accepts."""
-    message = "the server does not accept the token" + (f": {said}" if said else "")
-    hint = "run authgate.pyz login to sign in again, or set AUTHGATE_TOKEN to a new token"
-    return TokenRefused(message, hint, code, forbidden)
