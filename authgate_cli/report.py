@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 
-from .oauth.parsing import Json, decode
+from .oauth.parsing import Json, claims_of
 from .settings import Settings
 from .text import NAME, SCOPES, WORD, clean
 from .tokens import TokenSet, mask, rfc3339
@@ -134,10 +134,7 @@ def name_of(said: Json) -> str:
 
 def id_claims(token: TokenSet) -> Json | None:
     """Return what the stored ID token says about the person. It was checked when we stored it."""
-    try:
-        said = decode(token.id_token or "").claims
-    except ValueError:
-        return None
+    said = claims_of(token.id_token)
     return said if isinstance(said.get("sub"), str) else None
 
 

@@ -19,7 +19,7 @@ from .errors import (
     TokenRefused,
     UsageError,
 )
-from .oauth.parsing import claimed_expiry, claimed_text
+from .oauth.parsing import claimed_text, claims_of, is_time
 from .store import StoredToken
 from .text import ISSUER, clean
 from .tokens import EARLY, STILL_USABLE, IssuedToken, TokenSet, is_digits, with_openid
@@ -138,11 +138,10 @@ def fresh_token(context: Context) -> IssuedToken:
 
 
 def given_token(context: Context) -> IssuedToken:
-    """Return the access token of AUTHGATE_TOKEN; its expiry is read from it if it is a JWT."""
+    """Return the access token of AUTHGATE_TOKEN; its expiry and scope are read from it if it is a JWT."""
     token = str(context.settings.access_token)
-    return IssuedToken(
-        TokenSet(token, expires_at=claimed_expiry(token), scope=claimed_text(token, "scope")), "environment"
-    )
+    expiry, scope = claims_of(token).get("exp"), claimed_text(token, "scope")
+    return IssuedToken(TokenSet(token, expires_at=expiry if is_time(expiry) else None, scope=scope), "environment")
 
 
 def stored_token(context: Context) -> StoredToken | None:

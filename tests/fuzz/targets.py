@@ -113,7 +113,7 @@ def make_jwt(m):
 
 def check_jwt(pair):
     text, response = pair
-    parsing.claimed_expiry(text), parsing.claimed_text(text, "iss")
+    parsing.claimed_lifetime(text), parsing.claimed_text(text, "iss")
     out, err = io.StringIO(), io.StringIO()
     status = cli.run(["inspect", "--", text], {}, Terminal(None, out, err, {}))
     assert status in (0, 1)
