@@ -90,22 +90,19 @@ def parse_token_response(response: Response, what: str, now: float, asked_scope:
     refresh_token = document.get("refresh_token")
     if refresh_token not in (None, "") and not is_secret(refresh_token):
         raise Refused(f"{what}: the server's answer holds a refresh token that cannot be used")
-    scope, expires_at = document.get("scope"), expiry(document.get("expires_in"), now)
+    scope, lifetime = document.get("scope"), document.get("expires_in")
+    if not is_number(lifetime) or not 0 <= lifetime <= LATEST - now:
+        lifetime = None  # the token never expires
     return TokenSet(
         access_token=document["access_token"],
         token_type="Bearer",
-        expires_at=expires_at,
-        lifetime=expires_at - now if expires_at is not None and expires_at > now else None,
+        expires_at=None if lifetime is None else now + lifetime,
+        lifetime=lifetime or None,
         refresh_token=refresh_token or None,
         # An ID token that cannot be read is found by its check, which does not make a refresh fail.
         id_token=None if document.get("id_token") in (None, "") else str(document["id_token"]),
         scope=clean(scope, len(scope)) if isinstance(scope, str) else asked_scope,
     )
-
-
-def expiry(expires_in: object, now: float) -> float | None:
-    """Turn a server's `expires_in` into a time; None (never) if it is not a usable number."""
-    return now + expires_in if is_number(expires_in) and 0 <= expires_in <= LATEST - now else None
 
 
 class Claims(Value):
