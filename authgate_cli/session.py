@@ -240,17 +240,12 @@ def _sign_in(context: Context) -> IssuedToken:
     metadata = context.server.metadata
     if issued.save_error or not (metadata.is_authgate and metadata.revocation_endpoint):
         return issued
+    ours = [stored.token for stored in before if same_issuer(stored.token.issuer or "", context.settings.issuer)]
+    replaced = [token for token in ours if token.is_personal]
     kept = (issued.token.refresh_token, issued.token.access_token)
-    for token in (stored.token for stored in before):
-        if not (token.is_personal and token.issuer and same_issuer(token.issuer, context.settings.issuer)):
-            continue
-        try:
-            for kind in ("refresh_token", "access_token"):
-                secret = getattr(token, kind)
-                if secret and secret not in kept:
-                    context.server.revoke(secret, kind)
-        except AuthGateError as error:
-            context.terminal.explain(f"the replaced tokens could not be revoked: {error.message}")
+    failure, _ = context.server.revoke_all(replaced, kept)
+    if failure:
+        context.terminal.explain(f"the replaced tokens could not be revoked: {failure.message}")
     return issued
 
 
