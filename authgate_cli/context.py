@@ -6,12 +6,13 @@ from collections.abc import Iterable, Mapping
 from functools import cached_property
 
 from .errors import AuthGateError, UsageError
+from .oauth.parsing import Json
 from .options import Arguments
 from .settings import EXPORT, STORED_IDENTITY, Settings, export
 from .store import Store, open_store
 from .system import System
 from .system.terminal import Terminal
-from .text import ISSUER, NAME, clean, listing
+from .text import ISSUER, NAME, clean, document, listing
 from .urls import same_issuer
 from .values import TYPE_CHECKING
 
@@ -39,9 +40,12 @@ class Context:
         self.arguments, self.settings, self.terminal, self.environ = arguments, settings, terminal, environ
         self.system, self.problem, self.warnings = system, problem, warnings
 
-    def result(self, text: str, failure: AuthGateError | None = None) -> int:
-        """Print the result of the command, then raise the failure; return 0 if there is none."""
-        self.terminal.result(text, failure.exit_status if failure else 0)
+    def result(self, text: str, fields: Json | None = None, failure: AuthGateError | None = None) -> int:
+        """Print the text, or with --json the fields, if there are any. Raise the failure, or return 0."""
+        if fields is not None and "json" in self.arguments.flags:
+            text = document(fields)
+        if text:
+            self.terminal.result(text, failure.exit_status if failure else 0)
         if failure:
             raise failure
         return 0

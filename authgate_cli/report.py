@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import re
 
 from .oauth.parsing import Json, claims_of
 from .settings import Settings
-from .text import NAME, SCOPES, WORD, clean
+from .text import NAME, SCOPES, WORD, clean, document
 from .tokens import TokenSet, mask, rfc3339
 from .values import TYPE_CHECKING
 
@@ -113,11 +112,6 @@ def _masked(name: str, value: Any, own: list[str]) -> Any:
     for secret in own:
         value = value.replace(secret, mask(secret))
     return mask(value) if _SECRET_NAME.search(name) and value else _TOKEN.sub(lambda found: mask(found[0]), value)
-
-
-def document(fields: Json) -> str:
-    """Return one JSON document for stdout; it is ASCII, other characters are escaped."""
-    return json.dumps(fields, indent=2) + "\n"
 
 
 def person(said: Json) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from .. import report
 from ..context import Context
 from ..errors import AuthGateError, Refused
 from ..refresh import locked
@@ -119,12 +118,11 @@ def _report(context: Context, everything: bool, outcomes: list[Outcome]) -> int:
         context.terminal.warn(whose + failure.message)
     for whose, failure in failures[-1:]:
         raise type(failure)(whose + failure.message, _MAY_LIVE)
-    if "json" in context.arguments.flags:
-        revoked = bool(outcomes) and all(outcome.offered for outcome in outcomes)
-        return context.result(report.document({"signed_out": bool(outcomes), "revoked": revoked}))
+    revoked = bool(outcomes) and all(outcome.offered for outcome in outcomes)
     where = "" if everything else f" to {context.settings.server_and_account}"
     lines = [_sentence(outcome, everything) for outcome in outcomes] or [f"Not signed in{where}."]
-    return context.result("".join(f"{line}\n" for line in lines))
+    text = "".join(f"{line}\n" for line in lines)
+    return context.result(text, {"signed_out": bool(outcomes), "revoked": revoked})
 
 
 def _sentence(outcome: Outcome, everything: bool) -> str:
