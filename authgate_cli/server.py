@@ -59,7 +59,7 @@ class Server:
         That is safe: a server that rejects the client has not used up its code or token.
         """
         client_id, secret = self._settings.client_id, self._settings.client_secret
-        self._method = self._method or (POST if POST in self.metadata.auth_methods else BASIC)
+        self._method = self._method or self.metadata.auth_method
         response = self._system.send(endpoints.authenticated(endpoint, fields, client_id, secret, self._method))
         if secret is None or not endpoints.refuses_client(response):
             return response
