@@ -163,16 +163,19 @@ def check(context: Context, issued: IssuedToken) -> Checked:
     server.metadata  # noqa: B018  once, before two threads use it
     asking = Background(lambda: server.userinfo(token))  # both at once, because a network may be slow
     tokeninfo = server.tokeninfo(token)
+    is_client = (tokeninfo.claims or {}).get("subject_type") == "client"
+    is_machine = is_client or context.settings.is_machine or issued.token.grant_type == "client_credentials"
     try:
         userinfo: Claims = asking.result()
     except (TokenRefused, NoSubject) as error:
-        userinfo = Claims(reason=_without_user(context, issued, error, tokeninfo))
+        no_user = f"a machine's token has no user: {error.code}"  # whatever UserInfo says about it proves nothing
+        userinfo = Claims(reason=no_user if is_machine else _without_user(context, issued, error, tokeninfo))
     if tokeninfo.refused and not userinfo.accepted:
         raise TokenRefused(tokeninfo.reason, tokeninfo.reason)
     if userinfo.subject and subject not in (None, userinfo.subject):
         raise Mismatch("UserInfo and the ID token are about different users (sub)", OPERATOR)
-    checked = Checked(issued, userinfo, tokeninfo, _is_machine(context, issued, tokeninfo))
-    if checked.is_machine and not checked.is_proven:
+    checked = Checked(issued, userinfo, tokeninfo, is_machine)
+    if is_machine and not checked.is_proven:
         return checked._replace(userinfo=userinfo._replace(reason=f"{userinfo.reason}; not checked"))
     hint = _openid_hint(context, issued)
     if userinfo.reason == "insufficient_scope" and hint:
@@ -186,23 +189,14 @@ def check(context: Context, issued: IssuedToken) -> Checked:
 def _without_user(context: Context, issued: IssuedToken, refusal: TokenRefused | NoSubject, tokeninfo: Claims) -> str:
     """Return why UserInfo names nobody. Raise its refusal if that shows that the token is not valid.
 
-    It shows nothing about a machine's token; nor does a 403 for a token that the server has just
-    issued, or that TokenInfo accepts.
+    A 403 does not, for a token that the server has just issued, or that TokenInfo accepts.
     """
-    if _is_machine(context, issued, tokeninfo):
-        return f"a machine's token has no user: {refusal.code}"
     known = tokeninfo.accepted or issued.source not in ("stored", "environment")
     if isinstance(refusal, TokenRefused) and refusal.forbidden and known:
         return refusal.code
     if isinstance(refusal, NoSubject):
         refusal.hint = _openid_hint(context, issued)
     raise refusal
-
-
-def _is_machine(context: Context, issued: IssuedToken, tokeninfo: Claims) -> bool:
-    """Tell whether a client has obtained this token for itself."""
-    is_client = (tokeninfo.claims or {}).get("subject_type") == "client"
-    return context.settings.is_machine or issued.token.grant_type == "client_credentials" or is_client
 
 
 def _openid_hint(context: Context, issued: IssuedToken) -> str | None:
