@@ -95,25 +95,26 @@ def usable_token(context: Context, min_ttl: float = EARLY, signs_in: bool = Fals
     stored = stored_token(context)
     if stored is None and not settings.is_machine:
         return None
-    lacking = settings.missing_scope(stored.token) if stored else ""
-    if lacking and not settings.is_machine:
+    usable = stored
+    if stored and (lacking := settings.missing_scope(stored.token)):
         reason = f"the stored token was obtained without the scope {lacking}"
-        if signs_in:
+        if settings.is_machine:
+            usable = None
+        elif signs_in:
             raise SignInNeeded(reason, f"run {settings.login_command} to sign in again")
-        context.terminal.warn(f"{reason}; run {settings.login_command} to request it")
-        lacking = ""
-    if stored and not lacking and stored.token.is_fresh(now, min_ttl):
-        return stored.issued
+        else:
+            context.terminal.warn(f"{reason}; run {settings.login_command} to request it")
+    if usable and usable.token.is_fresh(now, min_ttl):
+        return usable.issued
     from .refresh import renew  # most stored tokens are fresh
 
     try:
         return renew(context, stored, min_ttl)
     except AuthGateError as error:
-        left = stored.token.seconds_left(now) if stored and not lacking else 0.0
-        if stored is None or left < STILL_USABLE:
+        if usable is None or (left := usable.token.seconds_left(now)) < STILL_USABLE:
             raise
         context.terminal.warn(f"{error.message}; using the current token, which expires in {left:.0f} s")
-        return stored.issued
+        return usable.issued
 
 
 def fresh_token(context: Context) -> IssuedToken:
