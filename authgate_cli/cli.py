@@ -20,7 +20,7 @@ from .settings import DOTENV, Settings, expand_home, resolve
 from .system import System, real_system
 from .system.signals import allow_core_files, die_of, ending_cleanly
 from .system.terminal import OutputClosed, Terminal, reserve_standard_descriptors
-from .text import escape
+from .text import document, escape
 
 BUG, INTERRUPTED = 70, 130
 REPORTS_PROBLEMS = ("status", "doctor")  # they print a result in every case
@@ -85,11 +85,7 @@ def _run(
     flags, command = arguments.flags, arguments.command
     if "version" in flags:
         text = f"authgate {__version__}\n"
-        if "json" in flags:
-            from .report import document
-
-            text = document({"version": __version__})
-        terminal.result(text)
+        terminal.result(document({"version": __version__}) if "json" in flags else text)
         return 0
     if "help" in flags or command == "help":
         from .commands import help

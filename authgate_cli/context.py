@@ -6,12 +6,13 @@ from collections.abc import Iterable, Mapping
 from functools import cached_property
 
 from .errors import AuthGateError, UsageError
+from .oauth.parsing import Json
 from .options import Arguments
-from .settings import EXPORT, STORED_IDENTITY, Settings, not_set
+from .settings import EXPORT, STORED_IDENTITY, Settings, export
 from .store import Store, open_store
 from .system import System
 from .system.terminal import Terminal
-from .text import ISSUER, NAME, clean, listing
+from .text import ISSUER, NAME, clean, document, listing
 from .urls import same_issuer
 from .values import TYPE_CHECKING
 
@@ -39,9 +40,12 @@ class Context:
         self.arguments, self.settings, self.terminal, self.environ = arguments, settings, terminal, environ
         self.system, self.problem, self.warnings = system, problem, warnings
 
-    def result(self, text: str, failure: AuthGateError | None = None) -> int:
-        """Print the result of the command, then raise the failure; return 0 if there is none."""
-        self.terminal.result(text, failure.exit_status if failure else 0)
+    def result(self, text: str, fields: Json | None = None, failure: AuthGateError | None = None) -> int:
+        """Print the text, or with --json the fields, if there are any. Raise the failure, or return 0."""
+        if fields is not None and "json" in self.arguments.flags:
+            text = document(fields)
+        if text:
+            self.terminal.result(text, failure.exit_status if failure else 0)
         if failure:
             raise failure
         return 0
@@ -55,7 +59,10 @@ class Context:
             if recalled:
                 identity = f"client {self.settings.client_id} at {self.settings.issuer}"
                 self.terminal.explain(f"{listing(recalled)} from the stored identity: {identity}")
-        self.settings.require(*names)
+        if missing := self.settings.missing(*names):
+            examples = {"AUTHGATE_URL": "https://auth.example.com", "CLIENT_ID": "your-client-id"}
+            words = export({name: examples[name] for name in missing}, self.environ)
+            raise UsageError(_not_set(missing), f"{words}, or put it into .env")
 
     @cached_property
     def store(self) -> Store:
@@ -87,7 +94,7 @@ def recall(settings: Settings, stored: Iterable[tuple[str, str]]) -> Settings:
             f"{clean(client_id, NAME)} at {clean(issuer, ISSUER)}" for issuer, client_id in fitting.values()
         )
         raise UsageError(
-            f"{not_set(missing)}, and more than one identity is stored: {shown}",
+            f"{_not_set(missing)}, and more than one identity is stored: {shown}",
             f"choose one with --url and --client-id, or {EXPORT} AUTHGATE_URL and CLIENT_ID",
         )
     if not fitting:
@@ -95,3 +102,7 @@ def recall(settings: Settings, stored: Iterable[tuple[str, str]]) -> Settings:
     ((issuer, client_id),) = fitting.values()
     sources = {**settings.sources, **dict.fromkeys(missing, STORED_IDENTITY)}
     return settings._replace(issuer=settings.issuer or issuer, client_id=client_id, sources=sources)
+
+
+def _not_set(names: list[str]) -> str:
+    return f"{listing(names)} {'is' if len(names) == 1 else 'are'} not set"

@@ -77,12 +77,14 @@ class SignInNeeded(AuthGateError):
 class TokenRefused(SignInNeeded):
     """The server does not accept the access token, or no longer accepts it.
 
-    `code` is its reason. Some servers answer a valid token with 403 too; then `forbidden` is true.
+    `said` is what it says about that, and `code` its reason in one word. Some servers answer a valid
+    token with 403 too; then `forbidden` is true.
     """
 
-    def __init__(self, message: str, hint: str | None = None, code: str = "", forbidden: bool = False):
-        super().__init__(message, hint)
-        self.code, self.forbidden = code, forbidden
+    def __init__(self, said: str, code: str = "", forbidden: bool = False):
+        message = "the server does not accept the token" + (f": {said}" if said else "")
+        super().__init__(message, "run authgate.pyz login to sign in again, or set AUTHGATE_TOKEN to a new token")
+        self.said, self.code, self.forbidden = said, code, forbidden
 
 
 class FlowUnavailable(AuthGateError):

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import re
 
-from .oauth.parsing import Json, decode
+from .oauth.parsing import Json, claims_of
 from .settings import Settings
-from .text import NAME, SCOPES, WORD, clean
+from .text import NAME, SCOPES, WORD, clean, document
 from .tokens import TokenSet, mask, rfc3339
 from .values import TYPE_CHECKING
 
@@ -115,11 +114,6 @@ def _masked(name: str, value: Any, own: list[str]) -> Any:
     return mask(value) if _SECRET_NAME.search(name) and value else _TOKEN.sub(lambda found: mask(found[0]), value)
 
 
-def document(fields: Json) -> str:
-    """Return one JSON document for stdout; it is ASCII, other characters are escaped."""
-    return json.dumps(fields, indent=2) + "\n"
-
-
 def person(said: Json) -> str:
     """Return a user's name and e-mail address, or the best name there is."""
     name, email = name_of(said), _name(said.get("email"))
@@ -134,10 +128,7 @@ def name_of(said: Json) -> str:
 
 def id_claims(token: TokenSet) -> Json | None:
     """Return what the stored ID token says about the person. It was checked when we stored it."""
-    try:
-        said = decode(token.id_token or "").claims
-    except ValueError:
-        return None
+    said = claims_of(token.id_token)
     return said if isinstance(said.get("sub"), str) else None
 
 

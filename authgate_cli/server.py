@@ -16,7 +16,7 @@ from .urls import split
 from .values import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Container, Mapping, Sequence
 
     from .oauth.jwt import KeySet
     from .oauth.messages import Request, Response
@@ -59,7 +59,7 @@ class Server:
         That is safe: a server that rejects the client has not used up its code or token.
         """
         client_id, secret = self._settings.client_id, self._settings.client_secret
-        self._method = self._method or (POST if POST in self.metadata.auth_methods else BASIC)
+        self._method = self._method or self.metadata.auth_method
         response = self._system.send(endpoints.authenticated(endpoint, fields, client_id, secret, self._method))
         if secret is None or not endpoints.refuses_client(response):
             return response
@@ -133,6 +133,30 @@ class Server:
             return endpoints.parse_tokeninfo(self._system.send(get_as(self.metadata.tokeninfo_endpoint, access_token)))
         except AuthGateError as error:
             return Claims(reason=error.message)
+
+    def revoke_all(self, tokens: Sequence[TokenSet], kept: Container[object] = ()) -> tuple[AuthGateError | None, bool]:
+        """Revoke the refresh tokens, then the access tokens, apart from those in `kept`.
+
+        Return the first failure, and whether access tokens stay valid: some servers cannot revoke those
+        (RFC 7009 section 2.2.1), which is no failure once the refresh token is revoked. After a refusal
+        the next token is tried, but not if the server cannot be reached.
+        """
+        failure: AuthGateError | None = None
+        ended = expires = False
+        for kind in ("refresh_token", "access_token"):
+            for secret in dict.fromkeys(getattr(token, kind) for token in tokens):
+                try:
+                    if secret and secret not in kept:
+                        self.revoke(secret, kind)
+                        ended = ended or kind == "refresh_token"
+                except Refused as error:
+                    if kind == "access_token" and ended and error.code == "unsupported_token_type":
+                        expires = True
+                    else:
+                        failure = failure or error
+                except Unreachable as error:
+                    return failure or error, expires
+        return failure, expires
 
     def revoke(self, token: str, kind: str) -> None:
         """Revoke a token (RFC 7009); `kind` is `refresh_token` or `access_token`. Raise Unreachable or Refused."""

@@ -19,7 +19,7 @@ from .errors import (
     TokenRefused,
     UsageError,
 )
-from .oauth.parsing import claimed_expiry, claimed_text
+from .oauth.parsing import claimed_text, claims_of, is_time
 from .store import StoredToken
 from .text import ISSUER, clean
 from .tokens import EARLY, STILL_USABLE, IssuedToken, TokenSet, is_digits, with_openid
@@ -95,25 +95,26 @@ def usable_token(context: Context, min_ttl: float = EARLY, signs_in: bool = Fals
     stored = stored_token(context)
     if stored is None and not settings.is_machine:
         return None
-    lacking = settings.missing_scope(stored.token) if stored else ""
-    if lacking and not settings.is_machine:
+    usable = stored
+    if stored and (lacking := settings.missing_scope(stored.token)):
         reason = f"the stored token was obtained without the scope {lacking}"
-        if signs_in:
+        if settings.is_machine:
+            usable = None
+        elif signs_in:
             raise SignInNeeded(reason, f"run {settings.login_command} to sign in again")
-        context.terminal.warn(f"{reason}; run {settings.login_command} to request it")
-        lacking = ""
-    if stored and not lacking and stored.token.is_fresh(now, min_ttl):
-        return stored.issued
+        else:
+            context.terminal.warn(f"{reason}; run {settings.login_command} to request it")
+    if usable and usable.token.is_fresh(now, min_ttl):
+        return usable.issued
     from .refresh import renew  # most stored tokens are fresh
 
     try:
         return renew(context, stored, min_ttl)
     except AuthGateError as error:
-        left = stored.token.seconds_left(now) if stored and not lacking else 0.0
-        if stored is None or left < STILL_USABLE:
+        if usable is None or (left := usable.token.seconds_left(now)) < STILL_USABLE:
             raise
         context.terminal.warn(f"{error.message}; using the current token, which expires in {left:.0f} s")
-        return stored.issued
+        return usable.issued
 
 
 def fresh_token(context: Context) -> IssuedToken:
@@ -138,11 +139,10 @@ def fresh_token(context: Context) -> IssuedToken:
 
 
 def given_token(context: Context) -> IssuedToken:
-    """Return the access token of AUTHGATE_TOKEN; its expiry is read from it if it is a JWT."""
+    """Return the access token of AUTHGATE_TOKEN; its expiry and scope are read from it if it is a JWT."""
     token = str(context.settings.access_token)
-    return IssuedToken(
-        TokenSet(token, expires_at=claimed_expiry(token), scope=claimed_text(token, "scope")), "environment"
-    )
+    expiry, scope = claims_of(token).get("exp"), claimed_text(token, "scope")
+    return IssuedToken(TokenSet(token, expires_at=expiry if is_time(expiry) else None, scope=scope), "environment")
 
 
 def stored_token(context: Context) -> StoredToken | None:
@@ -155,7 +155,7 @@ def stored_token(context: Context) -> StoredToken | None:
 
 def check(context: Context, issued: IssuedToken) -> Checked:
     """Ask the server about a token. Raise TokenRefused, Unreachable or Refused."""
-    from .oauth.endpoints import Claims, token_refused  # printing a stored token does not need these
+    from .oauth.endpoints import Claims  # printing a stored token needs neither
     from .system.threads import Background
 
     require_own_issuer(context, issued)
@@ -164,16 +164,19 @@ def check(context: Context, issued: IssuedToken) -> Checked:
     server.metadata  # noqa: B018  once, before two threads use it
     asking = Background(lambda: server.userinfo(token))  # both at once, because a network may be slow
     tokeninfo = server.tokeninfo(token)
+    is_client = (tokeninfo.claims or {}).get("subject_type") == "client"
+    is_machine = is_client or context.settings.is_machine or issued.token.grant_type == "client_credentials"
     try:
         userinfo: Claims = asking.result()
     except (TokenRefused, NoSubject) as error:
-        userinfo = Claims(reason=_without_user(context, issued, error, tokeninfo))
+        no_user = f"a machine's token has no user: {error.code}"  # whatever UserInfo says about it proves nothing
+        userinfo = Claims(reason=no_user if is_machine else _without_user(context, issued, error, tokeninfo))
     if tokeninfo.refused and not userinfo.accepted:
-        raise token_refused(tokeninfo.reason, tokeninfo.reason)
+        raise TokenRefused(tokeninfo.reason, tokeninfo.reason)
     if userinfo.subject and subject not in (None, userinfo.subject):
         raise Mismatch("UserInfo and the ID token are about different users (sub)", OPERATOR)
-    checked = Checked(issued, userinfo, tokeninfo, _is_machine(context, issued, tokeninfo))
-    if checked.is_machine and not checked.is_proven:
+    checked = Checked(issued, userinfo, tokeninfo, is_machine)
+    if is_machine and not checked.is_proven:
         return checked._replace(userinfo=userinfo._replace(reason=f"{userinfo.reason}; not checked"))
     hint = _openid_hint(context, issued)
     if userinfo.reason == "insufficient_scope" and hint:
@@ -187,23 +190,14 @@ def check(context: Context, issued: IssuedToken) -> Checked:
 def _without_user(context: Context, issued: IssuedToken, refusal: TokenRefused | NoSubject, tokeninfo: Claims) -> str:
     """Return why UserInfo names nobody. Raise its refusal if that shows that the token is not valid.
 
-    It shows nothing about a machine's token; nor does a 403 for a token that the server has just
-    issued, or that TokenInfo accepts.
+    A 403 does not, for a token that the server has just issued, or that TokenInfo accepts.
     """
-    if _is_machine(context, issued, tokeninfo):
-        return f"a machine's token has no user: {refusal.code}"
     known = tokeninfo.accepted or issued.source not in ("stored", "environment")
     if isinstance(refusal, TokenRefused) and refusal.forbidden and known:
         return refusal.code
     if isinstance(refusal, NoSubject):
         refusal.hint = _openid_hint(context, issued)
     raise refusal
-
-
-def _is_machine(context: Context, issued: IssuedToken, tokeninfo: Claims) -> bool:
-    """Tell whether a client has obtained this token for itself."""
-    is_client = (tokeninfo.claims or {}).get("subject_type") == "client"
-    return context.settings.is_machine or issued.token.grant_type == "client_credentials" or is_client
 
 
 def _openid_hint(context: Context, issued: IssuedToken) -> str | None:
@@ -241,25 +235,19 @@ def _sign_in(context: Context) -> IssuedToken:
     metadata = context.server.metadata
     if issued.save_error or not (metadata.is_authgate and metadata.revocation_endpoint):
         return issued
+    ours = [stored.token for stored in before if same_issuer(stored.token.issuer or "", context.settings.issuer)]
+    replaced = [token for token in ours if token.is_personal]
     kept = (issued.token.refresh_token, issued.token.access_token)
-    for token in (stored.token for stored in before):
-        if not (token.is_personal and token.issuer and same_issuer(token.issuer, context.settings.issuer)):
-            continue
-        try:
-            for kind in ("refresh_token", "access_token"):
-                secret = getattr(token, kind)
-                if secret and secret not in kept:
-                    context.server.revoke(secret, kind)
-        except AuthGateError as error:
-            context.terminal.explain(f"the replaced tokens could not be revoked: {error.message}")
+    failure, _ = context.server.revoke_all(replaced, kept)
+    if failure:
+        context.terminal.explain(f"the replaced tokens could not be revoked: {failure.message}")
     return issued
 
 
 def _refused_at_once(context: Context, issued: IssuedToken, error: TokenRefused) -> Refused:
     asked = context.server.metadata.userinfo_endpoint is not None
     hint = _openid_hint(context, issued) if asked else None
-    reason = error.message.partition(": ")[2] or error.code
-    return Refused(f"the server does not accept the token that it has just issued: {reason}", hint)
+    return Refused(f"the server does not accept the token that it has just issued: {error.said or error.code}", hint)
 
 
 def require_own_issuer(context: Context, issued: IssuedToken) -> None:

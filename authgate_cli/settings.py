@@ -15,7 +15,6 @@ from collections.abc import Iterable, Mapping
 
 from .errors import UsageError
 from .options import SECRET_VARIABLES, SETTINGS
-from .text import listing
 from .tokens import TokenSet, is_token
 from .urls import Url, split
 from .values import Value
@@ -103,13 +102,6 @@ class Settings(Value):
         if not self.client_secret:
             hint = "set CLIENT_SECRET in the environment or in .env"
             raise UsageError("the client-credentials flow needs a client secret", hint)
-
-    def require(self, *names: str) -> None:
-        """Raise UsageError unless these variables are set."""
-        if missing := self.missing(*names):
-            examples = {"AUTHGATE_URL": "https://auth.example.com", "CLIENT_ID": "your-client-id"}
-            words = export({name: examples[name] for name in missing}, os.environ)
-            raise UsageError(not_set(missing), f"{words}, or put it into .env")
 
     def missing(self, *names: str) -> list[str]:
         """Return which of these variables, AUTHGATE_URL or CLIENT_ID, are not set."""
@@ -233,11 +225,6 @@ def export(values: Mapping[str, str], environ: Mapping[str, str]) -> str:
     modules, home = environ.get("PSMODULEPATH", "").lower(), environ.get("USERPROFILE", "").lower()
     form = "$env:{}='{}'" if home and home in modules else "set {}={}"
     return " and ".join(form.format(name, value) for name, value in values.items())
-
-
-def not_set(names: list[str]) -> str:
-    """Return the message that these variables are not set."""
-    return f"{listing(names)} {'is' if len(names) == 1 else 'are'} not set"
 
 
 def is_issuer(url: str) -> bool:

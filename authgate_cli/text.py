@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import re
+from collections.abc import Mapping
 
 # The longest text of each kind that is shown from a server or a token, in columns of a terminal.
 WORD = 60  # an error code, an algorithm, a code to type
@@ -57,6 +59,11 @@ def columns(line: str) -> int:
 def escape(text: str) -> str:
     r"""Return the user's own `text` with invisible characters as escapes, such as \x1b."""
     return text if _is_plain(text) else re.sub(_INVISIBLE, lambda match: ascii(match[0])[1:-1], text)
+
+
+def document(fields: Mapping[str, object]) -> str:
+    """Return one JSON document for stdout; it is ASCII, other characters are escaped."""
+    return json.dumps(fields, indent=2) + "\n"
 
 
 def listing(words: list[str]) -> str:

@@ -63,10 +63,8 @@ class IssuedToken(Value):
     save_error: StoreFailed | None = None
 
 
-def mask(token: str | None) -> str:
+def mask(token: str) -> str:
     """Return what may be shown of a token: its first 8 characters, or less."""
-    if not token:
-        return "(none)"
     return token[:8] + "..." if len(token) > 8 else "****"
 
 

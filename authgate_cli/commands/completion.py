@@ -7,7 +7,6 @@ it is ignored.
 
 from __future__ import annotations
 
-from .. import report
 from ..context import Context
 from ..errors import UsageError
 from ..options import SETTINGS, SWITCHES
@@ -98,9 +97,7 @@ def run(context: Context) -> int:
     if len(operands) != 1 or operands[0] not in SCRIPTS:
         raise UsageError(f"completion needs a shell: {', '.join(SCRIPTS)}", "for example authgate.pyz completion bash")
     script = SCRIPTS[operands[0]]
-    if "json" in context.arguments.flags:
-        script = report.document({"shell": operands[0], "script": script})
-    return context.result(script)
+    return context.result(script, {"shell": operands[0], "script": script})
 
 
 def _words(context: Context, before: list[str], current: str) -> list[tuple[str, str]]:

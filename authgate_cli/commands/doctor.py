@@ -27,7 +27,7 @@ from ..sign_in.callback_server import CallbackServer
 from ..store.keyring_store import KeyringStore
 from ..system.access_list import read_access_list, who_else_may_open
 from ..system.connections import no_certificates_hint, proxy_for, tls_context
-from ..text import escape, listing
+from ..text import document, escape, listing
 from ..urls import split
 from ..values import Value
 
@@ -287,7 +287,7 @@ def run(context: Context) -> int:
     text = "".join(_lines(check, context.terminal.result_columns) for check in checks)
     if "json" in context.arguments.flags:
         fields = [{name: getattr(check, name) for name in ("name", "state", "text", "remedy")} for check in checks]
-        text = report.document({"ok": exit_status == 0, "checks": fields})
+        text = document({"ok": exit_status == 0, "checks": fields})
     context.terminal.result(text, exit_status)
     return exit_status
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from textwrap import wrap
 
-from .. import report
 from ..errors import UsageError
 from ..options import SETTINGS, SWITCHES, Command, Option
 from ..system.terminal import Terminal
+from ..text import document
 from . import COMMANDS
 
 _WIDTH = 80  # columns; less on a terminal that is narrower
@@ -26,7 +26,7 @@ def show(topics: tuple[str, ...], as_json: bool, terminal: Terminal) -> int:
     width = min(terminal.result_columns or _WIDTH, _WIDTH)
     sections = _for_command(COMMANDS[topics[0]], width) if topics else _for_program(width)
     text = "\n\n".join("\n".join(section) for section in sections if section) + "\n"
-    terminal.result(report.document({"help": text}) if as_json else text)
+    terminal.result(document({"help": text}) if as_json else text)
     return 0
 
 

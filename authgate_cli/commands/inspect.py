@@ -32,16 +32,14 @@ def run(context: Context) -> int:
         raise Refused(f"this is not a JWT: {error}", hint) from None
     proven = _verified(context, token) if "verify" in context.arguments.flags else None
     claims = report.claims(token.claims, "show-tokens" in context.arguments.flags) or {}
-    if "json" in context.arguments.flags:
-        fields = {"header": token.header, "claims": claims, "verified": proven is not None, "proven": proven or []}
-        return context.result(report.document(fields))
+    fields = {"header": token.header, "claims": claims, "verified": proven is not None, "proven": proven or []}
     lines = ["Header", *_fields(token.header), "Claims", *_fields(claims)]
     if proven is None:
         lines.append("None of this has been verified; use --verify.")
     else:
         lines += [f"Proven: {one}" for one in proven]
         lines.append("Not proven: that it has not been revoked, and that it is meant for you (aud)")
-    return context.result("\n".join(lines) + "\n")
+    return context.result("\n".join(lines) + "\n", fields)
 
 
 def _verified(context: Context, token: Jwt) -> list[str]:

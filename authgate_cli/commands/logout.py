@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from .. import report
 from ..context import Context
-from ..errors import AuthGateError, Refused, Unreachable
+from ..errors import AuthGateError, Refused
 from ..refresh import locked
 from ..server import Server
 from ..settings import is_issuer
@@ -88,32 +87,13 @@ def _is_configured(context: Context, owner: Owner) -> bool:
 
 
 def _revoke(context: Context, owner: Owner, tokens: list[TokenSet]) -> Outcome:
-    """Revoke the refresh tokens, then the access tokens; the first failure is reported.
-
-    After a refusal the next token is tried, but not if the server cannot be reached. Some servers
-    cannot revoke access tokens (RFC 7009 section 2.2.1): no failure once the refresh token is revoked.
-    """
-    failure: AuthGateError | None = None
-    ended = expires = False
     try:
         server = _server(context, owner)
         if server.metadata.revocation_endpoint is None:
             return Outcome(owner, offered=False)
     except AuthGateError as error:
         return Outcome(owner, failure=error)
-    for kind in ("refresh_token", "access_token"):
-        for secret in dict.fromkeys(getattr(token, kind) for token in tokens):
-            try:
-                if secret:
-                    server.revoke(secret, kind)
-                    ended = ended or kind == "refresh_token"
-            except Refused as error:
-                if kind == "access_token" and ended and error.code == "unsupported_token_type":
-                    expires = True
-                else:
-                    failure = failure or error
-            except Unreachable as error:
-                return Outcome(owner, failure=failure or error)
+    failure, expires = server.revoke_all(tokens)
     return Outcome(owner, expires=expires, failure=failure)
 
 
@@ -138,12 +118,11 @@ def _report(context: Context, everything: bool, outcomes: list[Outcome]) -> int:
         context.terminal.warn(whose + failure.message)
     for whose, failure in failures[-1:]:
         raise type(failure)(whose + failure.message, _MAY_LIVE)
-    if "json" in context.arguments.flags:
-        revoked = bool(outcomes) and all(outcome.offered for outcome in outcomes)
-        return context.result(report.document({"signed_out": bool(outcomes), "revoked": revoked}))
+    revoked = bool(outcomes) and all(outcome.offered for outcome in outcomes)
     where = "" if everything else f" to {context.settings.server_and_account}"
     lines = [_sentence(outcome, everything) for outcome in outcomes] or [f"Not signed in{where}."]
-    return context.result("".join(f"{line}\n" for line in lines))
+    text = "".join(f"{line}\n" for line in lines)
+    return context.result(text, {"signed_out": bool(outcomes), "revoked": revoked})
 
 
 def _sentence(outcome: Outcome, everything: bool) -> str:

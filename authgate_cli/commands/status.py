@@ -35,12 +35,9 @@ def run(context: Context) -> int:
 
 def _show(context: Context, fields: dict[str, object], text: str, failure: AuthGateError | None = None) -> int:
     """Print a JSON document, or the text; then raise the failure."""
-    if "json" in context.arguments.flags:
-        error = {"error": failure and failure.message, "hint": failure and failure.hint}
-        text = report.document({**fields, **error, "exit_status": failure.exit_status if failure else 0})
-    if failure and not text:
-        raise failure
-    return context.result(text, failure)
+    error = {"error": failure and failure.message, "hint": failure and failure.hint}
+    fields = {**fields, **error, "exit_status": failure.exit_status if failure else 0}
+    return context.result(text, fields, failure)
 
 
 def _text(lines: list[tuple[str, str]]) -> str:

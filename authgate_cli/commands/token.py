@@ -6,7 +6,7 @@ from ..context import Context
 from ..errors import UsageError
 from ..oauth.parsing import load
 from ..session import fresh_token
-from ..text import WORD, clean
+from ..text import WORD, clean, document
 from ..tokens import IssuedToken, bearer, rfc3339
 
 FORMATS = ("raw", "header", "json", "exec-credential")
@@ -23,7 +23,7 @@ def run(context: Context) -> int:
         raise UsageError(f"--json and --format {form} contradict each other", "leave one of them out")
     api = _api_version(context.environ.get("KUBERNETES_EXEC_INFO", "")) if form == "exec-credential" else ""
     issued = fresh_token(context)
-    return context.result(_formatted(issued, form, api, context.system.now()), issued.save_error)
+    return context.result(_formatted(issued, form, api, context.system.now()), failure=issued.save_error)
 
 
 def _formatted(issued: IssuedToken, form: str, api: str, now: float) -> str:
@@ -31,17 +31,17 @@ def _formatted(issued: IssuedToken, form: str, api: str, now: float) -> str:
     if form == "raw":
         return token.access_token + "\n"
     if form == "header":
-        return f"Authorization: {bearer(token.access_token)}\n"
-    from .. import report  # the forms above do not need it
-
+        return f"Authorization: Bearer {token.access_token}\n"
     if form == "exec-credential":
         status = {"token": token.access_token}
         if token.expires_at is not None:
             status["expirationTimestamp"] = rfc3339(token.expires_at)
-        return report.document({"apiVersion": api, "kind": "ExecCredential", "status": status})
-    fields = report.token_fields(token, now, show_tokens=True)
+        return document({"apiVersion": api, "kind": "ExecCredential", "status": status})
+    from ..report import token_fields  # the forms above do not need it
+
+    fields = token_fields(token, now, show_tokens=True)
     del fields["refresh_token"], fields["id_token"]
-    return report.document({**fields, "source": issued.source, "store": issued.stored_in})
+    return document({**fields, "source": issued.source, "store": issued.stored_in})
 
 
 def _api_version(exec_info: str) -> str:

@@ -90,22 +90,19 @@ def parse_token_response(response: Response, what: str, now: float, asked_scope:
     refresh_token = document.get("refresh_token")
     if refresh_token not in (None, "") and not is_secret(refresh_token):
         raise Refused(f"{what}: the server's answer holds a refresh token that cannot be used")
-    scope, expires_at = document.get("scope"), expiry(document.get("expires_in"), now)
+    scope, lifetime = document.get("scope"), document.get("expires_in")
+    if not is_number(lifetime) or not 0 <= lifetime <= LATEST - now:
+        lifetime = None  # the token never expires
     return TokenSet(
         access_token=document["access_token"],
         token_type="Bearer",
-        expires_at=expires_at,
-        lifetime=expires_at - now if expires_at is not None and expires_at > now else None,
+        expires_at=None if lifetime is None else now + lifetime,
+        lifetime=lifetime or None,
         refresh_token=refresh_token or None,
         # An ID token that cannot be read is found by its check, which does not make a refresh fail.
         id_token=None if document.get("id_token") in (None, "") else str(document["id_token"]),
         scope=clean(scope, len(scope)) if isinstance(scope, str) else asked_scope,
     )
-
-
-def expiry(expires_in: object, now: float) -> float | None:
-    """Turn a server's `expires_in` into a time; None (never) if it is not a usable number."""
-    return now + expires_in if is_number(expires_in) and 0 <= expires_in <= LATEST - now else None
 
 
 class Claims(Value):
@@ -142,7 +139,7 @@ def parse_userinfo(response: Response) -> Claims:
         return Claims(reason=error.code, accepted=True)
     is_answer = not response.is_html or "www-authenticate" in response.headers  # not a proxy's page
     if is_answer and (response.status == 401 or forbidden):
-        raise token_refused(str(error) if error.code else "", error.code or f"status {response.status}", forbidden)
+        raise TokenRefused(str(error) if error.code else "", error.code or f"status {response.status}", forbidden)
     if response.status in (404, 405, 501):
         return Claims(reason=error.code or f"status {response.status}")
     check_not_redirected(response, what)
@@ -161,10 +158,3 @@ def parse_tokeninfo(response: Response) -> Claims:
         return Claims(claims, accepted=active, refused=not active)
     except ValueError as error:
         return Claims(reason=f"the answer cannot be used: {error}")
-
-
-def token_refused(said: str, code: str, forbidden: bool = False) -> TokenRefused:
-    """Return the error for a token that the server does not accept, or no longer accepts."""
-    message = "the server does not accept the token" + (f": {said}" if said else "")
-    hint = "run authgate.pyz login to sign in again, or set AUTHGATE_TOKEN to a new token"
-    return TokenRefused(message, hint, code, forbidden)

@@ -10,7 +10,7 @@ from ..errors import Refused
 from ..text import ADDRESS
 from ..urls import Url, is_url, split
 from ..values import Value
-from .endpoints import BASIC, DEVICE_GRANT
+from .endpoints import BASIC, DEVICE_GRANT, POST
 from .messages import Response, check_reachable, quotable_issuer
 from .parsing import Json, parse_object
 
@@ -22,14 +22,14 @@ _ENDPOINTS = (
     "revocation_endpoint",
     "jwks_uri",
 )
-_BASIC = (BASIC,)  # the default when the document does not say (OpenID Connect Discovery section 3)
 
 
 class Metadata(Value):
     """A server's metadata; an optional endpoint is None if the document does not name it.
 
-    `offers_device` is False if the document does not show that the server has the device grant;
-    only a sign-in tries it then.
+    `auth_method` is how the client authenticates, if it has a secret: POST if the document lists it.
+    `offers_device` is False if the document does not show that the server has the device grant; only a
+    sign-in tries it then.
     """
 
     issuer: str
@@ -41,7 +41,7 @@ class Metadata(Value):
     revocation_endpoint: str | None = None
     jwks_uri: str | None = None
     sends_iss: bool = False
-    auth_methods: tuple[str, ...] = _BASIC
+    auth_method: str = BASIC  # the default when the document does not say (OpenID Connect Discovery section 3)
     offers_device: bool = True
 
     @property
@@ -85,15 +85,13 @@ def parse_metadata(response: Response, issuer: str) -> Metadata:
     authgate, grants = stated.removesuffix("/") + "/oauth", document.get("grant_types_supported")
     is_authgate = named["token_endpoint"] == f"{authgate}/token"
     methods = document.get("token_endpoint_auth_methods_supported")
-    if not isinstance(methods, list):
-        methods = _BASIC
     return Metadata(
         issuer=stated,
         tokeninfo_endpoint=f"{authgate}/tokeninfo" if is_authgate else None,
         offers_device=(is_authgate or "device_authorization_endpoint" in named)
         and not (isinstance(grants, list) and DEVICE_GRANT not in grants),
         sends_iss=document.get("authorization_response_iss_parameter_supported") is True,
-        auth_methods=tuple(method for method in methods if isinstance(method, str)),
+        auth_method=POST if isinstance(methods, list) and POST in methods else BASIC,
         **{"device_authorization_endpoint": f"{authgate}/device/code", **named},
     )
 

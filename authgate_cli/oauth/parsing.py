@@ -131,27 +131,22 @@ def decode(token: str) -> Jwt:
     return Jwt(parse_object(header), parse_object(payload), f"{parts[0]}.{parts[1]}".encode(), signature)
 
 
+def claims_of(token: str | None) -> Json:
+    """Return the claims of a JWT; {} for any other token."""
+    try:
+        return decode(token or "").claims
+    except ValueError:
+        return {}
+
+
 def claimed_text(token: str | None, name: str) -> str | None:
     """Return a claim of a JWT that is a text, or None for any other claim or token."""
-    value = _claims(token).get(name)
+    value = claims_of(token).get(name)
     return value if isinstance(value, str) else None
 
 
 def claimed_lifetime(token: str) -> float | None:
     """Return the seconds from the `iat` to the `exp` claim of a JWT, or None for any other token."""
-    claims = _claims(token)
+    claims = claims_of(token)
     issued, expires = claims.get("iat"), claims.get("exp")
     return expires - issued if is_time(issued) and is_time(expires) and expires > issued else None
-
-
-def claimed_expiry(token: str) -> float | None:
-    """Return the `exp` claim of a JWT, or None for any other token."""
-    value = _claims(token).get("exp")
-    return value if is_time(value) else None
-
-
-def _claims(token: str | None) -> Json:
-    try:
-        return decode(token or "").claims
-    except ValueError:
-        return {}

@@ -5,8 +5,6 @@
 
 from __future__ import annotations
 
-from functools import partial
-
 from ..errors import FlowUnavailable, SignInNeeded
 from ..refresh import machine_token
 from ..system.browser import NO_DISPLAY_NEEDED
@@ -44,15 +42,15 @@ def sign_in(context: Context) -> IssuedToken:
     if "openid" in settings.scope.split():
         context.server.keys.load()
     context.store.prepare()
-    choice, is_auto = choose(settings.flow, system.environment(), system.find_browser), settings.flow == "auto"
+    choice = choose(settings.flow, system.environment(), system.find_browser)
     terminal.explain(f"signing in with {choice.flow}: {choice.reason}")
     try:
         if choice.flow == "device":
             return DeviceSignIn(context).wait()
         opens = "no-browser" not in context.arguments.flags and system.find_browser() is not None
-        return browser_flow.sign_in(context, opens, partial(DeviceSignIn, context) if is_auto else None)
+        return browser_flow.sign_in(context, opens)
     except FlowUnavailable as error:
-        if not is_auto:
+        if settings.flow != "auto":
             raise
         other = "a device code" if choice.flow == "browser" else "a browser"
         terminal.tell(f"{error.sentence}; continuing with {other}.")

@@ -24,13 +24,11 @@ from ..urls import Url, split
 from ..values import TYPE_CHECKING
 from . import callback_server
 from .callback_server import CallbackServer, CallbackTimeout, CallbackUnavailable
+from .device_flow import DeviceSignIn
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from ..context import Context
     from ..system.browser import Opener
-    from .device_flow import DeviceSignIn
 
 PATIENCE = 300.0  # seconds for the user to sign in
 _TICK = 0.25  # seconds between checks of the keyboard and the opener
@@ -48,12 +46,10 @@ _HINTS = {
 _OTHER_HINT = "run authgate.pyz login again, or use --flow device; the server's log may say more"
 
 
-def sign_in(context: Context, opens: bool, start_device: Callable[[], DeviceSignIn] | None = None) -> IssuedToken:
-    """Return the tokens after the user has signed in with a browser.
+def sign_in(context: Context, opens: bool) -> IssuedToken:
+    """Return the tokens after the user has signed in with a browser; without `opens` the address is only printed.
 
-    Without `opens` the address is only printed. `start_device` shows a device code as well; it is called
-    if the browser seems to have failed. Raise FlowUnavailable if the flow cannot be used here, Denied if the
-    user denied it, Refused if the server did.
+    Raise FlowUnavailable if the flow cannot be used here, Denied if the user denied it, Refused if the server did.
     """
     endpoint = context.server.metadata.authorization_endpoint
     if endpoint is None:
@@ -62,7 +58,7 @@ def sign_in(context: Context, opens: bool, start_device: Callable[[], DeviceSign
     try:
         address = request.url(endpoint, context.settings.params)
         _show(context, address, server.redirect, opens)
-        loop = _CallbackLoop(context, server, request, start_device)
+        loop = _CallbackLoop(context, server, request)
         return loop.run(context.system.open_browser(address) if opens else None, opens)
     finally:
         server.close()
@@ -97,14 +93,8 @@ def _show(context: Context, address: str, redirect: Url, opens: bool) -> None:
 class _CallbackLoop:
     """Wait for the callback, and for a device code if the browser seems to have failed."""
 
-    def __init__(
-        self,
-        context: Context,
-        server: CallbackServer,
-        request: AuthorizationRequest,
-        start_device: Callable[[], DeviceSignIn] | None,
-    ):
-        self._context, self._server, self._request, self._start_device = context, server, request, start_device
+    def __init__(self, context: Context, server: CallbackServer, request: AuthorizationRequest):
+        self._context, self._server, self._request = context, server, request
         self._device: DeviceSignIn | None = None
         self._keyboard = open_keyboard(context.terminal.typing_descriptor())
         if self._keyboard:
@@ -168,12 +158,12 @@ class _CallbackLoop:
 
     def _browser_failed(self) -> None:
         terminal = self._context.terminal
-        if not self._start_device:
+        if self._context.settings.flow != "auto":
             terminal.tell("The browser may not have opened; the address above still works.")
             return
         terminal.tell("The browser may not have opened. Use the address above, or a device code:")
         try:
-            self._device = self._start_device()
+            self._device = DeviceSignIn(self._context)
         except (FlowUnavailable, Unreachable) as error:
             terminal.tell(f"{error.sentence}; continuing with the address above.")
 

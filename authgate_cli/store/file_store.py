@@ -7,18 +7,8 @@ from contextlib import suppress
 
 from ..errors import StoreCorrupt, StoreFailed
 from ..values import TYPE_CHECKING
-from . import token_file
-from .private_file import (
-    FileHeld,
-    check_replaceable,
-    leftovers,
-    move_aside,
-    read_private,
-    remove_leftovers,
-    replace_private,
-    require_private,
-)
-from .token_file import Found, find_for_issuer
+from . import private_file, token_file
+from .token_file import Found
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -72,7 +62,7 @@ class FileStore:
 
     def check_writable(self) -> None:
         """Make sure that a token could be saved now: the lock is free and there is room on the disk."""
-        self._locked(lambda require_lock: check_replaceable(self.path, _RESERVE, require_lock))
+        self._locked(lambda require_lock: private_file.check_replaceable(self.path, _RESERVE, require_lock))
 
     def prepare(self) -> str:
         """Prepare for a new sign-in; a corrupt file is moved aside, never overwritten."""
@@ -82,11 +72,11 @@ class FileStore:
                 self._read()
             except StoreCorrupt:
                 require_lock()
-                aside = move_aside(self.path)
+                aside = private_file.move_aside(self.path)
                 self._terminal.warn(
                     f"the token file was corrupt; it was renamed to {aside}, and a new one will be created"
                 )
-            check_replaceable(self.path, _RESERVE, require_lock)
+            private_file.check_replaceable(self.path, _RESERVE, require_lock)
 
         self._locked(make_ready)
         return self.label
@@ -122,15 +112,15 @@ class FileStore:
 
     def remove_leftovers(self) -> None:
         """Remove the leftovers, under the lock: another process may be writing one of these files."""
-        if leftovers(self.path):
-            self._locked(lambda require_lock: remove_leftovers(self.path))
+        if private_file.leftovers(self.path):
+            self._locked(lambda require_lock: private_file.remove_leftovers(self.path))
 
     def _change(self, change: Callable[[Document], Document]) -> None:
         """Change the content of the file."""
 
         def work(require_lock: Callable[[], None]) -> None:
             data = token_file.serialise(change(self._read()))
-            replace_private(self.path, data, before_rename=require_lock)
+            private_file.replace_private(self.path, data, before_rename=require_lock)
 
         self._locked(work)
 
@@ -139,7 +129,7 @@ class FileStore:
         from .locks import LockLost, file_lock  # most stored tokens are only read
 
         def attempt() -> T:
-            require_private(self.path)  # before a lock is made where our file cannot be
+            private_file.require_private(self.path)  # before a lock is made where our file cannot be
             with file_lock(self.path, self._system, self._terminal.tell) as require_lock:
                 return work(require_lock)
 
@@ -154,13 +144,13 @@ class FileStore:
         for _ in self._system.attempts(_HELD_FOR, self._terminal.tell, notice):
             try:
                 return action()
-            except FileHeld as error:
+            except private_file.FileHeld as error:
                 held = error
         raise held
 
     def _read(self) -> Document:
         """Return the content of the file. Raise StoreFailed if it cannot be read."""
-        data = read_private(self.path, self._terminal.warn) or b""
+        data = private_file.read_private(self.path, self._terminal.warn) or b""
         try:
             return token_file.parse(data)
         except ValueError as error:
@@ -170,4 +160,4 @@ class FileStore:
             ) from error
 
     def _find(self, document: Document) -> Found:
-        return find_for_issuer(lambda key: token_file.get(document, key), self._owner, self._trusted)
+        return token_file.find_for_issuer(lambda key: token_file.get(document, key), self._owner, self._trusted)

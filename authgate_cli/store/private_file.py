@@ -14,13 +14,10 @@ import errno
 import os
 import re
 import stat
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 
 from ..errors import StoreFailed
-from ..values import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
 
 
 class FileHeld(StoreFailed):

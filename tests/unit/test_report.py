@@ -11,6 +11,7 @@ from authgate_cli import report
 from authgate_cli.oauth.endpoints import Claims
 from authgate_cli.session import Checked
 from authgate_cli.settings import Settings
+from authgate_cli.text import document
 from authgate_cli.tokens import IssuedToken, TokenSet
 
 TOKEN = TokenSet(
@@ -230,4 +231,4 @@ def test_the_json_document_is_ascii_whatever_the_console():
 
 
 def test_one_document_ends_with_one_line_end():
-    assert report.document({"a": 1}) == '{\n  "a": 1\n}\n'
+    assert document({"a": 1}) == '{\n  "a": 1\n}\n'

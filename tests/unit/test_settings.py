@@ -329,20 +329,6 @@ def test_an_empty_home_is_none_and_not_the_root_directory():
     assert settings({}, {"HOME": "", "USERPROFILE": ""}).token_file == ""
 
 
-REQUIRED = {
-    "both are missing": (Settings(), "AUTHGATE_URL and CLIENT_ID are not set"),
-    "no server": (Settings(client_id="a"), "AUTHGATE_URL is not set"),
-    "no client": (Settings(issuer="https://a.example"), "CLIENT_ID is not set"),
-}
-
-
-@pytest.mark.parametrize(("settled", "message"), REQUIRED.values(), ids=REQUIRED)
-def test_what_is_required_is_asked_for_with_an_example(settled, message):
-    with pytest.raises(UsageError, match=f"^{message}$") as caught:
-        settled.require("AUTHGATE_URL", "CLIENT_ID")
-    assert caught.value.hint.startswith("export " if os.name == "posix" else "set ")
-
-
 SHELLS = {
     "cmd": ({"PSMODULEPATH": r"C:\windows\Modules", "USERPROFILE": r"C:\Users\jane"}, "set A=1 and set B=2"),
     "PowerShell": (
@@ -388,7 +374,3 @@ def test_prompt_is_ours_only_where_we_ask_for_consent():
     assert resolve({}, HOME, {}, ["prompt=login"]).params == {"prompt": "login"}
     with pytest.raises(UsageError, match="--param prompt"):
         resolve({"scope": "openid offline_access"}, HOME, {}, ["prompt=login"])
-
-
-def test_what_is_not_required_may_be_missing():
-    Settings(issuer="https://a.example").require("AUTHGATE_URL")
