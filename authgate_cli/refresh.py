@@ -20,8 +20,11 @@ if TYPE_CHECKING:
     from .context import Context
     from .store import Place, StoredToken
 
-# What servers call a refresh token that has expired or was revoked; some say invalid_request.
-_DEAD_TOKEN = ("invalid_grant", "invalid_request", "invalid_token")
+# What servers say of a refresh token that has expired or was revoked, or when the user is needed again.
+_DEAD_TOKEN = (
+    *("invalid_grant", "invalid_request", "invalid_token", "expired_token"),
+    *("interaction_required", "login_required", "consent_required"),
+)
 
 
 @contextmanager

@@ -9,7 +9,7 @@ from .oauth import endpoints
 from .oauth.endpoints import BASIC, POST, Claims
 from .oauth.messages import check_data, check_not_redirected, get, get_as, refusal
 from .oauth.metadata import metadata_url, oauth_metadata_url, parse_metadata
-from .oauth.parsing import claimed_text
+from .oauth.parsing import claims_of
 from .text import ADDRESS
 from .tokens import TokenSet
 from .urls import split
@@ -53,12 +53,15 @@ class Server:
     def ask(self, endpoint: str, fields: Mapping[str, str | None]) -> Response:
         """Send a form, authenticated as this client. Raise Unreachable.
 
+        An endpoint that is only assumed does not get the secret.
+
         The secret goes into the form if the server offers that (AuthGate accepts only that in most
         grants), otherwise into a Basic header. If the server rejects the client, the other method is
         tried once and then used for the whole run: some clients are registered for one method only.
         That is safe: a server that rejects the client has not used up its code or token.
         """
-        client_id, secret = self._settings.client_id, self._settings.client_secret
+        is_assumed = self.metadata.assumes_device and endpoint == self.metadata.device_authorization_endpoint
+        client_id, secret = self._settings.client_id, None if is_assumed else self._settings.client_secret
         self._method = self._method or self.metadata.auth_method
         response = self._system.send(endpoints.authenticated(endpoint, fields, client_id, secret, self._method))
         if secret is None or not endpoints.refuses_client(response):
@@ -101,7 +104,8 @@ class Server:
                     now=self._system.now(),
                     nonce=nonce,
                     access_token=token.access_token,
-                    subject=claimed_text(before.id_token, "sub"),
+                    previous=claims_of(before.id_token),
+                    secrets=(*response.secrets, token.access_token),
                 )
         except (Refused, Unreachable) as error:
             # The old refresh token has been used up, so the new one is kept, unless the ID token is about

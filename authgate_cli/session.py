@@ -110,6 +110,8 @@ def usable_token(context: Context, min_ttl: float = EARLY, signs_in: bool = Fals
 
     try:
         return renew(context, stored, min_ttl)
+    except Mismatch:
+        raise
     except AuthGateError as error:
         if usable is None or (left := usable.token.seconds_left(now)) < STILL_USABLE:
             raise

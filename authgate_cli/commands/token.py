@@ -31,7 +31,7 @@ def _formatted(issued: IssuedToken, form: str, api: str, now: float) -> str:
     if form == "raw":
         return token.access_token + "\n"
     if form == "header":
-        return f"Authorization: Bearer {token.access_token}\n"
+        return f"Authorization: {bearer(token.access_token)}\n"
     if form == "exec-credential":
         status = {"token": token.access_token}
         if token.expires_at is not None:

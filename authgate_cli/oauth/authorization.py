@@ -122,7 +122,7 @@ def read_query(query: str, state: str) -> Callback | None:
         return None
     if not hmac.compare_digest(fields.get("state", "").encode(errors="replace"), state.encode()):
         return None
-    error = quotable_error(fields, (state,))
+    error = quotable_error(fields, (state, fields.get("code", "")))
     if not error.code and not fields.get("code"):
         return None
     return Callback(
@@ -156,5 +156,5 @@ def iss_problem(callback: Callback, issuer: str, sends_iss: bool) -> str | None:
     if callback.issuer is None:
         return "the answer has no iss parameter, although the server says that it sends one" if sends_iss else None
     if callback.issuer != issuer:
-        return f"the answer is from another server ({quotable_issuer(callback.issuer)})"
+        return f"the answer is from another server ({quotable_issuer(callback.issuer, (callback.code,))})"
     return None

@@ -61,10 +61,13 @@ def parse_authorization(response: Response, issuer: str, verifier: str) -> Devic
     what = "device sign-in cannot start"
     error, status = read_error(response), response.status
     credentials = error.code == "invalid_client" or (status == 401 and error.code != "")
-    is_refusal = 400 <= status < 500 and status != 429 and not response.is_html
+    is_answer = 400 <= status < 500 or (status == 200 and error.code != "")  # some servers send errors with 200
+    is_refusal = is_answer and status != 429 and not response.is_html
     if (is_refusal or status in (403, 404, 405, 501)) and not credentials and error.code != "invalid_scope":
         raise _not_offered(error if error.code else f"status {status}")
     try:
+        if status == 200 and error.code:
+            raise refusal(response, what)
         return _read(read_data(response, what), issuer, verifier)
     except ValueError as problem:
         raise Refused(f"{what}: {problem}") from None
@@ -139,7 +142,8 @@ class Poller(Value):
         interval = self.interval
         if verdict.slow_down:
             interval = max(interval + 5, verdict.interval or 0)
-        return self._replace(interval=interval, due=now + interval + MARGIN, failures=0)
+        pause = max(interval, verdict.retry_after or 0)
+        return self._replace(interval=interval, due=now + pause + MARGIN, failures=0)
 
 
 def new_poller(authorization: DeviceAuthorization, now: float) -> Poller:
@@ -153,6 +157,7 @@ class Pending(Value):
 
     slow_down: bool = False
     interval: float | None = None
+    retry_after: float | None = None
 
 
 class TryLater(Value):
@@ -169,19 +174,19 @@ def interpret_poll(response: Response, now: float) -> Pending | TryLater | None:
     more, raise Denied, SignInNeeded (the code expired), FlowUnavailable or Refused.
     """
     error = read_error(response)  # some servers send it with status 200
+    wait = retry_after(response.headers, now)
     if response.status == 200 and not error.code and response.document is not None and not response.is_html:
         return None
     if error.code == "authorization_pending":
-        return Pending()
+        return Pending(retry_after=wait)
     if error.code == "slow_down":
-        return Pending(True, _seconds(response.document or {}, "interval", 0.0) or None)
+        return Pending(True, _seconds(response.document or {}, "interval", 0.0) or None, wait)
+    if response.status == 429 or response.status >= 500 or not error.code:
+        return TryLater("rate limit" if response.status == 429 else f"status {response.status}", wait)
     if error.code == "access_denied":
         raise Denied
     if error.code == "expired_token":
         raise code_expired()
-    if response.status == 429 or response.status >= 500 or not error.code:
-        why = "rate limit" if response.status == 429 else f"status {response.status}"
-        return TryLater(why, retry_after(response.headers, now))
     if error.code in _NOT_ALLOWED and response.status != 401:
         raise _not_offered(error)
     hint = _CLIENT if response.status == 401 else _FORGOTTEN if error.code == "invalid_grant" else None

@@ -138,7 +138,7 @@ def parse_userinfo(response: Response) -> Claims:
     if forbidden and error.code == "insufficient_scope":  # only a valid token gets this error
         return Claims(reason=error.code, accepted=True)
     is_answer = not response.is_html or "www-authenticate" in response.headers  # not a proxy's page
-    if is_answer and (response.status == 401 or forbidden):
+    if is_answer and (response.status == 401 or forbidden or error.code == "invalid_token"):
         raise TokenRefused(str(error) if error.code else "", error.code or f"status {response.status}", forbidden)
     if response.status in (404, 405, 501):
         return Claims(reason=error.code or f"status {response.status}")
@@ -154,7 +154,6 @@ def parse_tokeninfo(response: Response) -> Claims:
         return Claims(reason=reason, refused=response.status == 401)
     try:
         claims = parse_object(response.body)
-        active = claims.get("active") is not False
-        return Claims(claims, accepted=active, refused=not active)
+        return Claims(claims, accepted=claims.get("active") is True, refused=claims.get("active") is False)
     except ValueError as error:
         return Claims(reason=f"the answer cannot be used: {error}")

@@ -58,14 +58,14 @@ def parse_keys(document: Json) -> tuple[Key, ...]:
     return tuple(keys)
 
 
-def choose(keys: Sequence[Key], header: Json) -> Key:
-    """Return the one key for a JWT with this header.
+def choose(keys: Sequence[Key], header: Json, secrets: tuple[str, ...] = ()) -> Key:
+    """Return the one key for a JWT with this header. No message shows `secrets`, here and below.
 
     Raise UnknownKey when its `kid` is not in the set, and Refused when the algorithm is not
     supported, no key fits or several do.
     """
     algorithm, kid = header.get("alg"), header.get("kid")
-    if problem := header_problem(header, signatures.ALGORITHMS):
+    if problem := header_problem(header, signatures.ALGORITHMS, secrets):
         raise Refused(f"the token cannot be verified: {problem}")
     if "kid" in header and not isinstance(kid, str):
         raise Refused("the token's key ID is not a string (kid)")
@@ -76,7 +76,7 @@ def choose(keys: Sequence[Key], header: Json) -> Key:
     if kid is None:
         problem = "has several keys" if fitting else "has no key"
         raise Refused(f"the server {problem} for {algorithm}, and the token names none (kid)")
-    shown = f"the token's key {quotable(kid, NAME)}"
+    shown = f"the token's key {quotable(kid, NAME, secrets)}"
     if fitting:
         raise Refused(f"{shown} is in the server's key set more than once")
     if named:
@@ -84,19 +84,21 @@ def choose(keys: Sequence[Key], header: Json) -> Key:
     raise UnknownKey(f"{shown} is not among the server's {algorithm} keys")
 
 
-def verify(token: Jwt, keys: Sequence[Key]) -> Key:
+def verify(token: Jwt, keys: Sequence[Key], secrets: tuple[str, ...] = ()) -> Key:
     """Return the key that signed a JWT. Raise UnknownKey, WrongSignature or Refused if it cannot be verified."""
-    key = choose(keys, token.header)
+    key = choose(keys, token.header, secrets)
     if not signatures.verify(token.header["alg"], key.public, token.signed, token.signature):
         raise WrongSignature("the token's signature is wrong")
     return key
 
 
-def header_problem(header: Json, algorithms: Sequence[str]) -> str | None:
+def header_problem(header: Json, algorithms: Sequence[str], secrets: tuple[str, ...] = ()) -> str | None:
     """Return why a token with this header cannot be verified with these algorithms, or None."""
     algorithm = header.get("alg")
     if algorithm not in algorithms:
-        shown = (quotable(algorithm, WORD) or "an empty name") if isinstance(algorithm, str) else "it names none"
+        shown = (
+            (quotable(algorithm, WORD, secrets) or "an empty name") if isinstance(algorithm, str) else "it names none"
+        )
         return f"its signature algorithm is not supported: {shown} (alg)"
     if "crit" in header:  # RFC 7515 section 4.1.11: an unknown extension must not be ignored
         return "it asks for an extension that is not supported (crit)"
@@ -160,7 +162,7 @@ class KeySet:
             self._keys = parse_keys(read_data(response, what))
         return self._keys or ()
 
-    def verify(self, token: Jwt) -> Key:
+    def verify(self, token: Jwt, secrets: tuple[str, ...] = ()) -> Key:
         """Return the key that signed a JWT. Raise Refused if none did, Unreachable if the keys cannot be fetched."""
         if self._jwks_uri is None:
             raise Refused(
@@ -168,10 +170,10 @@ class KeySet:
                 "run authgate.pyz status to have the server check the token",
             )
         try:
-            return verify(token, self.load())
+            return verify(token, self.load(), secrets)
         except UnknownKey:
             self._keys = None  # the server may have added the key since they were fetched
-            return verify(token, self.load())
+            return verify(token, self.load(), secrets)
 
     def check_id_token(self, text: str, **expected: Any) -> None:
         """Check claims and signature of an ID token that came from the token endpoint, over TLS or loopback.
@@ -179,11 +181,12 @@ class KeySet:
         `expected` are the fields of Expected. A symmetric signature cannot be verified; the connection to the
         server takes its place (OpenID Connect Core section 3.1.3.7, rules 6 to 8). Raise Unreachable or Refused.
         """
-        token = check_id_token(text, Expected(**expected))
+        wanted = Expected(**expected)
+        token = check_id_token(text, wanted)
         if token.header["alg"] == UNVERIFIED:
             return
         try:
-            self.verify(token)
+            self.verify(token, wanted.secrets)
         except Refused as error:
             error.hint = error.hint or OPERATOR
             raise
@@ -197,7 +200,8 @@ class Expected(Value):
     now: float
     nonce: str | None = None
     access_token: str | None = None
-    subject: str | None = None
+    previous: Json = {}  # the claims of the ID token before the refresh
+    secrets: tuple[str, ...] = ()  # what no message may show
 
 
 def check_id_token(id_token: str, expected: Expected) -> Jwt:
@@ -209,7 +213,9 @@ def check_id_token(id_token: str, expected: Expected) -> Jwt:
     distrust = "the server's ID token cannot be trusted: "
     if problem := _mismatch(token.claims, expected):
         raise Mismatch(distrust + problem, OPERATOR)
-    if problem := header_problem(token.header, (*signatures.ALGORITHMS, UNVERIFIED)) or _problem(token, expected):
+    if problem := header_problem(token.header, (*signatures.ALGORITHMS, UNVERIFIED), expected.secrets) or _problem(
+        token, expected
+    ):
         raise Refused(distrust + problem, OPERATOR)
     if problem := _time_problem(token.claims, expected.now):
         hint = f"this machine's clock says {rfc3339(expected.now)}; if that is right, the server's clock is wrong"
@@ -219,11 +225,9 @@ def check_id_token(id_token: str, expected: Expected) -> Jwt:
 
 def _mismatch(claims: Json, expected: Expected) -> str | None:
     """Return what is wrong with issuer, audience or subject, or None."""
-    audience, subject = claims.get("aud"), claims.get("sub")
-    audiences = audience if isinstance(audience, list) else [audience]
+    audiences, subject, previous = _audiences(claims), claims.get("sub"), expected.previous
     if claims.get("iss") != expected.issuer:
-        secrets = (expected.access_token,) if expected.access_token else ()
-        return f"it is from {quotable_issuer(claims.get('iss'), secrets)}"
+        return f"it is from {quotable_issuer(claims.get('iss'), expected.secrets)}"
     if expected.client_id not in audiences:
         return "it is meant for another client (aud)"
     if len(audiences) > 1 and "azp" not in claims:
@@ -232,9 +236,16 @@ def _mismatch(claims: Json, expected: Expected) -> str | None:
         return "it was issued to another client (azp)"
     if not isinstance(subject, str) or not subject:
         return "it does not say who signed in (sub)"
-    if expected.subject is not None and subject != expected.subject:
+    if subject != previous.get("sub", subject):
         return "it is about another user (sub)"
+    if "aud" in previous and sorted(map(str, audiences)) != sorted(map(str, _audiences(previous))):  # section 12.2
+        return "it is meant for other clients than before the refresh (aud)"
     return None
+
+
+def _audiences(claims: Json) -> list[Any]:
+    audience = claims.get("aud")
+    return audience if isinstance(audience, list) else [audience]
 
 
 def _problem(token: Jwt, expected: Expected) -> str | None:

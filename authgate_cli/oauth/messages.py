@@ -35,9 +35,9 @@ class Response(Value):
 
     @property
     def is_html(self) -> bool:
-        """Tell whether the body is a web page."""
-        kind = self.headers.get("content-type", "").lower()
-        return "html" in kind or self.body.lstrip()[:1] == b"<"
+        """Tell whether the body is a web page; some servers call JSON one, too."""
+        is_page = "html" in self.headers.get("content-type", "").lower() or self.body.lstrip()[:1] == b"<"
+        return is_page and self.document is None
 
     @property
     def document(self) -> Json | None:
@@ -86,10 +86,12 @@ def http_date(text: str) -> float | None:
     """Return an HTTP date in seconds since 1970, or None for anything else."""
     if not text:
         return None
-    from email.utils import parsedate_to_datetime  # slow to import, and a date is rare
+    from datetime import timezone  # slow to import, and a date is rare
+    from email.utils import parsedate_to_datetime
 
     try:
-        return parsedate_to_datetime(text).timestamp()
+        date = parsedate_to_datetime(text)
+        return date.replace(tzinfo=date.tzinfo or timezone.utc).timestamp()
     except (TypeError, ValueError, OverflowError, IndexError, OSError):  # IndexError: Python 3.9; OSError: Windows
         return None
 
@@ -117,7 +119,7 @@ _ESCAPE = r"[\\%]u([0-9a-fA-F]{4})|\\(?:u\{0*([0-9a-fA-F]{1,5})\}|x([0-9a-fA-F]{
 _CONTROLS = {"b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t"}
 _LIKE_A_TOKEN = r"[A-Za-z0-9._~+/=-]{20,}"  # RFC 6750 section 2.1
 _LEFT_OUT = "****"
-_PARAMETER = r'\b(error|error_description)\s*=\s*"?(?:(?<=")([^"]*)"|([^\s",]+))'  # in WWW-Authenticate
+_PARAMETER = r'([\w!#$%&\'*+.^`|~-]+)\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s",]+))'  # in WWW-Authenticate (RFC 9110)
 
 
 def quotable(said: object, limit: int, secrets: tuple[str, ...] = ()) -> str:
@@ -213,7 +215,7 @@ def read_error(response: Response) -> OAuthError:
     if error.code or response.status not in (401, 403):
         return error
     challenge = response.headers.get("www-authenticate", "")[:_LONGEST_QUOTE]
-    parameters = {name: quoted or bare for name, quoted, bare in re.findall(_PARAMETER, challenge)}
+    parameters = {name.lower(): quoted or bare for name, quoted, bare in re.findall(_PARAMETER, challenge)}
     return quotable_error(parameters, response.secrets)
 
 

@@ -43,6 +43,7 @@ class Metadata(Value):
     sends_iss: bool = False
     auth_method: str = BASIC  # the default when the document does not say (OpenID Connect Discovery section 3)
     offers_device: bool = True
+    assumes_device: bool = False  # the device endpoint is not named, and this is no AuthGate
 
     @property
     def is_authgate(self) -> bool:
@@ -79,17 +80,20 @@ def parse_metadata(response: Response, issuer: str) -> Metadata:
         if not isinstance(stated, str):
             raise Refused("the server's discovery document names no issuer", "is this an OpenID server?")
         raise Refused(f"the server at {issuer} says it is {quotable_issuer(stated)}", _difference(stated, issuer))
-    named = {name: _endpoint(document, name, split(stated)) for name in _ENDPOINTS if document.get(name) is not None}
+    named = {
+        name: _endpoint(document, name, split(stated)) for name in _ENDPOINTS if document.get(name) not in (None, "")
+    }
     if "token_endpoint" not in named:
         raise Refused("the server's discovery document names no token_endpoint", hint)
     authgate, grants = stated.removesuffix("/") + "/oauth", document.get("grant_types_supported")
     is_authgate = named["token_endpoint"] == f"{authgate}/token"
+    assumes_device = not is_authgate and "device_authorization_endpoint" not in named
     methods = document.get("token_endpoint_auth_methods_supported")
     return Metadata(
         issuer=stated,
         tokeninfo_endpoint=f"{authgate}/tokeninfo" if is_authgate else None,
-        offers_device=(is_authgate or "device_authorization_endpoint" in named)
-        and not (isinstance(grants, list) and DEVICE_GRANT not in grants),
+        offers_device=not assumes_device and not (isinstance(grants, list) and DEVICE_GRANT not in grants),
+        assumes_device=assumes_device,
         sends_iss=document.get("authorization_response_iss_parameter_supported") is True,
         auth_method=POST if isinstance(methods, list) and POST in methods else BASIC,
         **{"device_authorization_endpoint": f"{authgate}/device/code", **named},

@@ -164,7 +164,7 @@ class _CallbackLoop:
         terminal.tell("The browser may not have opened. Use the address above, or a device code:")
         try:
             self._device = DeviceSignIn(self._context)
-        except (FlowUnavailable, Unreachable) as error:
+        except (FlowUnavailable, Refused, Unreachable) as error:
             terminal.tell(f"{error.sentence}; continuing with the address above.")
 
     def _pasted(self) -> Callback | None:

@@ -128,13 +128,14 @@ def no_certificates_hint(platform: str) -> str:
 
 def tls_failure(
     error: ssl.SSLError, where: str, sent: bool, context: ssl.SSLContext, environ: Mapping[str, str]
-) -> Untrusted:
+) -> Unreachable:
     """Return the error for a TLS failure."""
     is_named = environ.get("SSL_CERT_FILE") or environ.get("SSL_CERT_DIR")
     if not isinstance(error, ssl.SSLCertVerificationError):
         reason = (error.reason or "failure").replace("_", " ").lower()
         hint = "does the server speak https, with TLS 1.2 or newer?"
-        return Untrusted(f"TLS with {where} fails: {reason}", hint, sent=sent)
+        is_closed = isinstance(error, (ssl.SSLEOFError, ssl.SSLZeroReturnError))
+        return (Unreachable if is_closed else Untrusted)(f"TLS with {where} fails: {reason}", hint, sent=sent)
     cause = error.verify_message.rstrip(".")
     if error.verify_code == _EXPIRED:
         hint = "the server's certificate must be renewed, or this machine's clock is wrong"

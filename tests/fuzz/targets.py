@@ -89,7 +89,7 @@ def check_token(response):
     if token:
         authenticated(METADATA.token_endpoint, {"refresh_token": token.refresh_token}, CLIENT, None, "")
         if token.id_token:
-            expected = jwt.Expected(ISSUER, CLIENT, NOW, "n", token.access_token, "user-1")
+            expected = jwt.Expected(ISSUER, CLIENT, NOW, "n", token.access_token, {"sub": "user-1"})
             if not refusal(jwt.check_id_token, token.id_token, expected):
                 token = token._replace(id_token=None)  # as after a refresh
         check_report((token, good("/oauth/userinfo"), good("/oauth/tokeninfo")))

@@ -222,8 +222,8 @@ def test_a_request_knows_its_secrets(request_, secrets):
 
 
 PAGES = {
-    "declared": answer(b"{}", content_type="text/html; charset=utf-8"),
-    "declared in capitals": answer(b"{}", content_type="Text/HTML"),
+    "declared": answer(b"Sign in", content_type="text/html; charset=utf-8"),
+    "declared in capitals": answer(b"{", content_type="Text/HTML"),
     "XHTML": answer(b"", content_type="application/xhtml+xml"),
     "not declared": answer(b" \n<!doctype html>"),
 }
@@ -234,6 +234,13 @@ def test_a_page_for_people_is_known_as_one(response):
     assert response.is_html
 
 
-@pytest.mark.parametrize("response", [answer({}, content_type="application/json"), answer(b"")], ids=["JSON", "empty"])
+DATA = {
+    "JSON": answer({}, content_type="application/json"),
+    "JSON that is called a page": answer({}, content_type="text/html"),
+    "empty": answer(b""),
+}
+
+
+@pytest.mark.parametrize("response", DATA.values(), ids=DATA)
 def test_data_is_no_page(response):
     assert not response.is_html

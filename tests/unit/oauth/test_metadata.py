@@ -101,7 +101,13 @@ def test_authgates_own_document_is_read():
         "sends_iss": False,
         "auth_method": "client_secret_post",
         "offers_device": True,
+        "assumes_device": False,
     }
+
+
+@pytest.mark.parametrize("name", sorted({*ENDPOINTS} - {"token_endpoint"}))
+def test_an_empty_endpoint_is_none(name):
+    assert discover(**{name: ""}) == discover(**{name: None})
 
 
 @pytest.mark.parametrize("name", ENDPOINTS)
@@ -113,6 +119,7 @@ def test_what_is_not_advertised_is_looked_for_below_an_issuer_that_ends_in_a_sla
     metadata = discover(ISSUER + "/one/", issuer=ISSUER + "/one/")
     assert metadata.device_authorization_endpoint == f"{ISSUER}/one/oauth/device/code"
     assert metadata.tokeninfo_endpoint is None  # its token endpoint is not where AuthGate keeps it
+    assert metadata.assumes_device
 
 
 @pytest.mark.parametrize(("said", "sends"), [(True, True), (False, False), (None, False), ("true", False)])
@@ -212,7 +219,7 @@ def test_no_endpoint_may_be_plain_http_or_inside_this_machine(name, url, reason)
 
 @pytest.mark.parametrize("name", ENDPOINTS)
 @pytest.mark.parametrize(
-    "value", ["", "/oauth/x", "javascript:alert(1)", "https://a@b.example", 5, ["https://a"]], ids=repr
+    "value", ["/oauth/x", "javascript:alert(1)", "https://a@b.example", 5, ["https://a"]], ids=repr
 )
 def test_an_endpoint_has_to_be_a_url(name, value):
     with pytest.raises(Refused, match=f"the server's {name} is not a URL"):
