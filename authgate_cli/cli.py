@@ -78,10 +78,10 @@ def _run(
     try:
         arguments = parse(argv, (*SETTINGS, *SWITCHES), COMMANDS)
     except UsageError as error:
-        reports = [name for name in REPORTS_PROBLEMS if name in argv and "--json" in argv]
-        if not reports:
+        command = next((word for word in _ours(argv) if word in COMMANDS), "")
+        if command not in REPORTS_PROBLEMS or "--json" not in _ours(argv):
             raise
-        arguments, problem = Arguments(reports[0], {"json": True}), error
+        arguments, problem = Arguments(command, {"json": True}), error
     flags, command = arguments.flags, arguments.command
     if "version" in flags:
         text = f"authgate {__version__}\n"
@@ -113,9 +113,13 @@ def _run(
     return status
 
 
+def _ours(argv: list[str]) -> list[str]:
+    """Return what comes before `--`: the rest belongs to another program."""
+    return argv[: argv.index("--")] if "--" in argv else argv
+
+
 def _trace(argv: list[str], terminal: Terminal) -> None:
-    ours = argv[: argv.index("--")] if "--" in argv else argv  # the rest belongs to another program
-    if "--debug" in ours:
+    if "--debug" in _ours(argv):
         import traceback
 
         error: BaseException | None = sys.exc_info()[1]

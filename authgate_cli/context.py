@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from functools import cached_property
 
-from .errors import AuthGateError, UsageError
+from .errors import AuthGateError, StoreCorrupt, UsageError
 from .oauth.parsing import Json
 from .options import Arguments
 from .settings import EXPORT, STORED_IDENTITY, Settings, export
@@ -34,7 +34,7 @@ class Context:
         terminal: Terminal,
         environ: Mapping[str, str],
         system: System,
-        problem: UsageError | None,
+        problem: AuthGateError | None,
         warnings: list[str],
     ):
         self.arguments, self.settings, self.terminal, self.environ = arguments, settings, terminal, environ
@@ -54,7 +54,12 @@ class Context:
         """Raise UsageError unless these variables are set; fill them in from the stored identity first."""
         if self.settings.missing(*names):
             store = open_store(self.settings, self.system, self.terminal, self.environ)
-            self.settings = recall(self.settings, store.identities())
+            try:
+                self.settings = recall(self.settings, store.identities())
+            except StoreCorrupt as failure:
+                if self.arguments.command != "login":
+                    raise
+                self.terminal.warn(failure.message)  # a sign-in moves it aside, once it is known where to sign in
             recalled = [name for name, source in self.settings.sources.items() if source == STORED_IDENTITY]
             if recalled:
                 identity = f"client {self.settings.client_id} at {self.settings.issuer}"

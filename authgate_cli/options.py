@@ -120,7 +120,7 @@ def parse(argv: list[str], options: tuple[Option, ...], commands: dict[str, Comm
                     "a client secret cannot be given as an option: every process on this machine could read it",
                     "set CLIENT_SECRET in the environment or in .env",
                 )
-            raise UsageError(f"unknown option {written}", _nearest(written, [f"--{name}" for name in known]))
+            raise UsageError(f"unknown option {_shown(written)}", _nearest(written, [f"--{name}" for name in known]))
         if equals and not option.metavar:
             raise UsageError(f"--{option.name} takes no value")
         if option.metavar and not equals:
@@ -139,8 +139,7 @@ def _arguments(
     name = words.pop(0) if words and words[0] != "--" else "login"
     command = commands.get(name)
     if command is None:
-        # A long word may be a token that was meant for inspect; it is not repeated.
-        shown = repr(name) if len(name) <= 20 else "(too long to show)"
+        shown = _shown(name, "'")
         raise UsageError(f"unknown command {shown}", _nearest(name, list(commands)))
     allowed = {option.name for option in (*options, *command.options)}
     for flag in flags:
@@ -152,6 +151,12 @@ def _arguments(
     if words and not command.operands:
         raise UsageError(f"{name!r} takes no arguments", f"see authgate.pyz {name} --help")
     return Arguments(name, flags, tuple(words))
+
+
+def _shown(word: str, quote: str = "") -> str:
+    """Return a word for a message, unless it may be a token that was meant for inspect."""
+    is_word = len(word) <= 20 and word.replace("-", "").isalpha()
+    return f"{quote}{word}{quote}" if is_word else "(not shown, as it may be a token)"
 
 
 def _nearest(word: str, words: list[str]) -> str:

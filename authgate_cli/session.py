@@ -6,6 +6,8 @@ A stored token is sent only to its own issuer. `log_in` asks the server about th
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 from .context import Context
 from .errors import (
     OPERATOR,
@@ -54,7 +56,7 @@ def log_in(context: Context, force: bool = False) -> Checked:
         return checked
     issued = _sign_in(context)
     try:
-        return check(context, issued)
+        return _check_new(context, issued)
     except TokenRefused as error:
         raise _refused_at_once(context, issued, error) from error
     except Mismatch:  # the token has just been obtained
@@ -214,7 +216,7 @@ def _openid_hint(context: Context, issued: IssuedToken) -> str | None:
 def _check_or_refresh(context: Context, issued: IssuedToken) -> Checked:
     """Ask the server about a token; a stored one that it refuses is refreshed once."""
     try:
-        return check(context, issued)
+        return _check_new(context, issued)
     except TokenRefused as error:
         if issued.source == "client-credentials":
             raise _refused_at_once(context, issued, error) from None
@@ -222,22 +224,31 @@ def _check_or_refresh(context: Context, issued: IssuedToken) -> Checked:
             raise
     from .refresh import renew
 
-    return check(context, renew(context, stored_token(context), EARLY, bad=issued.token))
+    return _check_new(context, renew(context, stored_token(context), EARLY, bad=issued.token))
+
+
+def _check_new(context: Context, issued: IssuedToken) -> Checked:
+    """Ask the server about a token; if that fails, say also that the token could not be saved."""
+    try:
+        return check(context, issued)
+    except AuthGateError:
+        if issued.save_error:
+            context.terminal.warn(issued.save_error.message)
+        raise
 
 
 def _sign_in(context: Context) -> IssuedToken:
     """Sign in again. At an AuthGate, revoke a person's tokens that the new ones have replaced."""
     from .sign_in import sign_in  # a stored token does not need the flows
 
-    try:
-        before = [] if context.settings.is_machine else context.store.load_all()
-    except StoreCorrupt:
-        before = []  # it cannot be read
+    if not context.settings.is_machine:
+        with suppress(StoreCorrupt):  # the sign-in moves it aside
+            context.store.load_all()  # any other failure comes before a request to the server
     issued = sign_in(context)
     metadata = context.server.metadata
     if issued.save_error or not (metadata.is_authgate and metadata.revocation_endpoint):
         return issued
-    ours = [stored.token for stored in before if same_issuer(stored.token.issuer or "", context.settings.issuer)]
+    ours = [token for token in context.store.replaced if same_issuer(token.issuer or "", context.settings.issuer)]
     replaced = [token for token in ours if token.is_personal]
     kept = (issued.token.refresh_token, issued.token.access_token)
     failure, _ = context.server.revoke_all(replaced, kept)

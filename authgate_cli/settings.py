@@ -170,7 +170,9 @@ def resolve(
 
 
 def _quoted(word: str) -> str:
-    return word if word.translate(dict.fromkeys(map(ord, "/._-~"))).isalnum() else f"'{word}'"
+    """Quote a word for a shell, if it needs that."""
+    quoted = "'" + word.replace("'", r"'\''") + "'"
+    return word if word.translate(dict.fromkeys(map(ord, "/._-~"))).isalnum() else quoted
 
 
 def _is_plain(value: str) -> bool:

@@ -111,7 +111,7 @@ def server(context: Context) -> Iterator[Check]:
 
 def client(context: Context) -> Iterator[Check]:
     """Ask the server, as far as that is possible without signing in, whether it knows the client."""
-    if context.problem:
+    if context.problem or not context.settings.client_id:
         return
     if context.settings.is_machine:
         context.settings.require_secret()
@@ -266,11 +266,11 @@ def run(context: Context) -> int:
     """Print the checks; the exit status is that of the first one that failed."""
     try:
         if context.problem is None:
-            context.require("AUTHGATE_URL", "CLIENT_ID")
+            context.require("AUTHGATE_URL", *(() if context.settings.access_token else ("CLIENT_ID",)))
             context.settings.require_trusted_issuer("CLIENT_SECRET")
             if context.settings.access_token:
                 session.require_own_issuer(context, session.given_token(context))
-    except UsageError as error:
+    except (UsageError, StoreFailed) as error:
         context.problem = error  # the check of the settings raises it
     checks: list[Check] = []
     for name, group in GROUPS.items():

@@ -34,6 +34,8 @@ def run(context: Context) -> int:
     everything = "all" in context.arguments.flags
     find = _all_tokens if everything else _own_tokens
     if not everything:
+        if len(context.settings.missing("AUTHGATE_URL", "CLIENT_ID")) == 2 and not context.store.entries():
+            return context.result("Not signed in.\n", {"signed_out": False, "revoked": False})
         context.require("AUTHGATE_URL", "CLIENT_ID")
     if context.settings.access_token:
         context.terminal.warn("AUTHGATE_TOKEN is still set and will still be used; unset it as well")
@@ -47,7 +49,7 @@ def run(context: Context) -> int:
             if everything:
                 for entry, place in context.store.entries():
                     if entry.issuer is not None:
-                        place.forget_entry(entry.key)
+                        place.forget_entry(entry)
             else:
                 context.store.forget()
     if everything:
@@ -63,7 +65,8 @@ def _own_tokens(context: Context) -> dict[Owner, list[TokenSet]]:
     settings, tokens = context.settings, [stored.token for stored in context.store.load_all()]
     owner = Owner(settings.issuer, settings.client_id, settings.account)
     for entry, _ in context.store.entries():
-        if same_issuer(entry.issuer or "", owner.issuer) and (entry.client_id, entry.account) == owner[1:]:
+        is_ours = settings.issuer_is_trusted if entry.issuer is None else same_issuer(entry.issuer, owner.issuer)
+        if is_ours and (entry.client_id, entry.account) == owner[1:]:
             tokens.append(entry.token)
     return {owner: tokens} if tokens else {}
 

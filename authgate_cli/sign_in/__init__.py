@@ -5,7 +5,9 @@
 
 from __future__ import annotations
 
-from ..errors import FlowUnavailable, SignInNeeded
+from contextlib import suppress
+
+from ..errors import FlowUnavailable, SignInNeeded, StoreFailed
 from ..refresh import machine_token
 from ..system.browser import NO_DISPLAY_NEEDED
 from ..tokens import IssuedToken
@@ -17,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from ..context import Context
+    from ..settings import Settings
     from ..system.browser import Environment
 
 
@@ -34,8 +37,11 @@ def sign_in(context: Context) -> IssuedToken:
     """
     settings, system, terminal = context.settings, context.system, context.terminal
     if settings.is_machine:
+        if context.store.file.exists:
+            with suppress(StoreFailed):
+                context.store.file.prepare()  # a corrupt one is moved aside
         return machine_token(context)
-    require_person(settings.flow, settings.no_input, system.environment())
+    require_person(settings, system.environment())
     # Find out whether the server can be reached and the store can be written before the user is
     # asked to approve anything.
     context.server.metadata  # noqa: B018
@@ -81,11 +87,12 @@ def choose(flow: str, here: Environment, find_browser: Callable[[], str | None])
     return Choice("browser", f"{name} can open a browser")
 
 
-def require_person(flow: str, no_input: bool, here: Environment) -> None:
+def require_person(settings: Settings, here: Environment) -> None:
     """Raise SignInNeeded if nobody may be asked to sign in."""
-    if no_input:
-        raise SignInNeeded("signing in is needed, but --no-input is set", "run authgate.pyz login in a terminal")
-    if flow == "auto" and here.ci and not here.terminal:
+    if settings.no_input:
+        hint = f"run {settings.login_command} in a terminal"
+        raise SignInNeeded("signing in is needed, but --no-input is set", hint)
+    if settings.flow == "auto" and here.ci and not here.terminal:
         raise SignInNeeded(
             "signing in is needed, but nobody can sign in here (CI without a terminal)",
             "set AUTHGATE_TOKEN, or CLIENT_SECRET with --flow client-credentials, or name a --flow",

@@ -8,6 +8,7 @@ new sign-in chooses the preferred place, and then removes this client's entry fr
 from __future__ import annotations
 
 import importlib.util
+from contextlib import suppress
 from functools import partial
 
 from ..errors import KeyringUnavailable, StoreFailed
@@ -52,6 +53,7 @@ class Store:
 
     def __init__(self, places: tuple[Place, ...], terminal: Terminal, elsewhere: tuple[Place, ...] = ()):
         self.places, self.all_places, self._terminal = places, (*elsewhere, *places), terminal
+        self.replaced: list[TokenSet] = []  # what `save` has replaced with the token of a new sign-in
 
     @property
     def file(self) -> FileStore:
@@ -77,19 +79,16 @@ class Store:
 
     def identities(self) -> list[tuple[str, str]]:
         """Return issuer and client of the entries that record both."""
-        try:
-            tokens = [entry.token for entry, _ in self.entries()]
-        except StoreFailed as failure:
-            self._terminal.warn(failure.message)
-            return []
+        tokens = [entry.token for entry, _ in self.entries()]
         stored = [(token.issuer, token.client_id) for token in tokens if token.issuer and token.client_id]
         return [pair for pair in stored if is_issuer(pair[0]) and pair[1].isprintable() and "#" not in pair[1]]
 
     def prepare(self) -> None:
         """Make sure that a new token can be saved, before anybody is asked to sign in."""
-        for place in self.places:
-            if self._tolerant(place, place.prepare):
-                return
+        used = next(place for place in self.places if self._tolerant(place, place.prepare))
+        if used is not self.file and self.file.exists:
+            with suppress(StoreFailed):
+                self.file.prepare()  # a corrupt file would be in the way of a sign-out
 
     def save(self, token: TokenSet, source: str, before: StoredToken | None = None) -> IssuedToken:
         """Save a new token, or one that was refreshed in the place that it had `before` (or in the next one).
@@ -99,6 +98,8 @@ class Store:
         """
         try:
             if before is None:
+                with suppress(StoreFailed):
+                    self.replaced = [stored.token for stored in self.load_all()]
                 return IssuedToken(token, source, self.save_new(token))
             places = self.places[self.places.index(before.place) :]
             return IssuedToken(token, source, self._save(token, places, before.token))
@@ -117,7 +118,8 @@ class Store:
                 try:
                     place.forget()
                 except StoreFailed as failure:
-                    self._terminal.explain(failure.message)
+                    tell = self._terminal.warn if failure.still_there else self._terminal.explain
+                    tell(failure.message)
         return label
 
     def forget(self) -> None:

@@ -50,6 +50,11 @@ class FileStore:
         self.label = self.lock_path = path
         self._system, self._terminal = system, terminal
 
+    @property
+    def exists(self) -> bool:
+        """Tell whether there is such a file, or something else in its place."""
+        return os.path.lexists(self.path)
+
     def find(self) -> Found:
         """Return the token of this owner, if there is one."""
         if self._optional and not (self.path and os.access(os.path.dirname(self.path) or ".", os.X_OK)):
@@ -58,7 +63,7 @@ class FileStore:
 
     def entries(self) -> list[Entry]:
         """Return the tokens of all owners."""
-        return token_file.entries(self._unless_held(self._read)) if os.path.lexists(self.path) else []
+        return token_file.entries(self._unless_held(self._read)) if self.exists else []
 
     def check_writable(self) -> None:
         """Make sure that a token could be saved now: the lock is free and there is room on the disk."""
@@ -100,15 +105,15 @@ class FileStore:
 
         def removed(document: Document) -> Document:
             while (found := self._find(document)).token:
-                document = token_file.remove(document, found.key)
+                document = token_file.remove(document, found.key, found.token)
             return document
 
         if self.find().token:
             self._change(removed)
 
-    def forget_entry(self, key: str) -> None:
-        """Remove the entry of a key."""
-        self._change(lambda document: token_file.remove(document, key))
+    def forget_entry(self, entry: Entry) -> None:
+        """Remove one of `entries`."""
+        self._change(lambda document: token_file.remove(document, entry.key, entry.token))
 
     def remove_leftovers(self) -> None:
         """Remove the leftovers, under the lock: another process may be writing one of these files."""

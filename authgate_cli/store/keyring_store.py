@@ -97,11 +97,14 @@ class KeyringStore:
         """Remove the token, from every key that holds one."""
         stored = self._read()
         while (found := self._find(stored)).token:
-            self.forget_entry(found.key)
+            self._forget_key(found.key)
             del stored[found.key]
 
-    def forget_entry(self, key: str) -> None:
-        """Remove what is stored under a key of `entries`."""
+    def forget_entry(self, entry: Entry) -> None:
+        """Remove one of `entries`."""
+        self._forget_key(entry.key)
+
+    def _forget_key(self, key: str) -> None:
         if not self._ask("write", key, None, None):
             failure = StoreFailed("the keyring did not remove the token", "delete it with the keyring's own program")
             failure.still_there = True

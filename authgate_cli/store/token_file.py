@@ -68,7 +68,7 @@ def entries(document: Document) -> list[Entry]:
     for key, entry in (item for name in _MAPS for item in _entries(document, name).items()):
         if token := read_entry(entry):
             client_id = token.client_id or key
-            found.append(Entry(key, client_id, _issuer(token), account_of(key, client_id), token))
+            found.append(Entry(key, client_id, issuer_of(token), account_of(key, client_id), token))
     return found
 
 
@@ -79,11 +79,12 @@ def put(document: Document, key: str, token: TokenSet, now: float) -> Document:
     return {**document, name: {**entries, key: write_entry(token, now, entries.get(key))}}
 
 
-def remove(document: Document, key: str) -> Document:
-    """Return the document without this key in either map."""
+def remove(document: Document, key: str, token: TokenSet) -> Document:
+    """Return the document without the tokens that either map has under this key from the issuer of this one."""
     kept = dict(document)
     for name in _MAPS:
-        if key in _entries(document, name):
+        found = read_entry(_entries(document, name).get(key))
+        if found and issuer_of(found) == issuer_of(token):
             kept[name] = {other: entry for other, entry in document[name].items() if other != key}
     return kept
 
@@ -256,12 +257,12 @@ def find_for_issuer(get: Callable[[str], TokenSet | None], owner: Owner, trusted
     """
     key, *own_keys = owner.keys
     shared = get(key)
-    issuer = _issuer(shared) if shared else None
+    issuer = issuer_of(shared) if shared else None
     if issuer is not None and same_issuer(issuer, owner.issuer):
         return Found(key, shared)
     for own_key in own_keys:
         own = get(own_key)
-        if own and same_issuer(_issuer(own) or "", owner.issuer):
+        if own and same_issuer(issuer_of(own) or "", owner.issuer):
             return Found(own_key, own)
     if shared is None:
         return Found(key)
@@ -280,5 +281,6 @@ def account_of(key: str, client_id: str) -> str:
     return before.rpartition("@")[0] if scheme else name
 
 
-def _issuer(token: TokenSet) -> str | None:
+def issuer_of(token: TokenSet) -> str | None:
+    """Return the issuer that is recorded, or that the access token names."""
     return token.issuer or claimed_text(token.access_token, "iss")

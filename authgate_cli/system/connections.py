@@ -100,7 +100,7 @@ def tls_context(environ: Mapping[str, str]) -> ssl.SSLContext:
     context.sslsocket_class = TlsSocket
     if ssl.HAS_NEVER_CHECK_COMMON_NAME:  # not settable with LibreSSL, which Apple's Python uses
         context.hostname_checks_common_name = False  # RFC 9525 section 2: a host is named in the SAN
-    cafile, capath = environ.get("SSL_CERT_FILE") or None, environ.get("SSL_CERT_DIR") or None
+    cafile, capath = (environ.get(name, "").strip() or None for name in ("SSL_CERT_FILE", "SSL_CERT_DIR"))
     if not cafile and not capath:
         with suppress(FileNotFoundError):  # PyPy raises it where the system has none
             context.load_default_certs()

@@ -398,11 +398,22 @@ def test_without_a_token_file_there_is_nothing_to_warn_of(authgate):
     assert (result.status, "warning" in result.err) == (2, False)
 
 
-def test_a_corrupt_token_file_is_named_beside_what_is_not_set(authgate, token_file):
+@pytest.mark.parametrize("command", [["token"], ["logout"], ["status", "--json"], ["doctor"], ["exec", "--", "true"]])
+def test_a_corrupt_token_file_that_may_name_server_and_client_is_exit_5(authgate, token_file, command):
     token_file.write_text("{")
     token_file.chmod(0o600)
 
-    result = authgate("token", env=UNSET)
+    result = authgate(*command, env=UNSET)
+
+    assert result.status == 5
+    assert "is corrupt" in result.err + result.out
+
+
+def test_a_sign_in_beside_a_corrupt_token_file_asks_for_server_and_client(authgate, token_file):
+    token_file.write_text("{")
+    token_file.chmod(0o600)
+
+    result = authgate("login", env=UNSET)
 
     assert result.status == 2
     assert "is corrupt" in result.err and "AUTHGATE_URL and CLIENT_ID are not set" in result.err

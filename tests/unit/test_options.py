@@ -57,7 +57,7 @@ REFUSED = {
     "command like no other": (["xyzzy"], "unknown command 'xyzzy'", "see authgate.pyz --help"),
     "token that was to be inspected": (
         ["eyJhbGciOiJIUzI1NiJ9.e30.c2ln"],
-        "unknown command (too long to show)",
+        "unknown command (not shown, as it may be a token)",
         "see authgate.pyz --help",
     ),
     "unknown option": (["--jsn"], "unknown option --jsn", "did you mean --json?"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from authgate_cli.errors import SignInNeeded
+from authgate_cli.settings import Settings
 from authgate_cli.sign_in import choose, require_person
 from authgate_cli.system.browser import Environment
 
@@ -71,9 +72,9 @@ SOMEBODY_IS_ASKED = {
 @pytest.mark.parametrize(("flow", "no_input", "changes", "reason"), NOBODY_IS_ASKED.values(), ids=NOBODY_IS_ASKED)
 def test_where_nobody_may_be_asked_signing_in_is_refused(flow, no_input, changes, reason):
     with pytest.raises(SignInNeeded, match=reason):
-        require_person(flow, no_input, DESKTOP._replace(**changes))
+        require_person(Settings(flow=flow, no_input=no_input), DESKTOP._replace(**changes))
 
 
 @pytest.mark.parametrize(("flow", "no_input", "changes"), SOMEBODY_IS_ASKED.values(), ids=SOMEBODY_IS_ASKED)
 def test_elsewhere_signing_in_goes_ahead(flow, no_input, changes):
-    require_person(flow, no_input, DESKTOP._replace(**changes))
+    require_person(Settings(flow=flow, no_input=no_input), DESKTOP._replace(**changes))

@@ -241,7 +241,7 @@ def test_every_clients_token_is_listed_and_forgotten_by_its_key(place):
         ("legacy", "legacy", None),
     ]
     assert entries[0].token == TOKEN
-    place.store.forget_entry("legacy")
+    place.store.forget_entry(entries[1])
     assert [entry.key for entry in place.store.entries()] == ["client"]
     assert place.document["tokens"] == {"broken": {"access_token": 7}}
 

@@ -144,7 +144,7 @@ def test_what_is_saved_is_listed_and_what_is_forgotten_is_not(fake, store):
     assert index(fake) == [LISTED, {**LISTED, "key": "robot", "issuer": "https://other.example", "client_id": "robot"}]
     store.forget()
     assert [entry.key for entry in store.entries()] == ["robot"]
-    store.forget_entry("robot")
+    store.forget_entry(*store.entries())
     assert (store.entries(), fake.kept()) == ([], {"#index": "[]"})
 
 

@@ -140,7 +140,7 @@ def test_a_map_that_go_wrote_as_null_is_empty():
     written = token_file.put(document, CLIENT, TokenSet("a-token"), NOW)
     assert token_file.get(document, CLIENT) is None
     assert token_file.get(written, CLIENT).access_token == "a-token"
-    assert token_file.get(token_file.remove(written, CLIENT), CLIENT) is None
+    assert token_file.get(token_file.remove(written, CLIENT, TokenSet("a-token")), CLIENT) is None
 
 
 @pytest.mark.parametrize("data", [b"", b" \n", b"{}"], ids=repr)
@@ -332,7 +332,7 @@ def test_unknown_keys_and_other_clients_survive():
 def test_what_is_given_is_not_changed():
     before = {"data": {KEY: '{"access_token": "a"}'}}
     token_file.put(before, KEY, FRESH, NOW)
-    token_file.remove(before, KEY)
+    token_file.remove(before, KEY, TokenSet("a"))
     assert before == {"data": {KEY: '{"access_token": "a"}'}}
 
 
@@ -340,13 +340,25 @@ def test_text_that_was_no_entry_is_replaced_by_a_new_one():
     assert token_file.read_entry(rewritten("not JSON")) == FRESH
 
 
-def test_removing_takes_the_entry_out_of_both_maps():
-    both = {"version": 2, "data": {KEY: "a", "other": "b"}, "tokens": {KEY: {}, "other": {}}}
-    assert token_file.remove(both, KEY) == {"version": 2, "data": {"other": "b"}, "tokens": {"other": {}}}
+URL = "https://auth.example.com"
+
+
+def test_removing_takes_the_issuers_entries_out_of_both_maps():
+    one, two = {"access_token": "a", "issuer": URL}, {"access_token": "b", "issuer": URL}
+    both = {"version": 2, "data": {KEY: json.dumps(one), "other": "b"}, "tokens": {KEY: two, "other": {}}}
+    removed = token_file.remove(both, KEY, TokenSet("a", issuer=URL))
+    assert removed == {"version": 2, "data": {"other": "b"}, "tokens": {"other": {}}}
+
+
+@pytest.mark.parametrize("issuer", ["https://other.example", ""])
+def test_removing_leaves_another_issuers_entry_alone(issuer):
+    other = {"access_token": "b", "issuer": issuer}
+    both = {"data": {KEY: json.dumps({"access_token": "a", "issuer": URL})}, "tokens": {KEY: other}}
+    assert token_file.remove(both, KEY, TokenSet("a", issuer=URL)) == {"data": {}, "tokens": {KEY: other}}
 
 
 def test_removing_adds_no_map():
-    assert token_file.remove({}, KEY) == {}
+    assert token_file.remove({}, KEY, TokenSet("a")) == {}
 
 
 @dialects
