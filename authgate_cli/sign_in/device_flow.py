@@ -54,7 +54,6 @@ class DeviceSignIn:
             raise device.code_expired()
         # The server sends the tokens only once: signals are delayed until they are stored.
         with system.uninterrupted():
-            verdict: device.Pending | device.TryLater | None
             try:
                 response = context.server.ask_for_token(self._authorization.poll_fields())
                 verdict = device.interpret_poll(response, system.now())
