@@ -107,14 +107,13 @@ def header_problem(header: Json, algorithms: Sequence[str], secrets: tuple[str, 
 
 def _key(jwk: Json) -> Key:
     """Read the public members of one key. Raise ValueError for an unknown type or a malformed key."""
-    kid = jwk.get("kid") if isinstance(jwk, dict) else 0
-    if kid is not None and not isinstance(kid, str):
+    if not isinstance(jwk, dict) or not isinstance(jwk.get("kid"), (str, type(None))):
         raise ValueError("not a key")
     public = _public(jwk)
     algorithms, meant_for = signatures.algorithms_of(public), jwk.get("alg")
     if meant_for in algorithms:
         algorithms = (meant_for,)
-    return Key(kid, public, algorithms, _other_purpose(jwk, algorithms) or signatures.flaw(public))
+    return Key(jwk.get("kid"), public, algorithms, _other_purpose(jwk, algorithms) or signatures.flaw(public))
 
 
 def _public(jwk: Json) -> signatures.PublicKey:
