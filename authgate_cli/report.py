@@ -93,7 +93,7 @@ def claims(said: Json | None, show_tokens: bool, token: TokenSet | None = None) 
     """
     if show_tokens or said is None:
         return said
-    own = [secret for secret in (token and token.access_token, token and token.refresh_token) if secret]
+    own = [secret for secret in (token.access_token, token.refresh_token) if secret] if token else []
     masked: Json = _masked("", said, own)
     return masked
 
