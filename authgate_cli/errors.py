@@ -44,10 +44,6 @@ class NoSubject(Refused):
     """UserInfo names no user: the token is a machine's, or it lacks the scope openid."""
 
 
-class OutputFailed(AuthGateError):
-    """The result could not be written to stdout."""
-
-
 class UsageError(AuthGateError):
     """The command line or the settings are wrong."""
 

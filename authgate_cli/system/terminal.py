@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from io import TextIOWrapper
 
-from ..errors import OutputFailed, UsageError
+from ..errors import AuthGateError, UsageError
 from ..text import escape
 from ..values import TYPE_CHECKING
 
@@ -50,12 +50,12 @@ class Terminal:
                 stream.reconfigure(errors="backslashreplace")
 
     def result(self, text: str, exit_status: int = 0) -> None:
-        """Write all of the text to stdout. Raise OutputFailed, or OutputClosed for a closed pipe.
+        """Write all of the text to stdout. Raise AuthGateError, or OutputClosed for a closed pipe.
 
         `exit_status` is the status to end with if the pipe is closed.
         """
         if self._stdout is None:
-            raise OutputFailed("the result cannot be written: stdout is closed")
+            raise AuthGateError("the result cannot be written: stdout is closed")
         try:
             self._stdout.write(text)
             self._stdout.flush()
@@ -64,7 +64,7 @@ class Terminal:
             if isinstance(error, BrokenPipeError) or (os.name == "nt" and getattr(error, "errno", 0) == errno.EINVAL):
                 raise OutputClosed(exit_status) from None
             reason = getattr(error, "strerror", None) or "stdout is closed"
-            raise OutputFailed(f"the result cannot be written: {reason}") from error
+            raise AuthGateError(f"the result cannot be written: {reason}") from error
 
     def read_all(self) -> str:
         """Return all of stdin. Raise UsageError if it is closed or not text."""

@@ -12,7 +12,6 @@ EXIT_STATUS = {
     errors.Refused: 1,
     errors.Mismatch: 1,
     errors.NoSubject: 1,
-    errors.OutputFailed: 1,
     errors.FlowUnavailable: 1,
     errors.UsageError: 2,
     errors.Unreachable: 3,

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from own_process import SAFETY, run, start
 
-from authgate_cli.errors import OutputFailed
+from authgate_cli.errors import AuthGateError
 from authgate_cli.system.terminal import OutputClosed, Terminal
 
 needs_full = pytest.mark.skipif(not Path("/dev/full").exists(), reason="Linux has /dev/full")
@@ -144,7 +144,7 @@ def test_a_reader_that_went_away_is_told_apart():
 )
 def test_a_result_that_cannot_be_written_is_an_error(make, reason):
     stdout = make()
-    with pytest.raises(OutputFailed, match=reason):
+    with pytest.raises(AuthGateError, match=reason):
         Terminal(None, stdout, None, {}).result("result")
     if stdout:
         stdout.close()  # and what is left in its buffer raises nothing
@@ -171,11 +171,11 @@ def test_the_interpreters_own_last_flush_is_quiet(make):
     code = """
         import sys
         from authgate_cli.system.terminal import OutputClosed, Terminal
-        from authgate_cli.errors import OutputFailed
+        from authgate_cli.errors import AuthGateError
 
         try:
             Terminal(sys.stdin, sys.stdout, sys.stderr, {}).result("result")
-        except (OutputClosed, OutputFailed):
+        except (OutputClosed, AuthGateError):
             sys.exit(7)
     """
     with make() as stdout, start(code, stdout=stdout) as process:
