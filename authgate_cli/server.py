@@ -151,7 +151,7 @@ class Server:
             for secret in dict.fromkeys(getattr(token, kind) for token in tokens):
                 try:
                     if secret and secret not in kept:
-                        self.revoke(secret, kind)
+                        self._revoke(secret, kind)
                         ended = ended or kind == "refresh_token"
                 except Refused as error:
                     if kind == "access_token" and ended and error.code == "unsupported_token_type":
@@ -162,7 +162,7 @@ class Server:
                     return failure or error, expires
         return failure, expires
 
-    def revoke(self, token: str, kind: str) -> None:
+    def _revoke(self, token: str, kind: str) -> None:
         """Revoke a token (RFC 7009); `kind` is `refresh_token` or `access_token`. Raise Unreachable or Refused."""
         response = self.ask(str(self.metadata.revocation_endpoint), {"token": token, "token_type_hint": kind})
         what = "the tokens could not be revoked"

@@ -1,9 +1,8 @@
 """Keep tokens in the system's keyring, if there is one.
 
-The `keyring` package is used only when it can be imported, and never prevents a sign-in: every
-use of it runs in a child process with a time limit; only backends that keep secrets in the system's
-own store are used; a write is read back. Service and user names, and the value, are those
-of AuthGate's SDKs.
+The `keyring` package is used only when it can be imported, and never prevents a sign-in:
+system/keyring_process.py runs it in a child process with a time limit. A write is read back. Service
+and user names, and the value, are those of AuthGate's SDKs.
 """
 
 from __future__ import annotations
