@@ -13,7 +13,7 @@ from .values import TYPE_CHECKING
 if TYPE_CHECKING:
     from typing import Any
 
-    from .session import Checked
+    from .server import Checked
 
 # A claim whose name ends like this is secret. In every claim JWTs, `token=` values and Bearer tokens are masked.
 _SECRET_NAME = re.compile(

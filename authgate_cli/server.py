@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from functools import cached_property
 
-from .errors import AuthGateError, Mismatch, Refused, Unreachable
+from .errors import OPERATOR, AuthGateError, Mismatch, NoSubject, Refused, TokenRefused, Unreachable
 from .oauth import endpoints
 from .oauth.endpoints import BASIC, POST, Claims
 from .oauth.messages import check_data, check_not_redirected, get, get_as, refusal
 from .oauth.metadata import metadata_url, oauth_metadata_url, parse_metadata
-from .oauth.parsing import claims_of
+from .oauth.parsing import claimed_text, claims_of
+from .system.threads import Background
 from .text import ADDRESS
-from .tokens import TokenSet
+from .tokens import IssuedToken, TokenSet, with_openid
 from .urls import split
-from .values import TYPE_CHECKING
+from .values import TYPE_CHECKING, Value
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Container, Mapping, Sequence
@@ -26,6 +27,23 @@ if TYPE_CHECKING:
     from .system.terminal import Terminal
 
 _MAX_REDIRECTS = 3
+
+
+class Checked(Value):
+    """A token, and what the server says about it.
+
+    It may be neither accepted nor refused: many servers have no UserInfo for a machine's token.
+    """
+
+    issued: IssuedToken
+    userinfo: Claims
+    tokeninfo: Claims
+    is_machine: bool = False
+
+    @property
+    def is_proven(self) -> bool:
+        """Tell whether the server has shown that it accepts the token."""
+        return self.userinfo.accepted or self.tokeninfo.accepted
 
 
 class Server:
@@ -122,6 +140,54 @@ class Server:
             requested_scope=before.requested_scope,
             grant_type=before.grant_type,
         )
+
+    def check(self, issued: IssuedToken) -> Checked:
+        """Ask UserInfo and TokenInfo about a token. Raise TokenRefused, Unreachable or Refused."""
+        token = issued.token
+        self.metadata  # noqa: B018  once, before two threads use it
+        asking = Background(lambda: self.userinfo(token.access_token))  # both at once: a network may be slow
+        tokeninfo = self.tokeninfo(token.access_token)
+        is_client = (tokeninfo.claims or {}).get("subject_type") == "client"
+        is_machine = is_client or self._settings.is_machine or token.grant_type == "client_credentials"
+        try:
+            userinfo: Claims = asking.result()
+        except (TokenRefused, NoSubject) as error:
+            no_user = f"a machine's token has no user: {error.code}"  # whatever UserInfo says about it proves nothing
+            userinfo = Claims(reason=no_user if is_machine else self._without_user(issued, error, tokeninfo))
+        if tokeninfo.refused and not userinfo.accepted:
+            raise TokenRefused(tokeninfo.reason, tokeninfo.reason)
+        if userinfo.subject and claimed_text(token.id_token, "sub") not in (None, userinfo.subject):
+            raise Mismatch("UserInfo and the ID token are about different users (sub)", OPERATOR)
+        checked = Checked(issued, userinfo, tokeninfo, is_machine)
+        if is_machine and not checked.is_proven:
+            return checked._replace(userinfo=userinfo._replace(reason=f"{userinfo.reason}; not checked"))
+        hint = self.openid_hint(issued)
+        if userinfo.reason == "insufficient_scope" and hint:
+            self._terminal.warn(f"UserInfo is not available to this token; {hint}")
+        scope = (tokeninfo.claims or {}).get("scope")
+        if token.scope is None and isinstance(scope, str):
+            return checked._replace(issued=issued._replace(token=token._replace(scope=scope)))
+        return checked
+
+    def _without_user(self, issued: IssuedToken, refusal: TokenRefused | NoSubject, tokeninfo: Claims) -> str:
+        """Return why UserInfo names nobody. Raise its refusal if that shows that the token is not valid.
+
+        A 403 does not, for a token that the server has just issued, or that TokenInfo accepts.
+        """
+        known = tokeninfo.accepted or issued.source not in ("stored", "environment")
+        if isinstance(refusal, TokenRefused) and refusal.forbidden and known:
+            return refusal.code
+        if isinstance(refusal, NoSubject):
+            refusal.hint = self.openid_hint(issued)
+        raise refusal
+
+    def openid_hint(self, issued: IssuedToken) -> str | None:
+        """Return how to ask for the scope openid; None if the token has it or was not obtained here."""
+        settings, token = self._settings, issued.token
+        had = (token.requested_scope or token.scope or settings.scope).split()
+        if "openid" in had or issued.source == "environment" or settings.is_machine:
+            return None
+        return f"its UserInfo may require the scope openid; try {with_openid(settings.scope)}"
 
     def userinfo(self, access_token: str) -> Claims:
         """Ask UserInfo about a token, if the server offers it. Raise TokenRefused, Unreachable or Refused."""

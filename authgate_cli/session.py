@@ -1,85 +1,29 @@
-"""Get a token and check it: stored, refreshed or from a new sign-in.
+"""Get a token without asking anybody to sign in, stored or refreshed, and check it.
 
-A stored token is sent only to its own issuer. `log_in` asks the server about the token; `fresh_token`, for
-`token` and `exec`, does not. At an AuthGate a new sign-in revokes the tokens that it replaces.
+A stored token is sent only to its own issuer. `fresh_token`, for `token` and `exec`, does not ask the server
+about it. The road of `login`, which also signs in, is in commands/login.py.
 """
 
 from __future__ import annotations
-
-from contextlib import suppress
 
 from .context import Context
 from .errors import (
     OPERATOR,
     AuthGateError,
     Mismatch,
-    NoSubject,
     Refused,
     SignInNeeded,
-    StoreCorrupt,
-    StoreFailed,
-    TokenRefused,
     UsageError,
 )
 from .oauth.parsing import claimed_text, claims_of, is_time
 from .store import StoredToken
 from .text import ISSUER, clean
-from .tokens import EARLY, STILL_USABLE, IssuedToken, TokenSet, is_digits, with_openid
+from .tokens import EARLY, STILL_USABLE, IssuedToken, TokenSet, is_digits
 from .urls import same_issuer
-from .values import TYPE_CHECKING, Value
+from .values import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from .oauth.endpoints import Claims
-
-
-class Checked(Value):
-    """A token, and what the server says about it.
-
-    It may be neither accepted nor refused: many servers have no UserInfo for a machine's token.
-    """
-
-    issued: IssuedToken
-    userinfo: Claims
-    tokeninfo: Claims
-    is_machine: bool = False
-
-    @property
-    def is_proven(self) -> bool:
-        """Tell whether the server has shown that it accepts the token."""
-        return self.userinfo.accepted or self.tokeninfo.accepted
-
-
-def log_in(context: Context, force: bool = False) -> Checked:
-    """Return a checked token: the stored one, refreshed if need be, or one from a new sign-in."""
-    checked = None if force else _checked_without_sign_in(context)
-    if checked:
-        return checked
-    issued = _sign_in(context)
-    try:
-        return _check_new(context, issued)
-    except TokenRefused as error:
-        raise _refused_at_once(context, issued, error) from error
-    except Mismatch:  # the token has just been obtained
-        context.store.forget()
-        raise
-
-
-def _checked_without_sign_in(context: Context) -> Checked | None:
-    """Return a checked token, or say why a sign-in is needed and return None."""
-    try:
-        issued = usable_token(context, signs_in=True)
-        return _check_or_refresh(context, issued) if issued else None
-    except TokenRefused:
-        if context.settings.access_token:
-            raise
-        context.terminal.tell("The server no longer accepts the stored token.")
-    except SignInNeeded as error:
-        context.terminal.tell(f"{error.sentence}.")
-    except StoreFailed as error:
-        # A new sign-in moves a corrupt file aside, and a machine needs no store.
-        if context.settings.no_input or not (isinstance(error, StoreCorrupt) or context.settings.is_machine):
-            raise
-    return None
+    from .server import Checked
 
 
 def usable_token(context: Context, min_ttl: float = EARLY, signs_in: bool = False) -> IssuedToken | None:
@@ -158,109 +102,17 @@ def stored_token(context: Context) -> StoredToken | None:
 
 
 def check(context: Context, issued: IssuedToken) -> Checked:
-    """Ask the server about a token. Raise TokenRefused, Unreachable or Refused."""
-    from .oauth.endpoints import Claims  # printing a stored token needs neither
-    from .system.threads import Background
+    """Ask the server about a token; if that fails, say also that the token could not be saved.
 
-    require_own_issuer(context, issued)
-    server, token = context.server, issued.token.access_token
-    subject = claimed_text(issued.token.id_token, "sub")
-    server.metadata  # noqa: B018  once, before two threads use it
-    asking = Background(lambda: server.userinfo(token))  # both at once, because a network may be slow
-    tokeninfo = server.tokeninfo(token)
-    is_client = (tokeninfo.claims or {}).get("subject_type") == "client"
-    is_machine = is_client or context.settings.is_machine or issued.token.grant_type == "client_credentials"
-    try:
-        userinfo: Claims = asking.result()
-    except (TokenRefused, NoSubject) as error:
-        no_user = f"a machine's token has no user: {error.code}"  # whatever UserInfo says about it proves nothing
-        userinfo = Claims(reason=no_user if is_machine else _without_user(context, issued, error, tokeninfo))
-    if tokeninfo.refused and not userinfo.accepted:
-        raise TokenRefused(tokeninfo.reason, tokeninfo.reason)
-    if userinfo.subject and subject not in (None, userinfo.subject):
-        raise Mismatch("UserInfo and the ID token are about different users (sub)", OPERATOR)
-    checked = Checked(issued, userinfo, tokeninfo, is_machine)
-    if is_machine and not checked.is_proven:
-        return checked._replace(userinfo=userinfo._replace(reason=f"{userinfo.reason}; not checked"))
-    hint = _openid_hint(context, issued)
-    if userinfo.reason == "insufficient_scope" and hint:
-        context.terminal.warn(f"UserInfo is not available to this token; {hint}")
-    scope = (tokeninfo.claims or {}).get("scope")
-    if issued.token.scope is None and isinstance(scope, str):
-        return checked._replace(issued=issued._replace(token=issued.token._replace(scope=scope)))
-    return checked
-
-
-def _without_user(context: Context, issued: IssuedToken, refusal: TokenRefused | NoSubject, tokeninfo: Claims) -> str:
-    """Return why UserInfo names nobody. Raise its refusal if that shows that the token is not valid.
-
-    A 403 does not, for a token that the server has just issued, or that TokenInfo accepts.
+    Raise TokenRefused, Unreachable or Refused.
     """
-    known = tokeninfo.accepted or issued.source not in ("stored", "environment")
-    if isinstance(refusal, TokenRefused) and refusal.forbidden and known:
-        return refusal.code
-    if isinstance(refusal, NoSubject):
-        refusal.hint = _openid_hint(context, issued)
-    raise refusal
-
-
-def _openid_hint(context: Context, issued: IssuedToken) -> str | None:
-    """Return how to ask for the scope openid; None if the token has it or was not obtained here."""
-    token = issued.token
-    had = (token.requested_scope or token.scope or context.settings.scope).split()
-    if "openid" in had or issued.source == "environment" or context.settings.is_machine:
-        return None
-    return f"its UserInfo may require the scope openid; try {with_openid(context.settings.scope)}"
-
-
-def _check_or_refresh(context: Context, issued: IssuedToken) -> Checked:
-    """Ask the server about a token; a stored one that it refuses is refreshed once."""
+    require_own_issuer(context, issued)
     try:
-        return _check_new(context, issued)
-    except TokenRefused as error:
-        if issued.source == "client-credentials":
-            raise _refused_at_once(context, issued, error) from None
-        if issued.source != "stored" or not (context.settings.is_machine or issued.token.refresh_token):
-            raise
-    from .refresh import renew
-
-    return _check_new(context, renew(context, stored_token(context), EARLY, bad=issued.token))
-
-
-def _check_new(context: Context, issued: IssuedToken) -> Checked:
-    """Ask the server about a token; if that fails, say also that the token could not be saved."""
-    try:
-        return check(context, issued)
+        return context.server.check(issued)
     except AuthGateError:
         if issued.save_error:
             context.terminal.warn(issued.save_error.message)
         raise
-
-
-def _sign_in(context: Context) -> IssuedToken:
-    """Sign in again. At an AuthGate, revoke a person's tokens that the new ones have replaced."""
-    from .sign_in import sign_in  # a stored token does not need the flows
-
-    if not context.settings.is_machine:
-        with suppress(StoreCorrupt):  # the sign-in moves it aside
-            context.store.load_all()  # any other failure comes before a request to the server
-    issued = sign_in(context)
-    metadata = context.server.metadata
-    if issued.save_error or not (metadata.is_authgate and metadata.revocation_endpoint):
-        return issued
-    ours = [token for token in context.store.replaced if same_issuer(token.issuer or "", context.settings.issuer)]
-    replaced = [token for token in ours if token.is_personal]
-    kept = (issued.token.refresh_token, issued.token.access_token)
-    failure, _ = context.server.revoke_all(replaced, kept)
-    if failure:
-        context.terminal.explain(f"the replaced tokens could not be revoked: {failure.message}")
-    return issued
-
-
-def _refused_at_once(context: Context, issued: IssuedToken, error: TokenRefused) -> Refused:
-    asked = context.server.metadata.userinfo_endpoint is not None
-    hint = _openid_hint(context, issued) if asked else None
-    return Refused(f"the server does not accept the token that it has just issued: {error.said or error.code}", hint)
 
 
 def require_own_issuer(context: Context, issued: IssuedToken) -> None:

@@ -134,7 +134,7 @@ def quotable(said: object, limit: int, secrets: tuple[str, ...] = ()) -> str:
         return str(said)
     line = clean(_unescaped(str(said)[:_LONGEST_QUOTE]), _LONGEST_QUOTE)
     encoders = (binascii.b2a_base64, binascii.hexlify)
-    encoded = {encode(secret.encode()).decode() for secret in secrets for encode in encoders}
+    encoded = {encode(secret.encode(errors="replace")).decode() for secret in secrets for encode in encoders}
     shown = {clean(_unescaped(secret), _LONGEST_QUOTE) for secret in secrets}
     forms = sorted({*secrets, *shown, *encoded} - {""}, key=len, reverse=True)
     for secret in forms:  # first as a whole: what is before and after its letters is left out too

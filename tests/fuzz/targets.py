@@ -29,8 +29,7 @@ from authgate_cli.oauth.endpoints import authenticated, parse_token_response, pa
 from authgate_cli.oauth.messages import Request, Response, http_date, retry_after
 from authgate_cli.options import SETTINGS, SWITCHES
 from authgate_cli.options import parse as parse_options
-from authgate_cli.server import fetch_metadata
-from authgate_cli.session import Checked
+from authgate_cli.server import Checked, fetch_metadata
 from authgate_cli.settings import Settings, resolve
 from authgate_cli.sign_in import qr
 from authgate_cli.sign_in.callback_server import CallbackServer
@@ -223,7 +222,7 @@ def check_token_file(data):
     written = token_file.serialise(token_file.put(document, CLIENT, token._replace(access_token="newer"), NOW))
     again = token_file.get(token_file.parse(written), CLIENT)
     assert again and again.access_token == "newer"
-    token_file.serialise(token_file.remove(document, CLIENT))
+    token_file.serialise(token_file.remove(document, CLIENT, token))
 
 
 def check_url(url):

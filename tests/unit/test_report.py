@@ -9,7 +9,7 @@ from builders import CLIENT, ISSUER, NOW
 
 from authgate_cli import report
 from authgate_cli.oauth.endpoints import Claims
-from authgate_cli.session import Checked
+from authgate_cli.server import Checked
 from authgate_cli.settings import Settings
 from authgate_cli.text import document
 from authgate_cli.tokens import IssuedToken, TokenSet
