@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ..context import Context
-from ..errors import AuthGateError, Refused
+from ..errors import AuthGateError, Refused, UsageError
 from ..refresh import locked
 from ..server import Server
 from ..settings import is_issuer
@@ -34,9 +34,12 @@ def run(context: Context) -> int:
     everything = "all" in context.arguments.flags
     find = _all_tokens if everything else _own_tokens
     if not everything:
-        if len(context.settings.missing("AUTHGATE_URL", "CLIENT_ID")) == 2 and not context.store.entries():
+        try:
+            context.require("AUTHGATE_URL", "CLIENT_ID")
+        except UsageError:
+            if context.settings.issuer or context.settings.client_id or context.store.entries():
+                raise
             return context.result("Not signed in.\n", {"signed_out": False, "revoked": False})
-        context.require("AUTHGATE_URL", "CLIENT_ID")
     if context.settings.access_token:
         context.terminal.warn("AUTHGATE_TOKEN is still set and will still be used; unset it as well")
     outcomes: list[Outcome] = []

@@ -347,6 +347,16 @@ def test_a_sign_in_moves_a_corrupt_file_aside_and_goes_on(expired, server, conte
     assert expired.run(*TOKEN).stdout.strip() == expired.stored()["access_token"]
 
 
+def test_a_machine_moves_a_corrupt_file_aside_too(client, server):
+    client.token_file.write_bytes(CORRUPT["cut off"])
+    client.environment |= {"CLIENT_ID": server.confidential_id, "CLIENT_SECRET": server.confidential_secret}
+
+    done = client.run("login", "--flow", "client-credentials")
+
+    assert (done.returncode, "the token file was corrupt" in done.stderr) == (0, True)
+    assert client.run("token").returncode == 0
+
+
 def test_an_empty_file_is_as_if_absent(expired):
     expired.token_file.write_bytes(b"")
 

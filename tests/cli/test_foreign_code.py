@@ -187,6 +187,20 @@ def test_nobody_is_asked_to_approve_what_the_keyring_will_not_save(client, serve
     assert server.count("POST", "/oauth/device/code") == 0
 
 
+def test_a_corrupt_token_file_is_moved_aside_although_the_keyring_is_used(client, server, fake):
+    """Otherwise nobody could sign out."""
+    client.token_file.touch(0o600)
+    client.token_file.write_text("{bad")
+
+    signed_in = client.run("login", "--force", "--flow", "device")
+    out = client.run("logout")
+
+    assert (signed_in.returncode, out.returncode) == (0, 0), out.stderr
+    assert "the token file was corrupt; it was renamed" in signed_in.stderr
+    assert client.token_file.with_name(client.token_file.name + ".corrupt").read_text() == "{bad"
+    assert fake.kept() == {"#index": "[]"}
+
+
 def test_the_trial_leaves_nothing_in_the_keyring(client, server, fake):
     assert client.run("login", "--flow", "device").returncode == 0
     assert set(fake.kept()) == {server.client_id, "#index"}

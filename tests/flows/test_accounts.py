@@ -46,6 +46,12 @@ def test_account_that_nobody_signed_in_to_says_how_to(authgate, server, signed_i
         )
 
 
+def test_account_is_named_where_nobody_may_be_asked(authgate):
+    result = authgate("login", "--account", "bob", "--no-input")
+
+    assert (result.status, "run authgate.pyz login --account bob in a terminal" in result.err) == (4, True)
+
+
 def test_refresh_and_new_sign_in_leave_the_other_accounts_alone(authgate, server, token_file, signed_in):
     before = entries(token_file)
     for more in (("token", "--min-ttl", "999999999"), ("login", "--force", "--flow", "device")):

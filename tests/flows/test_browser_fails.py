@@ -136,8 +136,19 @@ def test_where_the_device_code_is_refused_the_callback_is_waited_for(sign_in, op
     assert json.loads(result.out)["source"] == "browser"
 
 
-def test_where_the_device_code_cannot_be_had_now_the_callback_is_waited_for(sign_in, opener, server):
-    server.misbehave("/oauth/device/code", status=503)
+@pytest.mark.parametrize(
+    "fault",
+    [
+        {"status": 503},
+        {"status": 400, "body": {"error": "invalid_scope"}},
+        {"status": 401, "body": {"error": "invalid_client"}},
+        {"status": 200, "body": {"error": "server_error"}},
+        {"edit": lambda told: {**told, "user_code": "A" * 80}},
+    ],
+    ids=["503", "invalid_scope", "invalid_client", "an error with 200", "a code that nobody could type"],
+)
+def test_where_the_device_code_cannot_be_had_the_callback_is_waited_for(sign_in, opener, server, fault):
+    server.misbehave("/oauth/device/code", **fault)
 
     result = sign_in(words="continuing with the address above", then=lambda: Robot({}).visit(opener.address))
 

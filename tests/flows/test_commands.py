@@ -66,6 +66,20 @@ def test_json_is_nothing_on_failure(authgate, command, environment):
     assert result.err.startswith("authgate: error: ")
 
 
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["exec", "--bogus", "--", "systemctl", "status", "--json"],
+        ["token", "--json", "status", "--bogus"],
+        ["login", "--json", "doctor"],
+    ],
+)
+def test_wrong_usage_of_another_command_prints_no_status(authgate, command):
+    result = authgate(*command)
+
+    assert (result.status, result.out) == (2, "")
+
+
 def test_report_that_cannot_be_saved_is_printed_with_exit_5(authgate, server, token_file):
     def swap_the_file_for_a_directory(seen):
         token_file.mkdir()

@@ -6,6 +6,7 @@ the new tokens are kept, without the ID token, unless it is about another person
 
 import base64
 import json
+import re
 import time
 from pathlib import Path
 
@@ -264,8 +265,8 @@ def refresh(authgate, server, token_file):
     server.signing = "RS256"
     given = server.issue("openid")
 
-    def refresh(spoil):
-        entry = {**given, "expires_at": time.time() - 60, "issuer": server.issuer}
+    def refresh(spoil, left=-60):
+        entry = {**given, "expires_at": time.time() + left, "issuer": server.issuer}
         token_file.touch(0o600)
         token_file.write_text(json.dumps({"data": {server.client_id: json.dumps(entry)}}))
 
@@ -312,14 +313,23 @@ def test_a_refresh_survives_any_other_fault_of_the_claims(refresh, server, chang
     assert "the new ID token is discarded" in result.err
 
 
-@pytest.mark.parametrize("changes", [*MISMATCHES.values(), {"sub": "mallory"}], ids=[*MISMATCHES, "another person"])
-@pytest.mark.parametrize("forged", [False, True], ids=["signed", "forged"])
-def test_a_refresh_does_not_survive_an_id_token_about_somebody_else(refresh, server, changes, forged):
+CHANGES = {
+    **MISMATCHES,
+    "another person": {"sub": "mallory"},
+    "one more client": {"aud": ["CLIENT", "somebody-else"], "azp": "CLIENT"},
+}
+
+
+@pytest.mark.parametrize("changes", CHANGES.values(), ids=CHANGES)
+@pytest.mark.parametrize(
+    ("forged", "left"), [(False, -60), (True, -60), (False, 30)], ids=["signed", "forged", "early"]
+)
+def test_a_refresh_does_not_survive_an_id_token_about_somebody_else(refresh, server, changes, forged, left):
     def spoil(token):
         wrong = with_claims(server, token, **meant(server, changes))
         return with_signature(wrong, bytes(256)) if forged else wrong
 
-    result, _, _, untouched = refresh(spoil)
+    result, _, _, untouched = refresh(spoil, left)
 
     assert (result.status, result.out) == (1, "")
     assert "cannot be trusted" in result.err
@@ -331,3 +341,22 @@ def test_a_good_id_token_of_a_refresh_is_kept(refresh):
 
     assert (result.status, result.err) == (0, "")
     assert kept["id_token"] not in ("", given["id_token"])
+
+
+@pytest.mark.parametrize("secret", ["code", "code_verifier", "access_token"])
+@pytest.mark.parametrize("field", ["kid", "alg", "iss"])
+def test_no_error_about_an_id_token_shows_a_secret(server, refusal, field, secret):
+    server.signing = "RS256"
+
+    def edit(told):
+        [asked] = [seen for seen in server.requests if seen.path == "/oauth/token"]
+        said = " ".join(re.findall(".{1,9}", {**asked.form, **told}[secret]))  # spaces hide it from a simple search
+        token = told["id_token"]
+        return {
+            **told,
+            "id_token": with_claims(server, token, iss=said) if field == "iss" else with_header(token, **{field: said}),
+        }
+
+    server.misbehave("/oauth/token", edit=edit)
+
+    assert "****" in refusal()

@@ -49,6 +49,39 @@ def test_each_token_of_the_client_is_revoked_and_forgotten(authgate, server, tok
     assert authgate("token").status == 4
 
 
+OPAQUE = {"access_token": "opaque", "refresh_token": "opaque-refresh"}
+
+
+def test_a_token_of_the_client_that_names_no_issuer_is_revoked_too(authgate, server, token_file):
+    authgate("--flow", "device")
+    document = json.loads(token_file.read_text())
+    token_file.write_text(json.dumps({**document, "tokens": {server.client_id: OPAQUE}}))
+
+    assert authgate("logout").status == 0
+    assert ("refresh_token", "opaque-refresh") in revoked(server)
+    assert json.loads(token_file.read_text()) == {"data": {}, "tokens": {}}
+
+
+def test_all_leaves_a_token_that_names_no_issuer_where_it_is(authgate, server, token_file):
+    authgate("--flow", "device")
+    document = json.loads(token_file.read_text())
+    token_file.write_text(json.dumps({**document, "tokens": {server.client_id: OPAQUE}}))
+
+    result = authgate("logout", "--all")
+
+    assert result.status == 0 and "was not deleted" in result.err
+    assert json.loads(token_file.read_text()) == {"data": {}, "tokens": {server.client_id: OPAQUE}}
+
+
+def test_signing_out_twice_is_no_error_without_settings_either(authgate, server):
+    authgate("--flow", "device")
+    unset = {"AUTHGATE_URL": None, "CLIENT_ID": None}
+
+    assert authgate("logout", env=unset).status == 0
+    assert authgate("logout", env=unset) == (0, "Not signed in.\n", "")
+    assert json.loads(authgate("logout", "--json", env=unset).out) == {"signed_out": False, "revoked": False}
+
+
 def test_nothing_but_this_entry_is_forgotten(authgate, server, token_file):
     token_file.write_text(json.dumps({"data": {"other": "kept"}, "extra": [1]}))
     token_file.chmod(0o600)

@@ -102,6 +102,19 @@ def test_an_authorization_header_goes_to_the_endpoints_of_the_document_alone(
     assert {DISCOVERY, JWKS, "/oauth/authorize"} <= without
 
 
+@pytest.mark.parametrize("method", ["client_secret_basic", "client_secret_post"])
+def test_the_secret_does_not_go_to_an_endpoint_that_is_only_assumed(authgate, server, machine, method):
+    """This server is no AuthGate, and its document names no device endpoint."""
+    changes = {"token_endpoint_auth_methods_supported": [method], "token_endpoint": server.issuer + TOKEN + "?x=y"}
+    server.misbehave(DISCOVERY, times=None, edit=lambda told: {**told, **changes})
+
+    authgate(*BY_DEVICE, env=machine)
+
+    [asked] = [seen for seen in server.requests if seen.path == DEVICE]
+    assert asked.headers["Authorization"] is None
+    assert "client_secret" not in asked.form
+
+
 BASIC = {"token_endpoint_auth_methods_supported": ["client_secret_basic"]}
 
 

@@ -60,6 +60,12 @@ REFUSED = {
         "unknown command (not shown, as it may be a token)",
         "see authgate.pyz --help",
     ),
+    "token that begins with a dash": (
+        ["token", "-8sdf7hsdfkjh34k"],
+        "unknown option (not shown, as it may be a token)",
+        "see authgate.pyz --help",
+    ),
+    "short token": (["eyJh.123"], "unknown command (not shown, as it may be a token)", "see authgate.pyz --help"),
     "unknown option": (["--jsn"], "unknown option --jsn", "did you mean --json?"),
     "option like no other": (["--xyzzy"], "unknown option --xyzzy", "see authgate.pyz --help"),
     "short options together, one unknown": (["-qx"], "unknown option -qx", "see authgate.pyz --help"),

@@ -314,6 +314,7 @@ def test_a_tilde_is_the_home_of_this_environment(written, path):
     [
         ({}, "authgate.pyz login"),
         ({"account": "jane@work"}, "authgate.pyz login --account 'jane@work'"),
+        ({"account": "o'brien"}, r"authgate.pyz login --account 'o'\''brien'"),
         ({"env-file": "~/prod.env"}, "authgate.pyz --env-file ~/prod.env login"),
         (
             {"env-file": "my servers/a.env", "account": "work"},

@@ -138,3 +138,15 @@ def test_an_answer_from_the_issuer_is_trusted(iss, advertised):
 @pytest.mark.parametrize("callback", [Callback(code="abc"), Callback(error="access_denied")], ids=["code", "error"])
 def test_an_answer_from_anybody_else_is_not(callback, iss, advertised, problem):
     assert problem in iss_problem(callback._replace(issuer=iss), ISSUER, advertised)
+
+
+@pytest.mark.parametrize("field", ["error", "error_description"])
+def test_the_code_of_an_answer_is_left_out_of_its_error(field):
+    callback = read_query(
+        f"error=e&{field}=c0de1+refused&code=c0de1&state={STATE}".replace("error=e&error=", "error="), STATE
+    )
+    assert "c0de1" not in callback.error + callback.description
+
+
+def test_the_code_of_an_answer_is_left_out_of_what_is_said_about_its_issuer():
+    assert iss_problem(Callback(code="c0de1", issuer="c0de1"), "https://auth.example.com", False).endswith("(****)")

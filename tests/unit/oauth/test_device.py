@@ -112,6 +112,7 @@ NOT_OFFERED = {
     "unauthorized client": (answer({"error": "unauthorized_client"}, 400), "unauthorized_client"),
     "unknown grant": (answer({"error": "unsupported_grant_type"}, 400), "unsupported_grant_type"),
     "invalid request": (answer({"error": "invalid_request"}, 400), "invalid_request"),
+    "an error with status 200": (answer({"error": "device_flow_disabled"}), "device_flow_disabled"),
     "no such endpoint": (answer(b"<html>", 404), "status 404"),
     "no such method": (answer(b"", 405), "status 405"),
     "forbidden": (answer(b"", 403), "status 403"),
@@ -129,6 +130,7 @@ REFUSED = {
     "unknown client": answer({"error": "invalid_client"}, 400),
     "unknown client, forbidden": answer({"error": "invalid_client"}, 403),
     "bad scope": answer({"error": "invalid_scope"}, 400),
+    "unknown client, with status 200": answer({"error": "invalid_client"}),
     "no JSON": answer(b"hello"),
     "redirect": answer(b"", 302),
 }
@@ -226,7 +228,15 @@ STILL_OPEN = {
     "slow down": (answer({"error": "slow_down"}, 400), Pending(True)),
     "slow down, with an interval": (answer({"error": "slow_down", "interval": 30}, 400), Pending(True, 30)),
     "slow down, with nonsense": (answer({"error": "slow_down", "interval": "x"}, 429), Pending(True)),
+    "pending, with a wait": (
+        answer({"error": "authorization_pending"}, 400, retry_after="8"),
+        Pending(retry_after=8),
+    ),
+    "slow down, with a wait": (answer({"error": "slow_down"}, 429, retry_after="12"), Pending(True, retry_after=12)),
     "rate limit": (answer({"error": "rate_limit_exceeded"}, 429), TryLater("rate limit")),
+    "rate limit that calls itself a denial": (answer({"error": "access_denied"}, 429), TryLater("rate limit")),
+    "server error that calls itself a denial": (answer({"error": "access_denied"}, 503), TryLater("status 503")),
+    "server error that calls itself an end": (answer({"error": "expired_token"}, 500), TryLater("status 500")),
     "rate limit with a wait": (answer(b"", 429, retry_after="40"), TryLater("rate limit", 40)),
     "rate limit with a date": (
         answer(b"", 429, retry_after="Fri, 15 Jan 2027 08:02:00 GMT"),
@@ -306,6 +316,7 @@ SCHEDULES = {
     "failures back off, to a minute": ([TryLater("")] * 6, [10, 20, 40, 60, 60, 60]),
     "back-off ends with an answer": ([TryLater(""), TryLater(""), Pending(), TryLater("")], [10, 20, 5.1, 10]),
     "Retry-After is honoured": ([TryLater("", 90), TryLater("", 7), TryLater("")], [90.1, 7.1, 40]),
+    "Retry-After counts beside an answer too": ([Pending(True, retry_after=30), Pending()], [30.1, 10.1]),
     "Retry-After does not shorten the interval": ([TryLater("", 1), TryLater("", 1)], [5.1, 5.1]),
     "back-off leaves the interval as it is": ([Pending(True), TryLater(""), Pending()], [10.1, 20, 10.1]),
 }

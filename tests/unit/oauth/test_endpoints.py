@@ -32,6 +32,10 @@ NOT_AVAILABLE = {
         answer(b"", 403, www_authenticate='Bearer realm="x", error="insufficient_scope"'),
         "insufficient_scope",
     ),
+    "lack of scope, in capitals": (
+        answer(b"", 403, www_authenticate="Bearer ERROR=insufficient_scope"),
+        "insufficient_scope",
+    ),
     "not offered": (answer(b"<html>", 404), "status 404"),
     "no GET": (answer(b"", 405), "status 405"),
     "not implemented": (answer(b"", 501), "status 501"),
@@ -63,8 +67,10 @@ def test_an_endpoint_that_is_not_there_says_nothing_of_the_token():
         ({"error": "a"}, 'Bearer error="b", error_description="c"', "a", ": a"),
         (b"x", 'DPoP algs="ES256", Bearer error_description="It ended", error = "e"', "e", ": e (It ended)"),
         (b"", 'Bearer error="', None, ""),
+        (b"", 'Bearer error="e", error_uri="https://a.example/?error=insufficient_scope"', "e", ": e"),
+        (b"", r'Bearer error_description="no \"error=it", error="e"', "e", ': e (no "error=it)'),
     ],
-    ids=["body", "nothing", "header", "not quoted", "both", "several", "cut short"],
+    ids=["body", "nothing", "header", "not quoted", "both", "several", "cut short", "in another", "in a description"],
 )
 def test_a_token_that_is_refused_is_told_apart(status, body, header, code, words):
     with pytest.raises(TokenRefused) as caught:
@@ -107,6 +113,17 @@ def test_a_redirect_means_that_something_stands_in_between():
 def test_tokeninfo_returns_what_the_server_says():
     tokeninfo = parse_tokeninfo(answer({"active": True, "exp": 5}))
     assert (tokeninfo.claims, tokeninfo.accepted) == ({"active": True, "exp": 5}, True)
+
+
+def test_userinfo_may_refuse_a_token_with_status_400():
+    with pytest.raises(TokenRefused):
+        parse_userinfo(answer({"error": "invalid_token"}, 400))
+
+
+@pytest.mark.parametrize("document", [{}, {"active": "false"}, {"active": "true"}, {"active": None}, {"active": 1}])
+def test_tokeninfo_that_does_not_say_whether_the_token_is_active_proves_nothing(document):
+    told = parse_tokeninfo(answer(document))
+    assert (told.accepted, told.refused) == (False, False)
 
 
 def test_tokeninfo_of_an_inactive_token_does_not_accept_it():

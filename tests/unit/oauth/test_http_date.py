@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 from builders import NOW
 
-from authgate_cli.oauth.messages import retry_after
+from authgate_cli.oauth.messages import http_date, retry_after
 
 WAITS = {
     "seconds": ("120", 120),
@@ -33,3 +35,14 @@ def test_the_wait_is_in_seconds_from_now(value, seconds):
 
 def test_without_the_header_nothing_is_said():
     assert retry_after({}, NOW) is None
+
+
+@pytest.mark.skipif(not hasattr(time, "tzset"), reason="POSIX sets a zone by TZ")
+def test_a_date_without_a_zone_is_universal_time(monkeypatch):
+    monkeypatch.setenv("TZ", "America/New_York")
+    time.tzset()
+    try:
+        assert http_date("Fri Jan 15 08:00:00 2027") == NOW
+    finally:
+        monkeypatch.undo()
+        time.tzset()

@@ -97,6 +97,17 @@ def test_after_a_refresh_the_subject_has_to_be_the_same():
         check_id_token(with_claims(), EXPECTED._replace(previous={"sub": "john"}))
 
 
+@pytest.mark.parametrize("previous", ["somebody-else", [CLIENT, "somebody-else"], [], None, [{}]], ids=repr)
+def test_after_a_refresh_the_audience_has_to_be_the_same(previous):
+    with pytest.raises(Refused, match="other clients than before the refresh"):
+        check_id_token(with_claims(), EXPECTED._replace(previous={"sub": "jane", "aud": previous}))
+
+
+@pytest.mark.parametrize("previous", [CLIENT, [CLIENT]], ids=repr)
+def test_the_same_audience_may_be_written_in_another_way(previous):
+    check_id_token(with_claims(), EXPECTED._replace(previous={"sub": "jane", "aud": previous}))
+
+
 def test_the_same_subject_is_accepted():
     check_id_token(with_claims(), EXPECTED._replace(previous={"sub": "jane"}))
 

@@ -535,6 +535,19 @@ def test_a_server_without_tls_is_told_apart_from_one_that_is_down(client):
     assert "speak https" in caught.value.hint
 
 
+def test_a_connection_that_is_closed_in_the_handshake_is_tried_again(client):
+    with RawServer(*[lambda connection: None] * 3) as server:
+        with pytest.raises(Unreachable, match="TLS with .* fails"):
+            client().send(form(server.url.replace("http:", "https:")))
+    assert len(client.pauses) == 2
+
+
+def test_white_space_around_the_file_of_authorities_is_cut_off(client):
+    environ = {name: f" {path}\n" for name, path in trusting().items()}
+    with RawServer(OK, tls=certificates.tls(certificates.of("127.0.0.1"))) as server:
+        assert client(environ).send(get(server.url)).status == 200
+
+
 def test_silence_in_place_of_a_handshake_ends_at_the_deadline(client):
     with RawServer(say_nothing) as server, pytest.raises(Unreachable, match="no answer") as caught:
         client(timeout=0.2).send(form(server.url.replace("http:", "https:")))
