@@ -122,8 +122,8 @@ class Claims(Value):
 def parse_userinfo(response: Response) -> Claims:
     """Return the claims, or the reason why there are none.
 
-    Raise TokenRefused for 401 and 403, NoSubject, Unreachable for a temporary error, Refused for an
-    answer that cannot be used.
+    Raise TokenRefused for 401, 403 and 400 with invalid_token, NoSubject, Unreachable for a temporary
+    error, Refused for an answer that cannot be used.
     """
     what = "the token cannot be checked"
     if response.status == 200 and response.headers.get("content-type", "").lower().startswith("application/jwt"):
@@ -138,7 +138,8 @@ def parse_userinfo(response: Response) -> Claims:
     if forbidden and error.code == "insufficient_scope":  # only a valid token gets this error
         return Claims(reason=error.code, accepted=True)
     is_answer = not response.is_html or "www-authenticate" in response.headers  # not a proxy's page
-    if is_answer and (response.status == 401 or forbidden or error.code == "invalid_token"):
+    is_refusal = response.status in (401, 403) or (response.status == 400 and error.code == "invalid_token")
+    if is_answer and is_refusal:
         raise TokenRefused(str(error) if error.code else "", error.code or f"status {response.status}", forbidden)
     if response.status in (404, 405, 501):
         return Claims(reason=error.code or f"status {response.status}")

@@ -120,6 +120,12 @@ def test_userinfo_may_refuse_a_token_with_status_400():
         parse_userinfo(answer({"error": "invalid_token"}, 400))
 
 
+@pytest.mark.parametrize("status", [302, 429, 500, 503])
+def test_userinfo_that_is_not_available_now_refuses_no_token_whatever_it_says(status):
+    with pytest.raises(Unreachable):
+        parse_userinfo(answer({"error": "invalid_token"}, status))
+
+
 @pytest.mark.parametrize("document", [{}, {"active": "false"}, {"active": "true"}, {"active": None}, {"active": 1}])
 def test_tokeninfo_that_does_not_say_whether_the_token_is_active_proves_nothing(document):
     told = parse_tokeninfo(answer(document))
