@@ -5,9 +5,7 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
-
-from ..errors import FlowUnavailable, SignInNeeded, StoreFailed
+from ..errors import FlowUnavailable, SignInNeeded
 from ..refresh import machine_token
 from ..system.browser import NO_DISPLAY_NEEDED
 from ..tokens import IssuedToken
@@ -37,9 +35,9 @@ def sign_in(context: Context) -> IssuedToken:
     """
     settings, system, terminal = context.settings, context.system, context.terminal
     if settings.is_machine:
-        if context.store.file.exists:
-            with suppress(StoreFailed):
-                context.store.file.prepare()  # a corrupt one is moved aside
+        settings.require_secret()
+        context.server.metadata  # noqa: B018  before a file is moved
+        context.store.move_corrupt_file()
         return machine_token(context)
     require_person(settings, system.environment())
     # Find out whether the server can be reached and the store can be written before the user is

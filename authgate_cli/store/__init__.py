@@ -11,7 +11,7 @@ import importlib.util
 from contextlib import suppress
 from functools import partial
 
-from ..errors import KeyringUnavailable, StoreFailed
+from ..errors import KeyringUnavailable, StoreCorrupt, StoreFailed
 from ..options import DEFAULT_TOKEN_FILE
 from ..settings import expand_home, is_issuer
 from ..tokens import IssuedToken, TokenSet
@@ -86,9 +86,16 @@ class Store:
     def prepare(self) -> None:
         """Make sure that a new token can be saved, before anybody is asked to sign in."""
         used = next(place for place in self.places if self._tolerant(place, place.prepare))
-        if used is not self.file and self.file.exists:
-            with suppress(StoreFailed):
-                self.file.prepare()  # a corrupt file would be in the way of a sign-out
+        if used is not self.file:
+            self.move_corrupt_file()
+
+    def move_corrupt_file(self) -> None:
+        """Move a corrupt token file aside, if possible: it would be in the way of a sign-out."""
+        with suppress(StoreFailed):
+            try:
+                self.file.entries()
+            except StoreCorrupt:
+                self.file.prepare()
 
     def save(self, token: TokenSet, source: str, before: StoredToken | None = None) -> IssuedToken:
         """Save a new token, or one that was refreshed in the place that it had `before` (or in the next one).

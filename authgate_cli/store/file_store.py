@@ -50,11 +50,6 @@ class FileStore:
         self.label = self.lock_path = path
         self._system, self._terminal = system, terminal
 
-    @property
-    def exists(self) -> bool:
-        """Tell whether there is such a file, or something else in its place."""
-        return os.path.lexists(self.path)
-
     def find(self) -> Found:
         """Return the token of this owner, if there is one."""
         if self._optional and not (self.path and os.access(os.path.dirname(self.path) or ".", os.X_OK)):
@@ -63,7 +58,7 @@ class FileStore:
 
     def entries(self) -> list[Entry]:
         """Return the tokens of all owners."""
-        return token_file.entries(self._unless_held(self._read)) if self.exists else []
+        return token_file.entries(self._unless_held(self._read)) if os.path.lexists(self.path) else []
 
     def check_writable(self) -> None:
         """Make sure that a token could be saved now: the lock is free and there is room on the disk."""

@@ -357,6 +357,25 @@ def test_a_machine_moves_a_corrupt_file_aside_too(client, server):
     assert client.run("token").returncode == 0
 
 
+@pytest.mark.parametrize(
+    ("environment", "status"),
+    [
+        ({"CLIENT_SECRET": None}, 2),
+        ({"AUTHGATE_URL": "http://127.0.0.1:1"}, 3),
+        ({"AUTHGATE_URL": None}, 2),
+    ],
+    ids=["no secret", "no server", "a server that only a .env names"],
+)
+def test_a_sign_in_that_cannot_begin_moves_no_corrupt_file(client, server, environment, status):
+    client.token_file.write_bytes(CORRUPT["cut off"])
+    (client.home / ".env").write_text(f"AUTHGATE_URL={server.issuer}\n")
+    secret = {"CLIENT_ID": server.confidential_id, "CLIENT_SECRET": server.confidential_secret}
+
+    done = client.run("login", "--flow", "client-credentials", env={**secret, **environment})
+
+    assert (done.returncode, client.token_file.read_bytes()) == (status, CORRUPT["cut off"])
+
+
 def test_an_empty_file_is_as_if_absent(expired):
     expired.token_file.write_bytes(b"")
 

@@ -201,6 +201,17 @@ def test_a_corrupt_token_file_is_moved_aside_although_the_keyring_is_used(client
     assert fake.kept() == {"#index": "[]"}
 
 
+def test_a_sign_in_that_uses_the_keyring_does_not_wait_for_the_file(client, fake):
+    client.token_file.touch(0o600)
+    client.token_file.write_text("{}")
+    lock = client.token_file.with_name(client.token_file.name + ".lock")
+    lock.touch()
+
+    done = client.run("login", "--flow", "device")
+
+    assert (done.returncode, "Waiting for another program" in done.stderr, lock.exists()) == (0, False, True)
+
+
 def test_the_trial_leaves_nothing_in_the_keyring(client, server, fake):
     assert client.run("login", "--flow", "device").returncode == 0
     assert set(fake.kept()) == {server.client_id, "#index"}
