@@ -39,7 +39,6 @@ def run(context: Context) -> int:
         except UsageError:
             if context.settings.issuer or context.settings.client_id or context.store.entries():
                 raise
-            return context.result("Not signed in.\n", {"signed_out": False, "revoked": False})
     if context.settings.access_token:
         context.terminal.warn("AUTHGATE_TOKEN is still set and will still be used; unset it as well")
     outcomes: list[Outcome] = []
@@ -125,7 +124,7 @@ def _report(context: Context, everything: bool, outcomes: list[Outcome]) -> int:
     for whose, failure in failures[-1:]:
         raise type(failure)(whose + failure.message, _MAY_LIVE)
     revoked = bool(outcomes) and all(outcome.offered for outcome in outcomes)
-    where = "" if everything else f" to {context.settings.server_and_account}"
+    where = f" to {context.settings.server_and_account}" if context.settings.issuer and not everything else ""
     lines = [_sentence(outcome, everything) for outcome in outcomes] or [f"Not signed in{where}."]
     text = "".join(f"{line}\n" for line in lines)
     return context.result(text, {"signed_out": bool(outcomes), "revoked": revoked})

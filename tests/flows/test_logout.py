@@ -82,6 +82,17 @@ def test_signing_out_twice_is_no_error_without_settings_either(authgate, server)
     assert json.loads(authgate("logout", "--json", env=unset).out) == {"signed_out": False, "revoked": False}
 
 
+def test_what_is_left_is_named_without_settings_too(authgate, token_file):
+    corrupt = token_file.with_name(token_file.name + ".corrupt")
+    corrupt.touch()
+
+    result = authgate("logout", env={"AUTHGATE_URL": None, "CLIENT_ID": None, "AUTHGATE_TOKEN": "given"})
+
+    assert (result.status, result.out) == (0, "Not signed in.\n")
+    assert f"{corrupt} may still contain old tokens" in result.err
+    assert "AUTHGATE_TOKEN is still set" in result.err
+
+
 def test_nothing_but_this_entry_is_forgotten(authgate, server, token_file):
     token_file.write_text(json.dumps({"data": {"other": "kept"}, "extra": [1]}))
     token_file.chmod(0o600)
