@@ -8,7 +8,7 @@ from ..refresh import locked
 from ..server import Server
 from ..settings import is_issuer
 from ..store.private_file import leftovers
-from ..store.token_file import Owner
+from ..store.token_file import Entry, Owner
 from ..text import ISSUER, NAME, clean, listing
 from ..tokens import TokenSet
 from ..urls import same_issuer
@@ -48,12 +48,11 @@ def run(context: Context) -> int:
         with locked(context, context.store.all_places):  # no process may refresh what is being revoked
             owners = find(context)  # another process may have refreshed
             outcomes = [_revoke(context, owner, tokens) for owner, tokens in owners.items()]
-            if everything:
-                for entry, place in context.store.entries():
-                    if entry.issuer is not None:
-                        place.forget_entry(entry)
-            else:
+            if not everything:
                 context.store.forget()
+            for entry, place in context.store.entries():
+                if entry.issuer is not None if everything else _is_own(context, entry):
+                    place.forget_entry(entry)
     if everything:
         context.store.file.remove_leftovers()
     elif left := leftovers(context.store.file.path):
@@ -65,12 +64,17 @@ def run(context: Context) -> int:
 def _own_tokens(context: Context) -> dict[Owner, list[TokenSet]]:
     """Return the tokens of the client of the settings; it may have one in each map of the token file."""
     settings, tokens = context.settings, [stored.token for stored in context.store.load_all()]
-    owner = Owner(settings.issuer, settings.client_id, settings.account)
-    for entry, _ in context.store.entries():
-        is_ours = settings.issuer_is_trusted if entry.issuer is None else same_issuer(entry.issuer, owner.issuer)
-        if is_ours and (entry.client_id, entry.account) == owner[1:]:
-            tokens.append(entry.token)
-    return {owner: tokens} if tokens else {}
+    tokens += [entry.token for entry, _ in context.store.entries() if _is_own(context, entry)]
+    return {Owner(settings.issuer, settings.client_id, settings.account): tokens} if tokens else {}
+
+
+def _is_own(context: Context, entry: Entry) -> bool:
+    settings = context.settings
+    if (entry.client_id, entry.account) != (settings.client_id, settings.account):
+        return False
+    if entry.issuer is None:  # the key may name another one
+        return settings.issuer_is_trusted and "://" not in entry.key[len(entry.client_id) :]
+    return same_issuer(entry.issuer, settings.issuer)
 
 
 def _all_tokens(context: Context) -> dict[Owner, list[TokenSet]]:

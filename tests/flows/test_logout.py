@@ -62,6 +62,29 @@ def test_a_token_of_the_client_that_names_no_issuer_is_revoked_too(authgate, ser
     assert json.loads(token_file.read_text()) == {"data": {}, "tokens": {}}
 
 
+@pytest.mark.parametrize("issuer", ["", "OURS"], ids=["no issuer", "our issuer"])
+def test_what_is_revoked_is_forgotten_also_beside_a_token_of_another_server(authgate, server, token_file, issuer):
+    other = {"access_token": "theirs", "issuer": "https://other.example"}
+    ours = {**OPAQUE, "issuer": issuer and server.issuer}
+    token_file.touch(0o600)
+    token_file.write_text(json.dumps({"data": {server.client_id: other}, "tokens": {server.client_id: ours}}))
+
+    assert authgate("logout").status == 0
+    assert ("refresh_token", "opaque-refresh") in revoked(server)
+    assert json.loads(token_file.read_text()) == {"data": {server.client_id: other}, "tokens": {}}
+
+
+def test_a_token_under_the_key_of_another_server_is_not_sent_to_this_one(authgate, server, token_file):
+    text = json.dumps(
+        {"data": {f"{server.client_id}@https://other.example": {**OPAQUE, "client_id": server.client_id}}}
+    )
+    token_file.touch(0o600)
+    token_file.write_text(text)
+
+    assert authgate("logout").status == 0
+    assert (revoked(server), token_file.read_text()) == ([], text)
+
+
 def test_all_leaves_a_token_that_names_no_issuer_where_it_is(authgate, server, token_file):
     authgate("--flow", "device")
     document = json.loads(token_file.read_text())
