@@ -156,7 +156,7 @@ class FileStore:
         except ValueError as error:
             raise StoreCorrupt(
                 f"the token file {self.path} is corrupt ({error})",
-                "fix it or move it away, or run authgate.pyz login, which moves it aside",
+                "fix it or move it away, or run authgate.pyz login --force, which moves it aside",
             ) from error
 
     def _find(self, document: Document) -> Found:

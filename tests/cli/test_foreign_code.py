@@ -201,6 +201,18 @@ def test_a_corrupt_token_file_is_moved_aside_although_the_keyring_is_used(client
     assert fake.kept() == {"#index": "[]"}
 
 
+def test_what_the_hint_about_a_corrupt_token_file_names_helps_beside_a_token_in_the_keyring(client, fake):
+    client.run("login", "--flow", "device")
+    client.token_file.touch(0o600)
+    client.token_file.write_text("{bad")
+
+    failed = client.run("logout")
+    _, _, hint = failed.stderr.partition("run authgate.pyz ")
+    helped = client.run(*hint.partition(",")[0].split(), "--flow", "device")
+
+    assert (failed.returncode, helped.returncode, client.run("logout").returncode) == (5, 0, 0)
+
+
 def test_a_sign_in_that_uses_the_keyring_does_not_wait_for_the_file(client, fake):
     client.token_file.touch(0o600)
     client.token_file.write_text("{}")
