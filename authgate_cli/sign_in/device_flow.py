@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from ..errors import Refused, Unreachable
+from ..errors import FlowUnavailable, Refused, Unreachable
 from ..oauth import device
 from ..oauth.authorization import new_secret
-from ..oauth.endpoints import scope_hint
+from ..oauth.endpoints import refuses_client, scope_hint
 from ..system.terminal import Terminal, minutes_and_seconds
 from ..tokens import IssuedToken
 from ..values import TYPE_CHECKING
@@ -80,6 +80,9 @@ def begin(context: Context) -> device.DeviceAuthorization:
     try:
         return device.parse_authorization(response, settings.issuer, verifier)
     except Refused as error:
+        if settings.client_secret and context.server.metadata.assumes_device and refuses_client(response):
+            reason = "the server names no device endpoint, and the client secret is not sent to an assumed one"
+            raise FlowUnavailable(reason, "use --flow browser") from error
         raise _with_scope_hint(error, settings.scope)
 
 

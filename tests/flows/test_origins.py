@@ -115,6 +115,18 @@ def test_the_secret_does_not_go_to_an_endpoint_that_is_only_assumed(authgate, se
     assert "client_secret" not in asked.form
 
 
+def test_a_device_flow_that_needs_the_secret_at_an_assumed_endpoint_is_not_available(authgate, server, machine):
+    changes = {"token_endpoint": server.issuer + TOKEN + "?x=y"}
+    server.misbehave(DISCOVERY, times=None, edit=lambda told: {**told, **changes})
+    server.misbehave(DEVICE, times=None, status=401, body={"error": "invalid_client"})
+
+    result = authgate(*BY_DEVICE, env=machine)
+
+    assert (result.status, result.out) == (1, "")
+    assert "the client secret is not sent to an assumed one" in result.err
+    assert "use --flow browser" in result.err and "check CLIENT_ID" not in result.err
+
+
 BASIC = {"token_endpoint_auth_methods_supported": ["client_secret_basic"]}
 
 
