@@ -39,7 +39,7 @@ def test_without_the_header_nothing_is_said():
 
 @pytest.mark.skipif(not hasattr(time, "tzset"), reason="POSIX sets a zone by TZ")
 def test_a_date_without_a_zone_is_universal_time(monkeypatch):
-    monkeypatch.setenv("TZ", "America/New_York")
+    monkeypatch.setenv("TZ", "XXX5")  # five hours behind, and known without a time zone database
     time.tzset()
     try:
         assert http_date("Fri Jan 15 08:00:00 2027") == NOW
