@@ -26,7 +26,7 @@ from ..sign_in import choose, device_flow
 from ..sign_in.callback_server import CallbackServer
 from ..store.keyring_store import KeyringStore
 from ..system.access_list import read_access_list, who_else_may_open
-from ..system.connections import no_certificates_hint, proxy_for, tls_context
+from ..system.connections import named_authorities, no_certificates_hint, proxy_for, tls_context
 from ..text import document, escape, listing
 from ..urls import split
 from ..values import Value
@@ -48,10 +48,11 @@ def tls(context: Context) -> Iterator[Check]:
     """Report the Python version and platform, and check that there are CA certificates."""
     yield Check("Python", "ok", f"{platform.python_version()} on {context.system.environment().platform}")
     count = tls_context(context.environ).cert_store_stats()["x509_ca"]
-    directory = context.environ.get("SSL_CERT_DIR") or ssl.get_default_verify_paths().capath
+    named = named_authorities(context.environ)
+    directory = named.get("SSL_CERT_DIR") or ssl.get_default_verify_paths().capath
     if directory and not count:  # OpenSSL reads a directory of certificates only when it needs one
         count = len(glob.glob(os.path.join(glob.escape(directory), "*.0")))
-    where = next((name for name in ("SSL_CERT_FILE", "SSL_CERT_DIR") if context.environ.get(name)), "the system's own")
+    where = next(iter(named), "the system's own")
     text = f"{ssl.OPENSSL_VERSION}, {count} CA certificates ({where})"
     remedy = no_certificates_hint(context.system.environment().platform)
     yield Check("TLS", "ok" if count else "warning", text, remedy)

@@ -100,7 +100,8 @@ def tls_context(environ: Mapping[str, str]) -> ssl.SSLContext:
     context.sslsocket_class = TlsSocket
     if ssl.HAS_NEVER_CHECK_COMMON_NAME:  # not settable with LibreSSL, which Apple's Python uses
         context.hostname_checks_common_name = False  # RFC 9525 section 2: a host is named in the SAN
-    cafile, capath = (environ.get(name, "").strip() or None for name in ("SSL_CERT_FILE", "SSL_CERT_DIR"))
+    named = named_authorities(environ)
+    cafile, capath = named.get("SSL_CERT_FILE"), named.get("SSL_CERT_DIR")
     if not cafile and not capath:
         with suppress(FileNotFoundError):  # PyPy raises it where the system has none
             context.load_default_certs()
@@ -119,6 +120,11 @@ def tls_context(environ: Mapping[str, str]) -> ssl.SSLContext:
     return context
 
 
+def named_authorities(environ: Mapping[str, str]) -> dict[str, str]:
+    """Return the variables that name certificates of authorities, and their values."""
+    return {name: value for name in ("SSL_CERT_FILE", "SSL_CERT_DIR") if (value := environ.get(name, "").strip())}
+
+
 def no_certificates_hint(platform: str) -> str:
     """Return what to do about a Python without CA certificates, such as a new one of python.org's on macOS."""
     if platform == "darwin":
@@ -130,7 +136,6 @@ def tls_failure(
     error: ssl.SSLError, where: str, sent: bool, context: ssl.SSLContext, environ: Mapping[str, str]
 ) -> Unreachable:
     """Return the error for a TLS failure."""
-    is_named = environ.get("SSL_CERT_FILE") or environ.get("SSL_CERT_DIR")
     if not isinstance(error, ssl.SSLCertVerificationError):
         reason = (error.reason or "failure").replace("_", " ").lower()
         hint = "does the server speak https, with TLS 1.2 or newer?"
@@ -142,7 +147,7 @@ def tls_failure(
     elif error.verify_code in (_WRONG_HOST, _WRONG_ADDRESS) or "match" in cause:
         hint = "check the host in AUTHGATE_URL; the certificate must name it as a subject alternative name (SAN)"
     # Certificates in a directory are loaded, and counted, only on use.
-    elif is_named or context.cert_store_stats()["x509_ca"] or ssl.get_default_verify_paths().capath:
+    elif named_authorities(environ) or context.cert_store_stats()["x509_ca"] or ssl.get_default_verify_paths().capath:
         hint = "if it is your own CA, name its certificate in SSL_CERT_FILE"
     else:
         hint = no_certificates_hint(sys.platform)

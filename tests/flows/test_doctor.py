@@ -209,6 +209,19 @@ def test_no_authorities_at_all_is_a_warning(doctor, tmp_path):
     assert (state, "ca-certificates" in remedy) == ("warning", True)
 
 
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [(" FOLDER\n", "1 CA certificates (SSL_CERT_DIR)"), (" ", "CA certificates (the system's own)")],
+    ids=["a folder", "nothing"],
+)
+def test_white_space_around_the_folder_of_authorities_is_cut_off(doctor, tmp_path, value, shown):
+    (tmp_path / "12345678.0").touch()
+
+    _, checks = doctor(env={"SSL_CERT_DIR": value.replace("FOLDER", str(tmp_path))})
+
+    assert shown in only(checks, "TLS")[1]
+
+
 # -- the client
 
 
