@@ -80,11 +80,11 @@ def put(document: Document, key: str, token: TokenSet, now: float) -> Document:
 
 
 def remove(document: Document, key: str, token: TokenSet) -> Document:
-    """Return the document without the tokens that either map has under this key from the issuer of this one."""
+    """Return the document without what either map has under this key, unless it is a token of another issuer."""
     kept = dict(document)
     for name in _MAPS:
-        found = read_entry(_entries(document, name).get(key))
-        if found and issuer_of(found) == issuer_of(token):
+        found = read_entry(_entries(document, name).get(key)) or token
+        if key in _entries(document, name) and issuer_of(found) == issuer_of(token):
             kept[name] = {other: entry for other, entry in document[name].items() if other != key}
     return kept
 

@@ -350,6 +350,12 @@ def test_removing_takes_the_issuers_entries_out_of_both_maps():
     assert removed == {"version": 2, "data": {"other": "b"}, "tokens": {"other": {}}}
 
 
+@pytest.mark.parametrize("damaged", [{"access_token": "", "refresh_token": "secret"}, "{", None], ids=repr)
+def test_removing_takes_out_what_cannot_be_read_too(damaged):
+    both = {"data": {KEY: json.dumps({"access_token": "a", "issuer": URL})}, "tokens": {KEY: damaged}}
+    assert token_file.remove(both, KEY, TokenSet("a", issuer=URL)) == {"data": {}, "tokens": {}}
+
+
 @pytest.mark.parametrize("issuer", ["https://other.example", ""])
 def test_removing_leaves_another_issuers_entry_alone(issuer):
     other = {"access_token": "b", "issuer": issuer}
