@@ -33,7 +33,7 @@ class CannotRun(AuthGateError):
 
 
 def run(context: Context) -> int:
-    """Replace this process with the command (Windows: run it and return its exit status).
+    """Replace this process with the command (Windows: run it and end with its exit status).
 
     AUTHGATE_TOKEN is set to a fresh token, and CLIENT_SECRET is removed from the environment.
     """
@@ -73,7 +73,7 @@ def _become(command: tuple[str, ...], environment: dict[str, str]) -> int:
 def _run_on_windows(command: tuple[str, ...], environment: dict[str, str]) -> int:
     """Run the command and exit with its status, also if Ctrl-C ended it: Windows sends that to the command itself.
 
-    It may reach this process only after the command has ended, so nothing runs here afterwards.
+    This process may get the same Ctrl-C later than that: when the command has ended, nothing else runs here.
     """
     program = _find_on_windows(command[0], environment)
     words: str | tuple[str, ...] = command

@@ -102,7 +102,7 @@ def _sign_in(context: Context) -> IssuedToken:
 
     if not context.settings.is_machine:
         with suppress(StoreCorrupt):  # the sign-in moves it aside
-            context.store.load_all()  # any other failure comes before a request to the server
+            context.store.load_all()  # end here if a store cannot be read, before a request to the server
     issued = sign_in(context)
     metadata = context.server.metadata
     if issued.save_error or not (metadata.is_authgate and metadata.revocation_endpoint):
