@@ -106,7 +106,7 @@ class Store:
         try:
             if before is None:
                 with suppress(StoreFailed):
-                    self.replaced = [stored.token for stored in self.load_all()]
+                    self.replaced = [stored.token for stored in self._stored(self.places)]
                 return IssuedToken(token, source, self.save_new(token))
             places = self.places[self.places.index(before.place) :]
             return IssuedToken(token, source, self._save(token, places, before.token))
@@ -123,7 +123,9 @@ class Store:
         for place in self.all_places:
             if place.label != label:
                 try:
-                    place.forget()
+                    if stored := self.load_from(place):
+                        self.replaced.append(stored.token)
+                        place.forget()
                 except StoreFailed as failure:
                     tell = self._terminal.warn if failure.still_there else self._terminal.explain
                     tell(failure.message)

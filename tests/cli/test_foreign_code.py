@@ -201,6 +201,19 @@ def test_a_corrupt_token_file_is_moved_aside_although_the_keyring_is_used(client
     assert fake.kept() == {"#index": "[]"}
 
 
+def test_a_new_token_is_in_the_file_before_a_keyring_that_is_not_used_is_asked(client, server, fake):
+    """It may hang by now, and a token in hand would be lost if the process were killed meanwhile."""
+    issued = client.home / "issued"
+    asked = f"open({str(issued)!r}, 'a').write(str(os.path.exists({str(client.token_file)!r})) + ' ')"
+    fake.install(mischief=at_call(f"import os; os.path.exists({str(issued)!r}) and {asked}"))
+    server.misbehave("/oauth/token", times=None, when=lambda seen: issued.touch())
+
+    done = client.run("login", "--flow", "device", "--store", "file")
+
+    assert done.returncode == 0
+    assert set(issued.read_text().split()) == {"True"}
+
+
 def test_what_the_hint_about_a_corrupt_token_file_names_helps_beside_a_token_in_the_keyring(client, fake):
     client.run("login", "--flow", "device")
     client.token_file.touch(0o600)
