@@ -51,7 +51,7 @@ class Context:
         return 0
 
     def require(self, *names: str) -> None:
-        """Raise UsageError unless these variables are set; fill them in from the stored identity first."""
+        """Fill in these variables from the stored identity. Raise UsageError if one is not set, or StoreFailed."""
         if self.settings.missing(*names):
             store = open_store(self.settings, self.system, self.terminal, self.environ)
             try:

@@ -30,8 +30,8 @@ def usable_token(context: Context, min_ttl: float = EARLY, signs_in: bool = Fals
     """Return a token without asking anybody to sign in, or None if a sign-in is needed.
 
     It is refreshed unless it has `min_ttl` seconds left (or half of its lifetime, if that is less); a
-    machine requests a new one instead. If that fails and the token is still valid for STILL_USABLE
-    seconds, it is returned with a warning. If it lacks a scope that the settings ask for, it is
+    machine requests a new one instead. If that fails, except by a Mismatch, and the token is still valid for
+    STILL_USABLE seconds, it is returned with a warning. If it lacks a scope that the settings ask for, it is
     returned with a warning, but a machine requests a new one, and a caller that `signs_in` gets
     SignInNeeded. Raise SignInNeeded, Unreachable, Refused or StoreFailed otherwise.
     """
