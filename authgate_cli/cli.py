@@ -78,13 +78,8 @@ def _run(
     try:
         arguments = parse(argv, (*SETTINGS, *SWITCHES), COMMANDS)
     except UsageError as error:
-        ours, values = _ours(argv), [f"--{option.name}" for option in SETTINGS if option.metavar]
-        for before, command in zip(["", *ours], ours):
-            if command in COMMANDS and before not in values:
-                break
-        else:
-            raise
-        if command not in REPORTS_PROBLEMS or "--json" not in ours:
+        command = next((word for word in _ours(argv) if word in COMMANDS), "")
+        if command not in REPORTS_PROBLEMS or "--json" not in _ours(argv):
             raise
         arguments, problem = Arguments(command, {"json": True}), error
     flags, command = arguments.flags, arguments.command

@@ -72,21 +72,12 @@ def test_json_is_nothing_on_failure(authgate, command, environment):
         ["exec", "--bogus", "--", "systemctl", "status", "--json"],
         ["token", "--json", "status", "--bogus"],
         ["login", "--json", "doctor"],
-        ["--account", "doctor", "token", "--json", "--bogus"],
-        ["--bogus", "--json", "--account", "status"],
-        ["--", "status", "--json"],
     ],
 )
 def test_wrong_usage_of_another_command_prints_no_status(authgate, command):
     result = authgate(*command)
 
     assert (result.status, result.out) == (2, "")
-
-
-def test_a_value_that_is_named_like_a_command_is_none(authgate):
-    result = authgate("--account", "login", "status", "--json", "--bogus")
-
-    assert (result.status, json.loads(result.out)["exit_status"]) == (2, 2)
 
 
 def test_report_that_cannot_be_saved_is_printed_with_exit_5(authgate, server, token_file):
