@@ -51,7 +51,8 @@ def run(context: Context) -> int:
             if not everything:
                 context.store.forget()
             for entry, place in context.store.entries():
-                if entry.issuer is not None if everything else _is_own(context, entry):
+                was_revoked = entry.issuer is not None if everything else _is_own(context, entry)
+                if was_revoked:
                     place.forget_entry(entry)
     if everything:
         context.store.file.remove_leftovers()

@@ -178,7 +178,7 @@ def interpret_poll(response: Response, now: float) -> Pending | TryLater | None:
     if response.status == 200 and not error.code and response.document is not None and not response.is_html:
         return None
     if error.code == "authorization_pending":
-        return Pending(retry_after=wait)
+        return Pending()
     if error.code == "slow_down":
         return Pending(True, _seconds(response.document or {}, "interval", 0.0) or None, wait)
     if response.status == 429 or response.status >= 500 or not error.code:

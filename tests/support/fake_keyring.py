@@ -94,7 +94,7 @@ HANG = {
 LEAVES_A_DAEMON = """
     import os, pathlib, time
     path = pathlib.Path(os.environ["FAKE_KEYRING"], "daemon")
-    if os.fork() == 0:
+    if not path.exists() and os.fork() == 0:
         os.setsid()
         path.write_text(f"{os.getpid()}\\n")
         time.sleep(999)

@@ -228,10 +228,6 @@ STILL_OPEN = {
     "slow down": (answer({"error": "slow_down"}, 400), Pending(True)),
     "slow down, with an interval": (answer({"error": "slow_down", "interval": 30}, 400), Pending(True, 30)),
     "slow down, with nonsense": (answer({"error": "slow_down", "interval": "x"}, 429), Pending(True)),
-    "pending, with a wait": (
-        answer({"error": "authorization_pending"}, 400, retry_after="8"),
-        Pending(retry_after=8),
-    ),
     "slow down, with a wait": (answer({"error": "slow_down"}, 429, retry_after="12"), Pending(True, retry_after=12)),
     "rate limit": (answer({"error": "rate_limit_exceeded"}, 429), TryLater("rate limit")),
     "rate limit that calls itself a denial": (answer({"error": "access_denied"}, 429), TryLater("rate limit")),
