@@ -98,6 +98,7 @@ LEAVES_A_DAEMON = """
         os.setsid()
         path.write_text(f"{os.getpid()}\\n")
         time.sleep(999)
+        os._exit(0)
     while not path.exists():  # before that it is no daemon, and would be killed with this process
         time.sleep(0.01)
 """
