@@ -204,7 +204,8 @@ def test_a_corrupt_token_file_is_moved_aside_although_the_keyring_is_used(client
 def test_a_new_token_is_in_the_file_before_a_keyring_that_is_not_used_is_asked(client, server, fake):
     """It may hang by now, and a token in hand would be lost if the process were killed meanwhile."""
     issued = client.home / "issued"
-    asked = f"open({str(issued)!r}, 'a').write(str(os.path.exists({str(client.token_file)!r})) + ' ')"
+    is_saved = f"str(os.path.exists({str(client.token_file)!r}))"
+    asked = f"os.write(os.open({str(issued)!r}, os.O_WRONLY | os.O_APPEND), {is_saved}.encode() + b' ')"
     fake.install(mischief=at_call(f"import os; os.path.exists({str(issued)!r}) and {asked}"))
     server.misbehave("/oauth/token", times=None, when=lambda seen: issued.touch())
 
