@@ -64,18 +64,23 @@ def run(context: Context) -> int:
 
 def _own_tokens(context: Context) -> dict[Owner, list[TokenSet]]:
     """Return the tokens of the client of the settings; it may have one in each map of the token file."""
-    settings, tokens = context.settings, [stored.token for stored in context.store.load_all()]
+    tokens = [stored.token for stored in context.store.load_all()]
     tokens += [entry.token for entry, _ in context.store.entries() if _is_own(context, entry)]
-    return {Owner(settings.issuer, settings.client_id, settings.account): tokens} if tokens else {}
+    return {_owner(context): tokens} if tokens else {}
 
 
 def _is_own(context: Context, entry: Entry) -> bool:
-    settings = context.settings
-    if (entry.client_id, entry.account) != (settings.client_id, settings.account):
+    owner = _owner(context)
+    if (entry.client_id, entry.account) != owner[1:]:
         return False
-    if entry.issuer is None:  # the key may name another one
-        return settings.issuer_is_trusted and "://" not in entry.key[len(entry.client_id) :]
-    return same_issuer(entry.issuer, settings.issuer)
+    if entry.issuer is None:  # another key names another issuer
+        return context.settings.issuer_is_trusted and entry.key == owner.keys[0]
+    return same_issuer(entry.issuer, owner.issuer)
+
+
+def _owner(context: Context) -> Owner:
+    settings = context.settings
+    return Owner(settings.issuer, settings.client_id, settings.account)
 
 
 def _all_tokens(context: Context) -> dict[Owner, list[TokenSet]]:
