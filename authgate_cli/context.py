@@ -69,6 +69,10 @@ class Context:
             words = export({name: examples[name] for name in missing}, self.environ)
             raise UsageError(_not_set(missing), f"{words}, or put it into .env")
 
+    def require_server(self) -> None:
+        """Require the server, and without AUTHGATE_TOKEN the client too. Raise as `require` does."""
+        self.require("AUTHGATE_URL", *(() if self.settings.access_token else ("CLIENT_ID",)))
+
     @cached_property
     def store(self) -> Store:
         """Return the places where tokens are stored."""

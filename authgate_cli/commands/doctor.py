@@ -267,7 +267,7 @@ def run(context: Context) -> int:
     """Print the checks; the exit status is that of the first one that failed."""
     try:
         if context.problem is None:
-            context.require("AUTHGATE_URL", *(() if context.settings.access_token else ("CLIENT_ID",)))
+            context.require_server()
             context.settings.require_trusted_issuer("CLIENT_SECRET")
             if context.settings.access_token:
                 session.require_own_issuer(context, session.given_token(context))

@@ -10,15 +10,7 @@ from contextlib import suppress
 
 from .. import report
 from ..context import Context
-from ..errors import (
-    Mismatch,
-    Refused,
-    SignInNeeded,
-    StoreCorrupt,
-    StoreFailed,
-    TokenRefused,
-    UsageError,
-)
+from ..errors import Mismatch, Refused, SignInNeeded, StoreCorrupt, StoreFailed, TokenRefused, UsageError
 from ..server import Checked
 from ..session import check, stored_token, usable_token
 from ..settings import expand_home
@@ -28,7 +20,7 @@ from ..urls import same_issuer
 
 def run(context: Context) -> int:
     """Print the report; the exit status is 5 if the token could not be saved."""
-    context.require("AUTHGATE_URL", *(() if context.settings.access_token else ("CLIENT_ID",)))
+    context.require_server()
     settings, flags, terminal = context.settings, context.arguments.flags, context.terminal
     if settings.access_token and "force" in flags:
         raise UsageError("AUTHGATE_TOKEN is set, so signing in would have no effect", "unset AUTHGATE_TOKEN first")

@@ -74,7 +74,7 @@ def _status(context: Context) -> Status:
     try:
         if context.problem:
             raise context.problem
-        context.require("AUTHGATE_URL", *(() if context.settings.access_token else ("CLIENT_ID",)))
+        context.require_server()
         settings = context.settings
         login = f"run {settings.login_command}"
         if settings.access_token:
