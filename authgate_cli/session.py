@@ -7,14 +7,7 @@ about it. The road of `login`, which also signs in, is in commands/login.py.
 from __future__ import annotations
 
 from .context import Context
-from .errors import (
-    OPERATOR,
-    AuthGateError,
-    Mismatch,
-    Refused,
-    SignInNeeded,
-    UsageError,
-)
+from .errors import OPERATOR, AuthGateError, Mismatch, Refused, SignInNeeded, UsageError
 from .oauth.parsing import claimed_text, claims_of, is_time
 from .store import StoredToken
 from .text import ISSUER, clean

@@ -1,4 +1,4 @@
-"""Clean, escape, measure and shorten text for the terminal."""
+"""Clean, escape, measure and shorten text for the terminal, and write JSON documents."""
 
 from __future__ import annotations
 

@@ -96,10 +96,8 @@ def header_problem(header: Json, algorithms: Sequence[str], secrets: tuple[str, 
     """Return why a token with this header cannot be verified with these algorithms, or None."""
     algorithm = header.get("alg")
     if algorithm not in algorithms:
-        shown = (
-            (quotable(algorithm, WORD, secrets) or "an empty name") if isinstance(algorithm, str) else "it names none"
-        )
-        return f"its signature algorithm is not supported: {shown} (alg)"
+        shown = quotable(algorithm, WORD, secrets) if isinstance(algorithm, str) else "it names none"
+        return f"its signature algorithm is not supported: {shown or 'an empty name'} (alg)"
     if "crit" in header:  # RFC 7515 section 4.1.11: an unknown extension must not be ignored
         return "it asks for an extension that is not supported (crit)"
     return None
@@ -212,9 +210,8 @@ def check_id_token(id_token: str, expected: Expected) -> Jwt:
     distrust = "the server's ID token cannot be trusted: "
     if problem := _mismatch(token.claims, expected):
         raise Mismatch(distrust + problem, OPERATOR)
-    if problem := header_problem(token.header, (*signatures.ALGORITHMS, UNVERIFIED), expected.secrets) or _problem(
-        token, expected
-    ):
+    problem = header_problem(token.header, (*signatures.ALGORITHMS, UNVERIFIED), expected.secrets)
+    if problem := problem or _problem(token, expected):
         raise Refused(distrust + problem, OPERATOR)
     if problem := _time_problem(token.claims, expected.now):
         hint = f"this machine's clock says {rfc3339(expected.now)}; if that is right, the server's clock is wrong"
